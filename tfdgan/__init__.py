@@ -1,0 +1,3 @@
+"""Decentralised training of generative adversarial networks with Keras and Horovod."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,232 @@
+"""The experiment's flags, validated into one frozen dataclass. Loads neither TensorFlow nor Horovod.
+
+A field of `Config` is a flag: its type, default, choices and help stand in one place. `Config(...)` serves
+Python, `parse` the commands, `load` and `save` the flagfile that a workdir keeps.
+"""
+
+import dataclasses
+import math
+import os
+
+from absl import flags
+
+from tfdgan import factories
+from tfdgan.errors import UserError
+from tfdgan.gossip import BACKENDS, WIRE_DTYPES, topology
+
+DATASETS = ("gaussians", "digits", "given")  # given: passed in from Python
+MODELS = ("dcgan", "mlp", "given")
+FLAGFILE = "config.flags"
+
+
+def _flag(default, help, *, choices=None, minimum=None, above=None, below=None, free=False, local=False):
+    """A field with what a flag needs. `free`: may change when a run resumes. `local`: may differ between hosts."""
+    metadata = dict(
+        help=help, choices=choices, minimum=minimum, above=above, below=below, free=free or local, local=local
+    )
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """One experiment. Raises `UserError` on construction if a value cannot be used."""
+
+    workdir: str = _flag("", "Folder for checkpoints and logs; training on one that has checkpoints resumes.", local=True)
+    task: str = _flag("image", "What is generated.", choices=("image",))
+    dataset: str = _flag(
+        "cifar10",
+        "gaussians, digits, the name of a TFDS image set, folder:PATH (PATH/SPLIT/LABEL/image), or "
+        "package.module:function returning arrays or a tf.data.Dataset.",
+    )
+    data_dir: str = _flag("", "Where TFDS keeps its data; empty: TFDS_DATA_DIR or its default.", local=True)
+    image_size: int = _flag(0, "Side to which images are resized, a power of two; 0: as the dataset has it.", minimum=0)
+    partition: str = _flag(
+        "iid", "How the data is divided among learners: iid, or by_label (sorted by label, then cut).",
+        choices=("iid", "by_label"),
+    )
+    model: str = _flag(
+        "dcgan", "dcgan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic)."
+    )
+    latent_size: int = _flag(100, "Size of the generator's standard normal input.", minimum=1)
+    width_g: int = _flag(64, "Width of the generator: channels of its last hidden layer, or units (mlp).", minimum=1)
+    width_d: int = _flag(64, "Width of the critic: channels of its first layer, or units (mlp).", minimum=1)
+    objective: str = _flag("wasserstein", "The game's payoff.", choices=("wasserstein",))
+    gradient_penalty: float = _flag(10.0, "Weight of (|grad f| - 1)^2; 0 leaves it out.", minimum=0)
+    trainer: str = _flag("adversarial", "Which player is updated when.", choices=("adversarial",))
+    update: str = _flag(
+        "simultaneous",
+        "Generator's gradient at the critic before (simultaneous) or after (alternating) its last update of the step.",
+        choices=("simultaneous", "alternating"),
+    )
+    critic_steps: int = _flag(5, "Critic updates a step.", minimum=1)
+    strategy: str = _flag(
+        "decentralized",
+        "How learners work together: centralized averages gradients, decentralized and dposg average weights with "
+        "neighbours, local not at all.",
+        choices=("centralized", "decentralized", "dposg", "local"),
+    )
+    topology: str = _flag("ring", f"Who talks to whom: {', '.join(topology.NAMES)}, or a .npy mixing matrix.")
+    random_mixing: bool = _flag(False, "Relabel the learners of the topology at random every step.")
+    gossip_rounds: int = _flag(1, "Gossip rounds a mix.", minimum=1)
+    mix_after: str = _flag(
+        "step", "Mix once a step, or after each update of a player.", choices=("step", "update")
+    )
+    gossip_backend: str = _flag("auto", "What carries the exchange.", choices=BACKENDS, free=True)
+    wire_dtype: str = _flag("float32", "Type of weights on the wire.", choices=WIRE_DTYPES)
+    optimizer: str = _flag("oadam", "oadam is optimistic Adam.", choices=("oadam", "adam", "sgd"))
+    learning_rate_g: float = _flag(1e-4, "Learning rate of the generator.", above=0)
+    learning_rate_d: float = _flag(1e-4, "Learning rate of the critic.", above=0)
+    learning_rate_decay: str = _flag(
+        "constant", "linear falls to 0 at the last step.", choices=("constant", "linear")
+    )
+    beta_1: float = _flag(0.5, "First moment's decay (oadam, adam).", minimum=0, below=1)
+    beta_2: float = _flag(0.9, "Second moment's decay (oadam, adam).", minimum=0, below=1)
+    batch_size: int = _flag(64, "Samples per learner and update.", minimum=1)
+    steps: int = _flag(100_000, "Steps to train to; a step is critic_steps critic updates and one of the generator.",
+                       minimum=1, free=True)
+    seed: int = _flag(0, "Root of every random number.", minimum=0)
+    ema_decay: float = _flag(0.999, "Decay of the generator's running average; 0 keeps none.", minimum=0, below=1)
+    inception: str = _flag("", "SavedModel with outputs pool_3 and logits, by which images are scored.", local=True)
+    log_every: int = _flag(50, "Steps between ticks: losses, stop requests and faults are exchanged.", minimum=1, free=True)
+    eval_every: int = _flag(1000, "Steps between scores and sample grids of the consensus; 0: never.", minimum=0, free=True)
+    checkpoint_every: int = _flag(1000, "Steps between checkpoints; 0: only the last.", minimum=0, free=True)
+    keep_checkpoints: int = _flag(3, "How many checkpoints stay.", minimum=1, free=True)
+
+    def __post_init__(self):
+        for field in dataclasses.fields(self):
+            _check_value(field, getattr(self, field.name))
+        _check_names(self)
+        _check_combinations(self)
+
+    def check_learners(self, size):
+        """Raise `UserError` if `size` learners cannot run this; the topology must exist at that size."""
+        if self.gossips:
+            schedule = self.schedule(size)
+            if self.gossip_backend == "horovod_pairs" and size > 1 and not (schedule.is_fixed and schedule.is_symmetric):
+                raise UserError(
+                    f"--gossip_backend=horovod_pairs: needs a fixed symmetric topology, not {self.topology}"
+                    f"{' with --random_mixing' if self.random_mixing else ''}; use --gossip_backend=horovod"
+                )
+
+    def schedule(self, size):
+        """The mixing schedule for `size` learners."""
+        return topology.make_schedule(self.topology, size, random=self.random_mixing, seed=self.seed)
+
+    @property
+    def gossips(self):
+        """True if weights are averaged with neighbours."""
+        return self.strategy in ("decentralized", "dposg")
+
+    def without_effect(self):
+        """Names of flags that were changed from their defaults but mean nothing beside the others."""
+        unused = set()
+        if not self.gossips:
+            unused |= {"topology", "random_mixing", "gossip_rounds", "mix_after", "gossip_backend", "wire_dtype"}
+        if self.optimizer == "sgd":
+            unused |= {"beta_1", "beta_2"}
+        if self.model == "mlp":
+            unused |= {"image_size"}
+        if self.dataset in DATASETS or self.dataset.startswith("folder:") or factories.is_reference(self.dataset):
+            unused |= {"data_dir"}
+        return sorted(f.name for f in dataclasses.fields(self) if f.name in unused and getattr(self, f.name) != f.default)
+
+    def to_flags(self):
+        """The flagfile that makes this configuration again: one flag a line, all of them."""
+        lines = []
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool):
+                lines.append(f"--{'' if value else 'no'}{field.name}")
+            else:
+                lines.append(f"--{field.name}={value}")
+        return "\n".join(lines) + "\n"
+
+
+def _check_value(field, value):
+    rules, name = field.metadata, field.name
+    if field.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not field.type:
+        raise UserError(f"--{name}={value!r}: must be of type {field.type.__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"--{name}={value}: must be finite")
+    if rules["choices"] and value not in rules["choices"]:
+        raise UserError(f"--{name}={value}: choose one of {', '.join(rules['choices'])}")
+    for rule, fails, words in (
+        ("minimum", lambda v, bound: v < bound, "at least"),
+        ("above", lambda v, bound: v <= bound, "above"),
+        ("below", lambda v, bound: v >= bound, "below"),
+    ):
+        if rules[rule] is not None and fails(value, rules[rule]):
+            raise UserError(f"--{name}={value}: must be {words} {rules[rule]}")
+
+
+def _check_names(config):
+    if config.model not in MODELS:
+        if not factories.is_reference(config.model):
+            raise UserError(f"--model={config.model}: choose one of {', '.join(MODELS)}, or package.module:factory")
+        factories.check("model", config.model)
+    if config.dataset.startswith("folder:"):
+        if not os.path.isdir(os.path.expanduser(config.dataset[len("folder:"):])):
+            raise UserError(f"--dataset={config.dataset}: no such folder")
+    elif factories.is_reference(config.dataset):
+        factories.check("dataset", config.dataset)
+    if config.inception and not os.path.isfile(os.path.join(config.inception, "saved_model.pb")):
+        raise UserError(f"--inception={config.inception}: no SavedModel there (saved_model.pb is missing)")
+    if config.topology not in topology.NAMES and not os.path.isfile(config.topology):
+        raise UserError(
+            f"--topology={config.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file that exists"
+        )
+
+
+def _check_combinations(config):
+    if config.image_size & (config.image_size - 1):
+        raise UserError(f"--image_size={config.image_size}: must be a power of two")
+    if config.model == "mlp" and config.dataset not in ("gaussians", "digits") and not factories.is_reference(config.dataset):
+        raise UserError(f"--model=mlp: made for points, not for --dataset={config.dataset}; use --model=dcgan")
+    if config.model == "dcgan" and config.dataset == "gaussians":
+        raise UserError("--model=dcgan: made for images, not for --dataset=gaussians; use --model=mlp")
+    if config.strategy == "dposg":
+        wanted = dict(optimizer="sgd", trainer="adversarial", critic_steps=1, update="simultaneous", mix_after="step")
+        for name, value in wanted.items():
+            if getattr(config, name) != value:
+                raise UserError(
+                    f"--strategy=dposg: has its own optimistic step and needs --{name}={value}, not {getattr(config, name)}"
+                )
+
+
+def define(flag_values):
+    """Define a flag for every field of `Config`. None stands for "not given"."""
+    for field in dataclasses.fields(Config):
+        text = f"{field.metadata['help']} (default: {field.default!r})"
+        kind = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+        kind[field.type](field.name, None, text, flag_values=flag_values)
+
+
+def given(flag_values):
+    """The flags that were given, by name."""
+    names = (field.name for field in dataclasses.fields(Config))
+    return {name: flag_values[name].value for name in names if flag_values[name].value is not None}
+
+
+def load(workdir, **changes):
+    """The `Config` that a workdir was trained with, with `changes` to it."""
+    path = os.path.join(workdir, FLAGFILE)
+    if not os.path.isfile(path):
+        raise UserError(f"--workdir={workdir}: nothing was trained there ({FLAGFILE} is missing)")
+    flag_values = flags.FlagValues()
+    define(flag_values)
+    try:
+        flag_values([path, f"--flagfile={path}"])
+    except flags.Error as error:
+        raise UserError(f"{path}: {error}") from error
+    return Config(**{**given(flag_values), "workdir": workdir, **changes})
+
+
+def differences(ours, theirs, *, ignore):
+    """Lines 'name: theirs -> ours' for every field that differs, except those whose metadata has `ignore`."""
+    return [
+        f"{field.name}: {getattr(theirs, field.name)} -> {getattr(ours, field.name)}"
+        for field in dataclasses.fields(Config)
+        if not field.metadata[ignore] and getattr(ours, field.name) != getattr(theirs, field.name)
+    ]

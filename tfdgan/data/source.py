@@ -1,0 +1,125 @@
+"""Samples, and the order in which a learner sees them.
+
+The order is a function of (seed, epoch, index): a resumed run continues at any step without having stored
+anything, by arithmetic (arrays) or by skipping encoded records (streams).
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from tfdgan.data import partition as parts
+from tfdgan.errors import UserError
+
+_SHUFFLE_RECORDS = 16_384  # encoded records held for shuffling
+
+
+class ArraySource:
+    """Samples that can be read by index: arrays in memory, or files by their names.
+
+    Args:
+      items: [n, ...] array; what is stored of each sample.
+      labels: int [n].
+      decode: function from a tensor of one item to its float32 sample; None where items are samples.
+    """
+
+    def __init__(self, items, labels, decode=None):
+        self._items, self._labels, self._decode = np.asarray(items), np.asarray(labels), decode
+        self.sample_shape = tuple(self._as_samples(tf.constant(self._items[:1])).shape[1:]) if len(items) else ()
+
+    def __len__(self):
+        return len(self._items)
+
+    @property
+    def labels(self):
+        return self._labels
+
+    def _as_samples(self, items):
+        if self._decode is None:
+            return tf.cast(items, tf.float32)
+        return tf.map_fn(self._decode, items, fn_output_signature=tf.float32, parallel_iterations=8)
+
+    def stream(self, count, seed, start):
+        """Batches of `count` samples for ever, each epoch a new permutation, from batch number `start`.
+
+        Returns:
+          tf.data.Dataset of float32 [count, *sample_shape].
+        """
+        items = tf.constant(self._items)
+        size = len(self)
+
+        def batch(number):
+            position = number * count + tf.range(count, dtype=tf.int64)
+            epoch = position // size
+            seeds = tf.stack([tf.fill([count], tf.constant(seed, tf.int64)), epoch, tf.zeros_like(epoch)], axis=1)
+            # The raw op, since tf.random.experimental.index_shuffle pads a vector of seeds along the wrong axis.
+            order = tf.raw_ops.RandomIndexShuffle(
+                index=position % size, seed=seeds, max_index=tf.constant(size - 1, tf.int64), rounds=4
+            )
+            return tf.ensure_shape(self._as_samples(tf.gather(items, order)), [count, *self.sample_shape])
+
+        numbers = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+        return numbers.map(batch, num_parallel_calls=1 if self._decode is None else 2, deterministic=True)
+
+    def once(self, batch):
+        """Every sample once, in order: tf.data.Dataset of float32 [<= batch, *sample_shape]."""
+        return tf.data.Dataset.from_tensor_slices(self._items).batch(batch).map(self._as_samples)
+
+
+class RecordSource:
+    """Samples that come as a stream of records.
+
+    Args:
+      records: a finite tf.data.Dataset with one order.
+      count: how many records it has.
+      decode: function from a record to a float32 sample.
+    """
+
+    def __init__(self, records, count, decode):
+        self._records, self._count, self._decode = records, int(count), decode
+        self.sample_shape = tuple(records.map(decode).element_spec.shape)
+
+    def __len__(self):
+        return self._count
+
+    def stream(self, count, seed, start):
+        """As `ArraySource.stream`; each epoch is shuffled through a window of 16,384 records."""
+        first, offset = divmod(start * count, self._count)
+        window = min(self._count, _SHUFFLE_RECORDS)
+
+        def epoch(number):
+            return self._records.shuffle(window, seed=number + seed % 2**32, reshuffle_each_iteration=False)
+
+        records = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch).skip(offset)
+        samples = records.map(self._decode, num_parallel_calls=2, deterministic=True)
+        return samples.batch(count, drop_remainder=True)
+
+    def once(self, batch):
+        """As `ArraySource.once`."""
+        return self._records.map(self._decode, num_parallel_calls=2, deterministic=True).batch(batch)
+
+
+def from_user(data, rank=0, size=1, partition="iid"):
+    """A learner's shard of the user's own data.
+
+    Args:
+      data: samples as an array [n, ...], a pair (samples, labels), or a finite tf.data.Dataset of samples with
+        a known cardinality. Values are taken as they are.
+    """
+    if isinstance(data, tf.data.Dataset):
+        total = int(data.cardinality())
+        if total < 0:
+            raise UserError("dataset: its cardinality is unknown or infinite; give a finite one (assert_cardinality)")
+        if partition == "by_label":
+            raise UserError("--partition=by_label: a tf.data.Dataset of samples has no labels; return (samples, labels)")
+        shard = data.take(total // size * size).shard(size, rank)
+        return RecordSource(shard, total // size, lambda sample: tf.cast(sample, tf.float32))
+    samples, labels = data if isinstance(data, tuple) else (data, None)
+    samples = np.asarray(samples)
+    if samples.ndim < 2 or samples.dtype.kind not in "fiu":
+        raise UserError(f"dataset: an array of {samples.dtype} and shape {samples.shape}; give numbers [n, ...]")
+    if labels is None:
+        if partition == "by_label":
+            raise UserError("--partition=by_label: the dataset has no labels; return (samples, labels)")
+        labels = np.zeros(len(samples), np.int64)
+    mine = parts.indices(np.asarray(labels), rank, size, partition)
+    return ArraySource(samples[mine], np.asarray(labels)[mine])

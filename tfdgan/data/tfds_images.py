@@ -1,0 +1,60 @@
+"""Any image set of TensorFlow Datasets, read as a stream, decoded as late as possible."""
+
+import numpy as np
+import tensorflow as tf
+
+from tfdgan.data import images
+from tfdgan.data import partition as parts
+from tfdgan.data.source import RecordSource
+from tfdgan.errors import UserError
+
+
+def load(name, *, data_dir, image_size, rank, size, partition, split="train"):
+    """Images as float32 [side, side, channels] in [-1, 1]. Prepared data only: nothing is downloaded."""
+    import tensorflow_datasets as tfds
+
+    builder = _builder(tfds, name, data_dir)
+    if split not in builder.info.splits:
+        raise UserError(f"--dataset={name}: has no split {split!r}")
+    features = builder.info.features
+    feature = features["image"] if "image" in features else None
+    if not isinstance(feature, tfds.features.Image):
+        raise UserError(f"--dataset={name}: not an image set (no feature named image)")
+    if not image_size and None in feature.shape:
+        raise UserError(f"--dataset={name}: its images differ in size; give --image_size")
+    skip = {"image": tfds.decode.SkipDecoding()}
+
+    def read(part):
+        return builder.as_dataset(split=part, decoders=skip, shuffle_files=False)
+
+    def decode(record):
+        return images.to_sample(feature.decode_example(record["image"]), image_size)
+
+    if partition == "iid":
+        part = tfds.even_splits(split, size, drop_remainder=True)[rank]
+        return RecordSource(read(part), builder.info.splits[part].num_examples, decode)
+    if "label" not in features:
+        raise UserError(f"--partition=by_label: {name} has no labels")
+    labels = np.array([int(label) for label in read(split).map(lambda record: record["label"])])
+    mine = parts.indices(labels, rank, size, partition)
+    is_mine = np.zeros(len(labels), bool)
+    is_mine[mine] = True
+    kept = read(split).enumerate().filter(lambda i, _: tf.constant(is_mine)[i]).map(lambda _, record: record)
+    return RecordSource(kept, len(mine), decode)
+
+
+def _builder(tfds, name, data_dir):
+    where = data_dir or "the default data_dir"
+    try:
+        builder = tfds.builder(name, data_dir=data_dir or None)
+    except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(
+            f"--dataset={name}: not gaussians, digits, folder:PATH or a dataset of TFDS in {where} ({reason[:150]})"
+        ) from error
+    if not builder.is_prepared():
+        raise UserError(
+            f"--dataset={name}: not prepared in {builder.data_dir}; give --data_dir, or prepare it once with "
+            f"python -c \"import tensorflow_datasets as tfds; tfds.builder('{name}').download_and_prepare()\""
+        )
+    return builder

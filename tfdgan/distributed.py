@@ -1,0 +1,90 @@
+"""Starting Horovod, and the few collectives used outside training steps."""
+
+import contextlib
+import os
+import socket
+
+import horovod.tensorflow as hvd
+import numpy as np
+import tensorflow as tf
+
+from tfdgan.errors import UserError
+
+
+def start():
+    """Initialise Horovod, take this learner's share of the machine. Safe to call again.
+
+    One GPU a learner by local rank, its memory taken as needed. On CPU each learner gets its share of the
+    cores as threads, one where learners outnumber cores, unless TF_NUM_INTRAOP_THREADS says otherwise.
+    """
+    if hvd.is_initialized():
+        return
+    hvd.init()
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        mine = gpus[hvd.local_rank() % len(gpus)]
+        tf.config.set_visible_devices(mine, "GPU")
+        tf.config.experimental.set_memory_growth(mine, True)
+    if "TF_NUM_INTRAOP_THREADS" not in os.environ:
+        threads = max(1, len(os.sched_getaffinity(0)) // hvd.local_size())
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def threads():
+    """(intra-op, inter-op) threads; sums inside convolutions repeat bit for bit at equal numbers only."""
+    return (
+        tf.config.threading.get_intra_op_parallelism_threads() or int(os.environ.get("TF_NUM_INTRAOP_THREADS", 0)),
+        tf.config.threading.get_inter_op_parallelism_threads(),
+    )
+
+
+def gather(value, name):
+    """[value of learner 0, value of learner 1, ...] for any picklable value, on every learner."""
+    return hvd.allgather_object(value, name=f"tfdgan.{name}") if hvd.size() > 1 else [value]
+
+
+def gather_vector(vector, name):
+    """float64 [size, len(vector)] from every learner's float64 vector: one small message."""
+    row = np.asarray(vector, np.float64)[np.newaxis]
+    return hvd.allgather(tf.constant(row), name=f"tfdgan.{name}").numpy() if hvd.size() > 1 else row
+
+
+def mean(arrays, name):
+    """The mean over learners of each NumPy array, summed in float64 one array at a time, in its own type."""
+    if hvd.size() == 1:
+        return [np.array(a) for a in arrays]
+    means = []
+    for index, array in enumerate(arrays):
+        total = hvd.allreduce(tf.constant(array, tf.float64), op=hvd.Sum, name=f"tfdgan.mean.{name}.{index}")
+        means.append((total.numpy() / hvd.size()).astype(array.dtype))
+    return means
+
+
+def broadcast_to_all(variables):
+    """Give every learner rank 0's values."""
+    if hvd.size() == 1:
+        return
+    for index, variable in enumerate(variables):
+        value = hvd.broadcast(tf.convert_to_tensor(variable), root_rank=0, name=f"tfdgan.start.{index}")
+        variable.assign(value)
+
+
+@contextlib.contextmanager
+def together():
+    """Run a block on every learner; a `UserError` on any of them is raised on all, naming the learner.
+
+    So a bad disk on one host ends the job with one line instead of leaving the others to wait for it.
+    """
+    problem = None
+    try:
+        yield
+    except (UserError, OSError) as error:
+        problem = error
+    # All learners see one list, so all raise or none does.
+    messages = gather(None if problem is None else str(problem), "together")
+    places = gather((hvd.rank(), socket.gethostname()), "together.places") if any(messages) else []
+    for message, (rank, host) in zip(messages, places, strict=False):
+        if message is not None:
+            where = f" (learner {rank} on {host})" if hvd.size() > 1 and not all(messages) else ""
+            raise UserError(f"{message}{where}") from problem

@@ -1,0 +1,24 @@
+"""Neighbour averaging: topologies, schedules and the exchange itself.
+
+`topology` and `schedule` need NumPy only; `mix` brings TensorFlow and Horovod, so it is loaded when first used.
+"""
+
+import os
+
+# Horovod reads both in hvd.init(), which may come any time after this import. Group fusion changes the order
+# of sums from run to run; process sets made after init are what the horovod_pairs backend stands on.
+os.environ.setdefault("HOROVOD_DISABLE_GROUP_FUSION", "1")
+os.environ.setdefault("HOROVOD_DYNAMIC_PROCESS_SETS", "1")
+
+BACKENDS = ("auto", "horovod", "horovod_pairs")
+WIRE_DTYPES = ("float32", "bfloat16", "float16")
+
+__all__ = ["BACKENDS", "WIRE_DTYPES", "mix"]
+
+
+def __getattr__(name):
+    if name == "mix":
+        from tfdgan.gossip.neighbor_exchange import mix
+
+        return mix
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,80 @@
+"""`mix`: replace tensors by their weighted average over the neighbours of a schedule."""
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+
+from tfdgan.errors import UserError
+from tfdgan.gossip import BACKENDS, WIRE_DTYPES, horovod_alltoall, horovod_pairs
+
+_ROUND = {"horovod": horovod_alltoall.gossip_round, "horovod_pairs": horovod_pairs.gossip_round}
+
+
+@tf.autograph.experimental.do_not_convert
+def mix(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, channel="default"):
+    """Averages tensors with the neighbours': learner i gets sum_j M[i, j] x_j, M = schedule.matrix(step, rounds).
+
+    One round computes x_i + sum_j W[i, j] (Q(x_j) - Q(x_i)), neighbours in ascending rank, Q the rounding to
+    the wire type. That equals W x where the wire is as wide as the tensor; with a narrower wire it keeps the
+    mean and does not round the weights themselves, which plain w_ii x_i + sum w_ij Q(x_j) would.
+
+    Every learner calls it with tensors of the same shapes and types, in the same order; calls on one channel
+    match in call order, calls in flight together need different channels. It may stand inside or outside a
+    tf.function. Needs hvd.init(). Memory: one copy of all tensors in float32 (float64 stays float64), and on
+    the wire type one copy for each neighbour sent to and each received from.
+
+    Args:
+      tensors: floating tensors or variables with static shapes.
+      schedule: a `Schedule` (`topology.make_schedule`) of hvd.size() learners.
+      step: int or scalar int64 tensor; may repeat, restart or skip.
+      rounds: gossip rounds, int >= 1.
+      backend: "horovod" (alltoall, any schedule), "horovod_pairs" (a process set for each pair of neighbours;
+        fixed symmetric schedules) or "auto".
+      wire_dtype: "float32", "bfloat16" or "float16"; None sends each tensor in its own type.
+      channel: a name for this stream of calls.
+
+    Returns:
+      A list of tensors: same order, types and static shapes.
+
+    Raises:
+      TypeError: a tensor that is not floating. UserError: anything else about the arguments.
+    """
+    tensors = [tf.convert_to_tensor(t) for t in tensors]
+    _check(tensors, schedule, rounds, backend, wire_dtype)
+    if schedule.size == 1:
+        return [tf.identity(t) for t in tensors]
+    gossip_round = _ROUND["horovod" if backend == "auto" else backend]
+    step = tf.cast(step, tf.int64)
+    mixed = [None] * len(tensors)
+    for dtype in dict.fromkeys(t.dtype for t in tensors):
+        places = [i for i, t in enumerate(tensors) if t.dtype == dtype]
+        flat = tf.concat([tf.reshape(tensors[i], [-1]) for i in places], axis=0)
+        flat = tf.cast(flat, tf.float64 if dtype == tf.float64 else tf.float32)
+        wire = tf.as_dtype(wire_dtype) if wire_dtype else dtype
+        if flat.shape[0]:
+            for round_index in range(rounds):
+                name = f"tfdgan.mix.{channel}.{dtype.name}.{round_index}"
+                flat = gossip_round(flat, schedule, step, rounds, round_index, wire, name)
+        parts = tf.split(tf.cast(flat, dtype), [tensors[i].shape.num_elements() for i in places])
+        for i, part in zip(places, parts, strict=True):
+            mixed[i] = tf.reshape(part, tensors[i].shape)
+    return mixed
+
+
+def _check(tensors, schedule, rounds, backend, wire_dtype):
+    for i, tensor in enumerate(tensors):
+        # An eager tensor has no name of its own.
+        label = f"tensor {i}" if isinstance(tensor, tf.__internal__.EagerTensor) else f"tensor {i} ({tensor.name})"
+        if not tensor.dtype.is_floating:
+            raise TypeError(f"gossip.mix: {label} is {tensor.dtype.name}; only floating tensors can be averaged")
+        if not tensor.shape.is_fully_defined():
+            raise UserError(f"gossip.mix: {label} has shape {tensor.shape}; shapes must be static")
+    if schedule.size != hvd.size():
+        raise UserError(f"gossip.mix: the schedule is for {schedule.size} learners, but {hvd.size()} are running")
+    if not isinstance(rounds, int) or rounds < 1:
+        raise UserError(f"gossip.mix: rounds is {rounds!r}; give an int of at least 1")
+    if backend not in BACKENDS:
+        raise UserError(f"gossip.mix: backend {backend!r} is none of {', '.join(BACKENDS)}")
+    if wire_dtype is not None and tf.as_dtype(wire_dtype).name not in WIRE_DTYPES:
+        raise UserError(f"gossip.mix: wire_dtype {wire_dtype!r} is none of {', '.join(WIRE_DTYPES)}")
+    if backend == "horovod_pairs":
+        horovod_pairs.check_schedule(schedule)

@@ -1,0 +1,75 @@
+"""Which mixing matrix is used at which step."""
+
+import numpy as np
+
+from tfdgan.errors import UserError
+from tfdgan.gossip import philox
+
+
+class Schedule:
+    """A sequence of mixing matrices, a function of the step alone and so the same on every learner.
+
+    Step k with t gossip rounds uses, in this order, the matrices of sub-steps k t, k t + 1, ..., k t + t - 1
+    of a table that repeats. A fixed topology has a table of one matrix. A random schedule relabels the
+    learners by one permutation p a step, W_k[i, j] = W[p(i), p(j)], drawn from (seed, k).
+
+    Attributes:
+      name: what the topology is called.
+      matrices: float64 [period, size, size], each doubly stochastic.
+      random, seed: whether the learners are relabelled, and from which seed.
+    """
+
+    def __init__(self, name, matrices, *, random=False, seed=0):
+        self.name = name
+        self.matrices = np.asarray(matrices, dtype=np.float64)
+        self.matrices.setflags(write=False)
+        self.random = bool(random)
+        self.seed = int(seed)
+
+    def __repr__(self):
+        return f"Schedule({self.name!r}, size={self.size}, period={self.period}, random={self.random}, seed={self.seed})"
+
+    @property
+    def size(self):
+        return self.matrices.shape[1]
+
+    @property
+    def period(self):
+        return self.matrices.shape[0]
+
+    @property
+    def is_fixed(self):
+        """True if every step uses the same matrix."""
+        return self.period == 1 and not self.random
+
+    @property
+    def is_symmetric(self):
+        return bool(np.allclose(self.matrices, self.matrices.transpose(0, 2, 1), rtol=0, atol=1e-12))
+
+    def permutation(self, step):
+        """p at this step: int64 [size]; the identity unless the schedule is random."""
+        return philox.permutation(self.seed, step, self.size) if self.random else np.arange(self.size)
+
+    def matrix(self, step, rounds=1):
+        """M of `rounds` gossip rounds at `step`: float64 [size, size]; the last round is the leftmost factor."""
+        if rounds < 1:
+            raise UserError(f"gossip rounds: {rounds}; at least 1")
+        product = np.eye(self.size)
+        for index in range(step * rounds, (step + 1) * rounds):
+            product = self.matrices[index % self.period] @ product
+        order = self.permutation(step)
+        return product[np.ix_(order, order)]
+
+    def peers(self, step, rank):
+        """Whom learner `rank` talks to in one round at `step`.
+
+        Returns:
+          (send_to, receive_from, weights, self_weight): ranks to send to and to receive from, ascending;
+          the weights W[rank, j] in the order of `receive_from`; W[rank, rank].
+        """
+        if not 0 <= rank < self.size:
+            raise UserError(f"rank {rank}: this schedule has {self.size} learners")
+        W = self.matrix(step)
+        send = tuple(int(j) for j in np.flatnonzero(W[:, rank]) if j != rank)
+        receive = tuple(int(j) for j in np.flatnonzero(W[rank]) if j != rank)
+        return send, receive, tuple(float(W[rank, j]) for j in receive), float(W[rank, rank])

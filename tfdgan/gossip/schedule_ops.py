@@ -1,0 +1,42 @@
+"""A schedule inside a TensorFlow graph, so that a random or time-varying one never retraces."""
+
+import tensorflow as tf
+
+_PHILOX = 1  # tf.random.Algorithm.PHILOX, as the raw op takes it
+
+
+def permutation(schedule, step):
+    """`Schedule.permutation` for a scalar int64 tensor: int64 [size], equal to the host's bit for bit."""
+    if not schedule.random:
+        return tf.range(schedule.size, dtype=tf.int64)
+    words = tf.raw_ops.StatelessRandomUniformFullIntV2(
+        shape=[schedule.size],
+        key=tf.constant([schedule.seed % 2**64], tf.uint64),
+        counter=tf.stack([tf.constant(0, tf.uint64), tf.bitcast(step, tf.uint64)]),
+        alg=_PHILOX,
+        dtype=tf.uint32,
+    )
+    # int64 keeps every word's value, and argsort of integers breaks ties by index, as NumPy's stable sort does.
+    return tf.cast(tf.argsort(tf.cast(words, tf.int64)), tf.int64)
+
+
+def row_and_column(schedule, step, rounds, round_index, rank):
+    """Row and column `rank` of the matrix of one gossip round.
+
+    Args:
+      schedule: a `Schedule`.
+      step: scalar int64 tensor.
+      rounds: gossip rounds a step (int).
+      round_index: which of them (int).
+      rank: the learner (int).
+
+    Returns:
+      (row, column): float64 [size] each; row[j] = W[rank, j] weighs what comes from j, column[i] = W[i, rank]
+      what i makes of ours.
+    """
+    W = tf.constant(schedule.matrices)[(step * rounds + round_index) % schedule.period]
+    if not schedule.random:
+        return W[rank], W[:, rank]
+    order = permutation(schedule, step)
+    mine = order[rank]
+    return tf.gather(W[mine], order), tf.gather(W[:, mine], order)

@@ -1,0 +1,74 @@
+"""The known answer for digits: a small classifier, trained on first use and kept in a cache folder."""
+
+import os
+import shutil
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from tfdgan.metrics.extractor import Extractor
+
+_EPOCHS = 12
+_SIDE = 8
+
+
+def load(samples, labels):
+    """The classifier as an `Extractor`; a few seconds of training the first time, then read from the cache folder.
+
+    Args:
+      samples: all digits, float32 [n, 8, 8, 1] in [-1, 1], and their labels, int [n]; used for training only.
+
+    The folder is TFDGAN_CACHE, or tfdgan under XDG_CACHE_HOME (~/.cache).
+    """
+    base = os.environ.get("TFDGAN_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tfdgan"
+    )
+    path = os.path.join(base, "digits_classifier")
+    if not os.path.exists(os.path.join(path, "saved_model.pb")):
+        os.makedirs(base, exist_ok=True)
+        beside = tempfile.mkdtemp(dir=base)
+        tf.saved_model.save(_Classifier(_train(samples, labels)), os.path.join(beside, "model"))
+        if not os.path.exists(path):  # another process may have been faster
+            os.replace(os.path.join(beside, "model"), path)
+        shutil.rmtree(beside)
+    return Extractor(path)
+
+
+def _train(samples, labels):
+    """A convolutional classifier of 64 features, trained on all digits with shifts and noise."""
+    random = np.random.default_rng(0)
+    initializer = keras.initializers.HeNormal
+    model = keras.Sequential(
+        [
+            keras.Input((_SIDE, _SIDE, 1)),
+            layers.Conv2D(32, 3, padding="same", activation="relu", kernel_initializer=initializer(seed=1)),
+            layers.Conv2D(32, 3, padding="same", activation="relu", kernel_initializer=initializer(seed=2)),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, padding="same", activation="relu", kernel_initializer=initializer(seed=3)),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu", kernel_initializer=initializer(seed=4)),
+            layers.Dense(10, kernel_initializer=initializer(seed=5)),
+        ]
+    )
+    model.compile(keras.optimizers.Adam(1e-3), keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    for _ in range(_EPOCHS):
+        order = random.permutation(len(samples))
+        noisy = samples[order] + 0.1 * random.standard_normal(samples.shape, dtype=np.float32)
+        model.fit(noisy, labels[order], batch_size=64, shuffle=False, verbose=0)
+    return model
+
+
+class _Classifier(tf.Module):
+    """Images of any size -> pool_3 and logits."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.features = keras.Model(model.inputs, [model.layers[-2].output, model.outputs[0]])
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32)])
+    def __call__(self, images):
+        pool, logits = self.features(tf.image.resize(images, [_SIDE, _SIDE], method="area"), training=False)
+        return {"pool_3": pool, "logits": logits}

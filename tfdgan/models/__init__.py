@@ -1,0 +1,37 @@
+"""Architectures, one a file: (config, sample_shape) -> (generator, critic), both Keras models."""
+
+import importlib
+
+import keras
+
+from tfdgan import factories
+from tfdgan.errors import UserError
+
+
+def build(config, sample_shape):
+    """The generator (latents [n, latent_size] -> samples) and the critic (samples -> scores [n, 1]).
+
+    All learners start equal: initial weights are drawn from the seed alone.
+    """
+    keras.utils.set_random_seed(config.seed % 2**32)
+    if factories.is_reference(config.model):
+        factory = factories.load("model", config.model)
+    else:
+        factory = importlib.import_module(f"tfdgan.models.{config.model}").build
+    models = factory(config, sample_shape)
+    try:
+        generator, critic = models
+    except (TypeError, ValueError) as error:
+        raise UserError(f"--model={config.model}: must return (generator, critic), not {type(models).__name__}") from error
+    check_pair(generator, critic, config.latent_size, sample_shape)
+    return generator, critic
+
+
+def check_pair(generator, critic, latent_size, sample_shape):
+    """Raise `UserError` unless latents -> samples -> scores fits together. Builds both models."""
+    made = generator(keras.ops.zeros((2, latent_size)))
+    if tuple(made.shape[1:]) != tuple(sample_shape):
+        raise UserError(f"generator: makes samples of shape {tuple(made.shape[1:])}, but the data has {tuple(sample_shape)}")
+    scores = critic(made)
+    if tuple(scores.shape) not in ((2,), (2, 1)):
+        raise UserError(f"critic: gives scores of shape {tuple(scores.shape)} for 2 samples; make it one score a sample")

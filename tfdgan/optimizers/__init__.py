@@ -1,0 +1,5 @@
+"""Optimizers that Keras does not have."""
+
+from tfdgan.optimizers.optimistic_adam import OptimisticAdam
+
+__all__ = ["OptimisticAdam"]

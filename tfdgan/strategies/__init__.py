@@ -1,0 +1,31 @@
+"""How gradients become new weights, alone or together.
+
+A trainer calls, each step: `begin_step`; for each update `begin_update`, then the gradient's computation, then
+`apply`; `end_step`. What can travel while a gradient is computed starts in the first two and is awaited in the
+last two.
+"""
+
+from tfdgan.strategies.centralized import Centralized
+from tfdgan.strategies.decentralized import Decentralized
+from tfdgan.strategies.dposg import DPOSG
+from tfdgan.strategies.local import Local
+from tfdgan.strategies.player import Player
+
+__all__ = ["DPOSG", "Centralized", "Decentralized", "Local", "Player", "make"]
+
+
+def make(config, players, size):
+    """The `Strategy` that `config.strategy` names, for `players` on `size` learners."""
+    if config.strategy == "local":
+        return Local(players)
+    if config.strategy == "centralized":
+        return Centralized(players)
+    exchange = dict(
+        schedule=config.schedule(size),
+        rounds=config.gossip_rounds,
+        backend=config.gossip_backend,
+        wire_dtype=config.wire_dtype,
+    )
+    if config.strategy == "dposg":
+        return DPOSG(players, **exchange)
+    return Decentralized(players, **exchange, mix_after=config.mix_after)

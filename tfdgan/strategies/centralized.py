@@ -1,0 +1,24 @@
+"""CP: gradients averaged over all learners, every learner takes the same step."""
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+
+from tfdgan.strategies.local import Local, seconds_until
+
+
+class Centralized(Local):
+    """g = mean_i g_i by one grouped all-reduce an update; with optimistic Adam this is CP-OAdam.
+
+    Equal to one learner on the concatenated batch, except for batch norm, whose statistics stay each learner's.
+    """
+
+    def apply(self, player, gradients, finite, begun):
+        if hvd.size() == 1:
+            return super().apply(player, gradients, finite, begun)
+        averaged = hvd.grouped_allreduce(
+            gradients, op=hvd.Average, name=f"tfdgan.gradients.{player.name}", ignore_name_scope=True
+        )
+        waited = seconds_until(averaged, gradients)
+        # Every learner decides by the average, so all decide alike and stay equal.
+        super().apply(player, averaged, tf.math.is_finite(tf.linalg.global_norm(averaged)), begun)
+        return waited

@@ -1,0 +1,54 @@
+"""DP: every learner keeps its own weights and averages them with its neighbours'."""
+
+import tensorflow as tf
+
+from tfdgan import gossip
+from tfdgan.strategies.local import Local, seconds_until
+
+
+class Decentralized(Local):
+    """w_i <- sum_j M_ij w_j(start) + (w_i(end) - w_i(start)), over a step or over each update.
+
+    With optimistic Adam: DP-OAdam; with a random schedule: Rand-DP-OAdam (Liu et al., "A Decentralized Parallel
+    Algorithm for Training Generative Adversarial Nets", NeurIPS 2020). The exchange needs no gradient, so it
+    runs while gradients are computed. Optimizer slots stay local. Memory: a copy of the weights before and one
+    after mixing.
+
+    Args:
+      players: whose weights are mixed.
+      schedule, rounds, backend, wire_dtype: as `gossip.mix` takes them.
+      mix_after: "step": once a step, whose number the schedule takes; "update": at each update, numbered for
+        each player by itself.
+    """
+
+    def __init__(self, players, *, schedule, rounds, backend, wire_dtype, mix_after="step"):
+        super().__init__(players)
+        self._exchange = dict(schedule=schedule, rounds=rounds, backend=backend, wire_dtype=wire_dtype)
+        self._mix_after = mix_after
+
+    def begin_step(self, step):
+        if self._mix_after == "step":
+            return [self._begin(player, step) for player in self.players]
+
+    def begin_update(self, player, update):
+        if self._mix_after == "update":
+            return self._begin(player, update)
+
+    def apply(self, player, gradients, finite, begun):
+        waited = super().apply(player, gradients, finite, None)
+        return waited if begun is None else self._end([begun])
+
+    def end_step(self, begun):
+        return tf.constant(0.0, tf.float64) if begun is None else self._end(begun)
+
+    def _begin(self, player, index):
+        before = player.values()
+        return player, before, gossip.mix(before, step=index, channel=player.name, **self._exchange)
+
+    def _end(self, exchanges):
+        after = [value for player, _, _ in exchanges for value in player.values()]
+        waited = seconds_until([value for _, _, mixed in exchanges for value in mixed], after)
+        for player, before, mixed in exchanges:
+            for variable, old, new in zip(player.variables, before, mixed, strict=True):
+                variable.assign_add(new - old)
+        return waited

@@ -1,0 +1,21 @@
+"""The command `python -m tfdgan.train`: train a GAN, alone or with other learners."""
+
+import sys
+
+from tfdgan import command, config, launch
+
+
+def main(argv):
+    flag_values = command.parse(argv, config.define)
+    settings = config.Config(**config.given(flag_values))
+    settings.check_learners(launch.size())
+
+    # TensorFlow is loaded only now: what is wrong with the flags is said at once.
+    from tfdgan import tasks
+    from tfdgan.training.loop import train
+
+    train(settings, tasks.make(settings))
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)

@@ -1,0 +1,151 @@
+"""The adversarial trainer: critic updates and a generator update a step, compiled as one function."""
+
+import keras
+import tensorflow as tf
+
+from tfdgan import objectives, strategies
+from tfdgan.optimizers import OptimisticAdam
+from tfdgan.training.average import ModelAverage
+
+METRICS = (
+    "loss/critic",
+    "loss/generator",
+    "loss/gradient_penalty",
+    "gradient_norm/critic",
+    "gradient_norm/generator",
+    "time/waiting",
+)
+
+
+def make_optimizer(config, learning_rate, updates_a_step):
+    """The Keras optimizer of one player. Linear decay ends at 0 after `config.steps` steps."""
+    if config.learning_rate_decay == "linear":
+        learning_rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, config.steps * updates_a_step, 0.0)
+    if config.optimizer == "sgd":
+        return keras.optimizers.SGD(learning_rate)
+    make = OptimisticAdam if config.optimizer == "oadam" else keras.optimizers.Adam
+    return make(learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=1e-8)
+
+
+class AdversarialTrainer:
+    """Trains a generator against a critic.
+
+    A step is `critic_steps` critic updates and one generator update. With `simultaneous` updates the generator's
+    gradient is taken at the critic before its last update of the step, with `alternating` after it. A gradient
+    with NaN or Inf is never applied, so it is never sent either; the first such step is kept in `fault_step`.
+
+    Args:
+      generator, critic: Keras models, built.
+      config: a `Config`.
+      noise: a `Noise`, this learner's.
+      size: number of learners.
+    """
+
+    def __init__(self, generator, critic, config, noise, size):
+        self.generator, self.critic, self._config, self._noise = generator, critic, config, noise
+        self._critic_player = strategies.Player(
+            "critic", list(critic.trainable_variables), make_optimizer(config, config.learning_rate_d, config.critic_steps)
+        )
+        self._generator_player = strategies.Player(
+            "generator", list(generator.trainable_variables), make_optimizer(config, config.learning_rate_g, 1)
+        )
+        self.players = [self._critic_player, self._generator_player]
+        self.strategy = strategies.make(config, self.players, size)
+        self.average = ModelAverage(generator, config.ema_decay) if config.ema_decay else None
+        self.fault_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+
+    def reset(self):
+        """Take the models' present weights as the start: no history in the strategy or the average."""
+        self.strategy.reset()
+        if self.average:
+            self.average.reset()
+
+    @property
+    def state(self):
+        """{name: variables}: everything that a learner needs to go on as if never interrupted."""
+        groups = {"model/generator": self.generator.variables, "model/critic": self.critic.variables}
+        groups |= {f"optimizer/{player.name}": player.optimizer.variables for player in self.players}
+        groups |= {f"strategy/{name}": variables for name, variables in self.strategy.state.items()}
+        if self.average:
+            groups["average/generator"] = self.average.variables
+        return groups
+
+    @property
+    def batches_a_step(self):
+        return self._config.critic_steps
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(self, step, real):
+        """One step.
+
+        Args:
+          step: scalar int64 tensor, from 0.
+          real: samples, float32 [critic_steps * batch_size, *sample_shape].
+
+        Returns:
+          float64 [len(METRICS)], those of the last critic update and of the generator's; waiting is the whole step's.
+        """
+        updates, batch = self._config.critic_steps, self._config.batch_size
+        real = tf.reshape(real, [updates, batch, *real.shape[1:]])
+        begun = self.strategy.begin_step(step)
+        first = step * updates
+
+        def earlier_update(i, waited):
+            mixing, losses, gradients = self._critic_gradients(first + i, real[i])
+            seconds, _ = self._apply(step, self._critic_player, mixing, losses[0], gradients)
+            return i + 1, waited + seconds
+
+        _, waited = tf.while_loop(
+            lambda i, _: i < updates - 1, earlier_update, (tf.constant(0, tf.int64), tf.constant(0.0, tf.float64))
+        )
+        critic_mixing, critic_losses, critic_gradients = self._critic_gradients(first + updates - 1, real[-1])
+        if self._config.update == "simultaneous":
+            generator = self._generator_gradients(step)
+        seconds, critic_norm = self._apply(step, self._critic_player, critic_mixing, critic_losses[0], critic_gradients)
+        waited += seconds
+        if self._config.update == "alternating":
+            generator = self._generator_gradients(step)
+        generator_mixing, generator_loss, generator_gradients = generator
+        seconds, generator_norm = self._apply(
+            step, self._generator_player, generator_mixing, generator_loss, generator_gradients
+        )
+        waited += seconds + self.strategy.end_step(begun)
+        if self.average:
+            self.average.update(step)
+        metrics = [critic_losses[0], generator_loss, critic_losses[1], critic_norm, generator_norm, waited]
+        return tf.stack([tf.cast(value, tf.float64) for value in metrics])
+
+    def _latents(self, purpose, draw):
+        return self._noise.normal([self._config.batch_size, self._config.latent_size], purpose, draw)
+
+    def _critic_gradients(self, update, real):
+        mixing = self.strategy.begin_update(self._critic_player, update)
+        fake = self.generator(self._latents("critic latents", update), training=True)
+        weights = [v.value for v in self._critic_player.variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            loss = objectives.critic_loss(self.critic(real, training=True), self.critic(fake, training=True))
+            penalty = tf.constant(0.0)
+            if self._config.gradient_penalty:
+                alpha = self._noise.uniform([self._config.batch_size], "interpolation", update)
+                penalty = objectives.gradient_penalty(lambda x: self.critic(x, training=True), real, fake, alpha)
+            total = loss + self._config.gradient_penalty * penalty
+        gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return mixing, (total, penalty), gradients
+
+    def _generator_gradients(self, step):
+        mixing = self.strategy.begin_update(self._generator_player, step)
+        weights = [v.value for v in self._generator_player.variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            fake = self.generator(self._latents("generator latents", step), training=True)
+            loss = objectives.generator_loss(self.critic(fake, training=True))
+        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return mixing, loss, gradients
+
+    def _apply(self, step, player, mixing, loss, gradients):
+        norm = tf.linalg.global_norm(gradients)
+        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+        is_first = (self.fault_step < 0) & ~finite
+        self.fault_step.assign(tf.where(is_first, step, self.fault_step))
+        return self.strategy.apply(player, gradients, finite, mixing), norm

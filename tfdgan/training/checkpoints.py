@@ -1,0 +1,140 @@
+"""Checkpoints of every learner's full state, committed when all learners have written theirs.
+
+    workdir/checkpoints/00001000/learner_003.npz   each learner, on its own host: no shared disk is needed
+    workdir/checkpoints/00001000/consensus.npz     rank 0: the mean over learners of weights and their average
+    workdir/checkpoints/00001000/manifest.json     rank 0, last: the checkpoint exists from here on
+
+Arrays are named `group/index.variable`, e.g. `model/generator/003.kernel`.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import zipfile
+
+import numpy as np
+import tensorflow as tf
+
+from tfdgan import distributed, files
+from tfdgan.errors import UserError
+
+_FOLDER = "checkpoints"
+_STEP = re.compile(r"\d{8,}")
+
+
+def arrays(state):
+    """{name: NumPy array} of {group: variables}."""
+    return {name: np.asarray(variable) for name, variable in named(state)}
+
+
+def named(state):
+    """(name, variable) of every variable of {group: variables}, in order."""
+    for group, variables in state.items():
+        for index, variable in enumerate(variables):
+            leaf = variable.name.split("/")[-1].split(":")[0]
+            yield f"{group}/{index:03d}.{leaf}", variable
+
+
+def restore(state, stored, source):
+    """Assign stored arrays to variables; raise `UserError` unless names and shapes are those of `state`."""
+    wanted = dict(named(state))
+    for name in sorted(set(wanted) ^ set(stored)):
+        raise UserError(f"{source}: a checkpoint of another model, {name} is only in {'it' if name in stored else 'this one'}")
+    for name, variable in wanted.items():
+        if tuple(stored[name].shape) != tuple(variable.shape):
+            raise UserError(
+                f"{source}: a checkpoint of another model, {name} is {stored[name].shape} there and {tuple(variable.shape)} here"
+            )
+    for name, variable in wanted.items():
+        variable.assign(tf.constant(stored[name]))
+
+
+def read(path):
+    """{name: array} of an .npz file."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"{path}: not readable ({error}); remove its folder to go on from an older checkpoint") from error
+
+
+class Checkpoints:
+    """The checkpoints of one workdir, as learner `rank` of `size` sees them."""
+
+    def __init__(self, workdir, rank, size, keep):
+        self._root = os.path.join(workdir, _FOLDER)
+        self._rank, self._size, self._keep = rank, size, keep
+
+    def folder(self, step):
+        return os.path.join(self._root, f"{step:08d}")
+
+    def _shard(self, step):
+        return os.path.join(self.folder(step), f"learner_{self._rank:03d}.npz")
+
+    def _steps(self):
+        """Ascending steps with a folder here, committed or not."""
+        names = os.listdir(self._root) if os.path.isdir(self._root) else []
+        return sorted(int(name) for name in names if _STEP.fullmatch(name))
+
+    def committed(self):
+        """Ascending steps with a manifest here: all checkpoints, as rank 0 sees them."""
+        return [step for step in self._steps() if os.path.isfile(os.path.join(self.folder(step), "manifest.json"))]
+
+    def manifest(self, step):
+        with open(os.path.join(self.folder(step), "manifest.json")) as file:
+            return json.load(file)
+
+    def consensus(self, step):
+        """{name: array}: the mean over learners at `step`."""
+        return read(os.path.join(self.folder(step), "consensus.npz"))
+
+    def save(self, step, state, consensus, manifest):
+        """Write this learner's `state`, wait for the others, commit, remove what is too old.
+
+        Args:
+          step: steps done.
+          state: {group: variables} of this learner.
+          consensus: {name: array}, needed on rank 0 only.
+          manifest: what else to keep, JSON.
+        """
+        with distributed.together():
+            with files.replacing(self._shard(step)) as file:
+                np.savez(file, **arrays(state))
+        with distributed.together():
+            if self._rank == 0:
+                with files.replacing(os.path.join(self.folder(step), "consensus.npz")) as file:
+                    np.savez(file, **consensus)
+                text = json.dumps({"step": step, "learners": self._size, **manifest}, indent=2)
+                files.write_text(os.path.join(self.folder(step), "manifest.json"), text + "\n")
+        self._prune(step)
+
+    def newest(self):
+        """(step, whole): the newest checkpoint that this job can start from, agreed by all; None if there is none.
+
+        `whole`: every learner has its own state of that step, from as many learners; else only the
+        consensus serves, which is the newest committed step's.
+        """
+        held = {s for s in self._steps() if os.path.isfile(self._shard(s)) and zipfile.is_zipfile(self._shard(s))}
+        known = {s: self.manifest(s)["learners"] for s in self.committed()} if self._rank == 0 else None
+        known = distributed.gather(known, "checkpoints.known")[0]
+        if not known:
+            return None
+        newest = max(known)
+        common = set(known).intersection(*distributed.gather(held, "checkpoints.held"))
+        whole = [step for step in common if known[step] == self._size]
+        return (max(whole), True) if whole and known[newest] == self._size else (newest, False)
+
+    def load(self, step, state):
+        """Restore this learner's own state of `step`."""
+        restore(state, read(self._shard(step)), self._shard(step))
+
+    def _prune(self, newest):
+        """Remove all but the last `keep` checkpoints, and what earlier runs left unfinished or beyond `newest`."""
+        committed = distributed.gather(self.committed(), "checkpoints.committed")[0]
+        kept = [step for step in committed if step <= newest][-self._keep :]
+        for step in set(self._steps()) - set(kept):
+            with contextlib.suppress(FileNotFoundError):  # the manifest first: half a checkpoint is none
+                os.remove(os.path.join(self.folder(step), "manifest.json"))
+            shutil.rmtree(self.folder(step), ignore_errors=True)

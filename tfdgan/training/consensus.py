@@ -1,0 +1,59 @@
+"""The consensus of a job: the mean over learners of weights and of their running average."""
+
+import horovod.tensorflow as hvd
+import numpy as np
+
+from tfdgan import distributed
+from tfdgan.errors import UserError
+from tfdgan.metrics import consensus as metric
+from tfdgan.models.sampling import Sampler
+from tfdgan.training import checkpoints
+
+_GROUPS = ("model/generator", "model/critic", "average/generator")
+
+
+def gather(trainer):
+    """({name: array}, distance): every floating variable's mean over learners, and the exact consensus distance.
+
+    What is no floating number (random states) is this learner's own. Job-wide; all learners call it together.
+    """
+    named = dict(checkpoints.named({group: trainer.state[group] for group in _GROUPS if group in trainer.state}))
+    values = {name: np.asarray(variable) for name, variable in named.items()}
+    floating = [name for name, value in values.items() if value.dtype.kind == "f"]
+    means = dict(zip(floating, distributed.mean([values[name] for name in floating], "consensus"), strict=True))
+    mixed = {id(v) for player in trainer.players for v in player.variables}
+    square = sum(
+        np.sum(np.square(values[name].astype(np.float64) - means[name]))
+        for name in floating
+        if id(named[name]) in mixed
+    )
+    distance = metric.distance(distributed.gather_vector([square], "consensus.squares")[:, 0])
+    return {**values, **means}, distance
+
+
+def start_from(trainer, stored, source):
+    """Take the consensus as every learner's start: weights from rank 0's `stored`, no history."""
+    groups = {group: trainer.state[group] for group in _GROUPS if group in trainer.state}
+    with distributed.together():
+        if hvd.rank() == 0:
+            checkpoints.restore(groups, stored, source)
+    distributed.broadcast_to_all([v for variables in groups.values() for v in variables])
+    trainer.strategy.reset()
+
+
+def sampler(generator, config, stored):
+    """The `Sampler` of a stored or gathered consensus: of the running average if there is one."""
+    group = "average/generator" if config.ema_decay else "model/generator"
+    values = [value for name, value in sorted(stored.items()) if name.startswith(group + "/")]
+    if config.ema_decay:
+        count = len(generator.trainable_variables)
+        weights = values[:count], values[count:]
+    else:
+        by_id = {id(v): value for v, value in zip(generator.variables, values, strict=True)}
+        weights = ([by_id[id(v)] for v in generator.trainable_variables], [by_id[id(v)] for v in generator.non_trainable_variables])
+    expected = len(generator.variables)
+    if len(values) != expected:
+        raise UserError(f"the stored consensus has {len(values)} variables of the generator, this model {expected}")
+    label = "consensus EMA" if config.ema_decay else "consensus"
+    return Sampler(generator, weights, config.latent_size, label)
+

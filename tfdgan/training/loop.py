@@ -1,0 +1,226 @@
+"""`train`: from a configuration and a task to a trained consensus generator, resumable at every checkpoint."""
+
+import os
+import signal
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+
+from tfdgan import __version__, config as configuration
+from tfdgan import distributed, files
+from tfdgan.errors import TrainingFault, UserError
+from tfdgan.training import consensus
+from tfdgan.training.adversarial import AdversarialTrainer
+from tfdgan.training.checkpoints import Checkpoints
+from tfdgan.training.monitor import Monitor, say
+from tfdgan.training.noise import Noise
+from tfdgan.training.tick import Ticker
+
+
+def train(config, task):
+    """Train to `config.steps` steps, going on from the workdir's newest checkpoint.
+
+    Every learner calls it. A step mixes or reduces as the strategy says and exchanges nothing else; ticks, scores
+    and checkpoints involve all learners.
+
+    Returns:
+      The `Sampler` of the consensus after the last step, on every learner.
+
+    Raises:
+      UserError: input that cannot be used, before the first step; the same on every learner.
+      TrainingFault: NaN or Inf in a loss or a gradient.
+    """
+    distributed.start()
+    with distributed.together():
+        config.check_learners(hvd.size())
+    _check_same(config)
+    with distributed.together():
+        _prepare_workdir(config)
+    with distributed.together():
+        source = task.source(hvd.rank(), hvd.size())
+    with distributed.together():
+        generator, critic = task.build_models(source.sample_shape)
+        trainer = AdversarialTrainer(generator, critic, config, Noise(config.seed, hvd.rank()), hvd.size())
+    run = _Run(config, task, trainer)
+    start = run.start()
+    _keep_flags(config)
+    return run.steps(source, start)
+
+
+class _Run:
+    """One call of `train`: what its phases share."""
+
+    def __init__(self, config, task, trainer):
+        self._config, self._task, self._trainer = config, task, trainer
+        self._checkpoints = Checkpoints(config.workdir, hvd.rank(), hvd.size(), config.keep_checkpoints)
+        self._monitor, self._picture = None, None
+
+    def start(self):
+        """Restore the newest checkpoint or begin anew; returns the number of steps already done."""
+        distributed.broadcast_to_all([v for variables in self._trainer.state.values() for v in variables])
+        self._trainer.reset()
+        found = self._checkpoints.newest()
+        if found is None:
+            self._say(f"training {self._config.steps} steps on {hvd.size()} learner(s), {self._config.workdir}")
+            return 0
+        step, whole = found
+        if whole:
+            with distributed.together():
+                self._checkpoints.load(step, self._trainer.state)
+            self._say(f"resuming at step {step}")
+        else:
+            stored = self._checkpoints.consensus(step) if hvd.rank() == 0 else None
+            consensus.start_from(self._trainer, stored, self._checkpoints.folder(step))
+            self._say(
+                f"starting at step {step} from the consensus: that checkpoint does not hold a state for each of these "
+                f"{hvd.size()} learner(s), so optimizers begin anew"
+            )
+        if hvd.rank() == 0:
+            self._warn_of_threads(step)
+        return step
+
+    def steps(self, source, start):
+        """Run the steps from `start`; returns the consensus `Sampler`."""
+        config, trainer = self._config, self._trainer
+        if hvd.rank() == 0:
+            self._monitor = Monitor(config, start)
+            for name in config.without_effect():
+                say(f"note: --{name} has no effect beside the other flags")
+        count = config.batch_size * trainer.batches_a_step
+        batches = iter(source.stream(count, config.seed, start).with_options(_light()).prefetch(2))
+        ticker = Ticker(trainer, count, config.seed)
+        reached, sampler = start, None
+        with _StopRequest() as stop:
+            for step in range(start, config.steps):
+                metrics = trainer.step(tf.constant(step, tf.int64), next(batches))
+                ticker.add(metrics)
+                reached, last = step + 1, step + 1 == config.steps
+                scores_now = _due(reached, config.eval_every, last)
+                save_now = _due(reached, config.checkpoint_every, True if last else False)
+                if not (scores_now or save_now or reached % config.log_every == 0):
+                    continue
+                report = ticker.exchange(stop.requested)
+                if report.fault:
+                    raise self._fault(*report.fault)
+                if hvd.rank() == 0:
+                    self._monitor.tick(reached, report.scalars)
+                if report.stop or save_now or scores_now:
+                    sampler = self._together(reached, save_now or report.stop, scores_now)
+                    ticker.skip()
+                if report.stop and not last:
+                    self._say(f"stopped on request at step {reached}; the same command goes on from there")
+                    break
+        if sampler is None:  # nothing was left to do
+            sampler = consensus.sampler(trainer.generator, config, consensus.gather(trainer)[0])
+        self._end(reached)
+        return sampler
+
+    def _together(self, step, save, score):
+        """Form the consensus; save and score as asked. Returns the `Sampler`."""
+        stored, distance = consensus.gather(self._trainer)
+        sampler = consensus.sampler(self._trainer.generator, self._config, stored)
+        if save:
+            manifest = {
+                "consensus_distance": distance,
+                "threads": distributed.threads(),
+                "tfdgan": __version__,
+                "tensorflow": tf.__version__,
+            }
+            self._checkpoints.save(step, self._trainer.state, stored, manifest)
+        if hvd.rank() == 0:
+            self._monitor.scalar(step, "consensus/distance_exact", distance)
+            if score:
+                self._monitor.scores(step, self._task.scores(sampler, seed=self._config.seed))
+                picture = self._task.picture(sampler, seed=self._config.seed)
+                if picture is not None:
+                    self._picture = self._monitor.picture(step, picture)
+        return sampler
+
+    def _fault(self, step, learner):
+        committed = self._checkpoints.committed()
+        good = self._checkpoints.folder(committed[-1]) if committed else "none was saved yet"
+        return TrainingFault(
+            f"NaN or Inf in a loss or gradient at step {step} on learner {learner}; last good checkpoint: {good}"
+        )
+
+    def _end(self, step):
+        if hvd.rank() == 0:
+            self._monitor.close()
+            if self._picture:
+                say(f"samples: {self._picture}")
+            say(f"watch: tensorboard --logdir {self._config.workdir}")
+            say(f"done: {step} steps, {self._config.workdir}")
+
+    def _warn_of_threads(self, step):
+        then = tuple(self._checkpoints.manifest(step).get("threads", ()))
+        if then != distributed.threads():
+            say(f"warning: {distributed.threads()} threads (intra, inter), the checkpoint had {then}: not bit for bit the same run")
+
+    @staticmethod
+    def _say(line):
+        if hvd.rank() == 0:
+            say(line)
+
+
+class _StopRequest:
+    """SIGTERM and Ctrl-C become a request that the next tick shares; a second one ends the process."""
+
+    def __enter__(self):
+        self.requested = False
+        self._former = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._former.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, frame):
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+def _due(step, every, last):
+    return last or (every > 0 and step % every == 0)
+
+
+def _light():
+    """Input pipelines share the learner's cores with its training step."""
+    options = tf.data.Options()
+    options.deterministic = True
+    options.threading.private_threadpool_size = 1
+    return options
+
+
+def _check_same(config):
+    """All learners were given the same flags, or none trains."""
+    for learner, other in enumerate(distributed.gather(config, "config")):
+        different = configuration.differences(other, config, ignore="local")
+        first = distributed.gather(different[0] if different else None, "config.difference")
+        for mine in first:
+            if mine:
+                raise UserError(f"learner {learner} was given other flags: {mine}; start all learners with the same")
+
+
+def _prepare_workdir(config):
+    if not config.workdir:
+        raise UserError("--workdir is missing: give a folder for checkpoints and logs")
+    if config.dataset not in ("given",) and os.path.isfile(os.path.join(config.workdir, configuration.FLAGFILE)):
+        different = configuration.differences(config, configuration.load(config.workdir), ignore="free")
+        if config.learning_rate_decay != "constant" and configuration.load(config.workdir).steps != config.steps:
+            different.append("steps (the learning rate's decay depends on it)")
+        if different:
+            raise UserError(f"--workdir={config.workdir}: was trained with other flags; {'; '.join(different)}; use another folder")
+    try:
+        os.makedirs(config.workdir, exist_ok=True)
+        with files.replacing(os.path.join(config.workdir, f".writable.{hvd.rank()}")):
+            pass
+        os.remove(os.path.join(config.workdir, f".writable.{hvd.rank()}"))
+    except OSError as error:
+        raise UserError(f"--workdir={config.workdir}: cannot be written ({error.strerror})") from error
+
+
+def _keep_flags(config):
+    """The workdir says how it was made: train, evaluate, generate and export read it."""
+    if hvd.rank() == 0:
+        files.write_text(os.path.join(config.workdir, configuration.FLAGFILE), config.to_flags())

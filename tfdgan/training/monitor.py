@@ -1,0 +1,86 @@
+"""What a person sees of a run: a progress bar or lines, TensorBoard, pictures, scores. On rank 0 only."""
+
+import dataclasses
+import json
+import os
+import sys
+import time
+
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+from tqdm import tqdm
+
+from tfdgan import files
+from tfdgan.tasks import pictures
+
+
+def say(line):
+    """One line to the person who started this."""
+    tqdm.write(line, file=sys.stdout)
+    sys.stdout.flush()
+
+
+class Monitor:
+    """Progress, TensorBoard (workdir/tensorboard), samples/*.png and scores.jsonl of a run."""
+
+    def __init__(self, config, start):
+        self._workdir, self._steps = config.workdir, config.steps
+        self._writer = tf.summary.create_file_writer(os.path.join(config.workdir, "tensorboard"))
+        self._bar = tqdm(total=config.steps, initial=start, unit="step") if sys.stderr.isatty() else None
+        self._spoke = 0.0
+        values = {k: v for k, v in dataclasses.asdict(config).items() if k != "workdir"}
+        with self._writer.as_default(step=start):
+            hparams.hparams(values)
+            tf.summary.text("flags", "\n".join(f"    {line}" for line in config.to_flags().splitlines()))
+
+    def tick(self, step, scalars):
+        """Write a tick's scalars; a line or a move of the bar, at most once a second."""
+        with self._writer.as_default(step=step):
+            for name, value in scalars.items():
+                tf.summary.scalar(name, value)
+        brief = (
+            f"critic {scalars['loss/critic']:.3g}, generator {scalars['loss/generator']:.3g}, "
+            f"consensus distance {scalars['consensus/distance']:.2g}, {1e3 * scalars['time/step']:.3g} ms/step "
+            f"({100 * scalars['time/waiting_share']:.0f}% waiting)"
+        )
+        if self._bar is not None:
+            self._bar.set_postfix_str(brief, refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif time.monotonic() - self._spoke >= 1 or step == self._steps:
+            say(f"step {step}/{self._steps}: {brief}")
+            self._spoke = time.monotonic()
+
+    def scores(self, step, scores):
+        """Print scores, add them to scores.jsonl and to TensorBoard."""
+        record_scores(self._workdir, step, scores, self._writer)
+        for score in scores:
+            say(f"step {step}: {score.name} {score.value:.4g}")
+
+    def picture(self, step, picture):
+        """Keep a picture of samples; returns its path."""
+        path = os.path.join(self._workdir, "samples", f"{step:08d}.png")
+        with files.replacing(path) as file:
+            file.write(pictures.to_png(picture))
+        with self._writer.as_default(step=step):
+            tf.summary.image("samples", picture[None])
+        return path
+
+    def scalar(self, step, name, value):
+        with self._writer.as_default(step=step):
+            tf.summary.scalar(name, value)
+
+    def close(self):
+        if self._bar is not None:
+            self._bar.close()
+        self._writer.close()
+
+
+def record_scores(workdir, step, scores, writer):
+    """Append scores to workdir/scores.jsonl, one JSON object a line, and to TensorBoard."""
+    with open(os.path.join(workdir, "scores.jsonl"), "a") as file:
+        for score in scores:
+            file.write(json.dumps({**score.record(step), "time": time.time()}) + "\n")
+    with writer.as_default(step=step):
+        for score in scores:
+            tf.summary.scalar(f"score/{score.name}", score.value)
+    writer.flush()

@@ -1,0 +1,79 @@
+"""The tick: one small allgather every `log_every` steps, the only job-wide message of a training run's steps."""
+
+import dataclasses
+import time
+
+import numpy as np
+import tensorflow as tf
+
+from tfdgan import distributed
+from tfdgan.metrics import consensus
+from tfdgan.training.adversarial import METRICS
+
+_NO_FAULT = -1
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What all learners know after a tick.
+
+    Attributes:
+      scalars: {name: value} for logs: means over learners and over the steps since the last tick.
+      stop: True if any learner was asked to stop.
+      fault: (step, learner) of the first NaN or Inf, or None.
+    """
+
+    scalars: dict
+    stop: bool
+    fault: tuple | None
+
+
+class Ticker:
+    """Collects a learner's figures between ticks.
+
+    Args:
+      trainer: its `fault_step` and players are read at ticks.
+      samples_a_step: real samples a learner takes a step.
+      seed: of the sketch of the weights.
+    """
+
+    def __init__(self, trainer, samples_a_step, seed):
+        self._trainer, self._samples, self._seed = trainer, samples_a_step, seed
+        self._metrics, self._since = [], time.perf_counter()
+        self._sketch = tf.function(
+            lambda: tf.stack([consensus.sketch(player.values(), seed) for player in trainer.players]), autograph=False
+        )
+
+    def add(self, metrics):
+        """Take in one step's metrics, float64 [len(METRICS)]."""
+        self._metrics.append(metrics)
+
+    def skip(self):
+        """Leave out the time since the last tick: it went into something other than steps."""
+        self._since = time.perf_counter()
+
+    def exchange(self, stop):
+        """Exchange figures with all learners; returns the `Report`, the same on every learner."""
+        steps = len(self._metrics)
+        seconds = (time.perf_counter() - self._since) / max(steps, 1)
+        metrics = np.mean(np.stack([m.numpy() for m in self._metrics]), axis=0) if steps else np.zeros(len(METRICS))
+        head = [float(stop), float(self._trainer.fault_step.numpy()), seconds]
+        sketch = self._sketch().numpy()
+        mine = np.concatenate([head, metrics, sketch.ravel()])
+        everyone = distributed.gather_vector(mine, "tick")
+        stops, faults, times = everyone[:, :3].T
+        figures = everyone[:, 3 : 3 + len(METRICS)]
+        sketches = everyone[:, 3 + len(METRICS) :]
+        scalars = dict(zip(METRICS, figures.mean(axis=0), strict=True))
+        for name in ("loss/critic", "loss/generator"):
+            scalars[f"{name}_spread"] = np.ptp(figures[:, METRICS.index(name)])
+        scalars["consensus/distance"] = consensus.sketched_distance(sketches)
+        scalars["time/step"] = times.mean()
+        scalars["time/waiting_share"] = scalars["time/waiting"] / max(times.mean(), 1e-9)
+        scalars["speed/samples_per_second"] = self._samples * len(everyone) / max(times.mean(), 1e-9)
+        self._metrics = []
+        self.skip()
+        faulty = np.flatnonzero(faults > _NO_FAULT)
+        first = faulty[np.argmin(faults[faulty])] if len(faulty) else None
+        fault = None if first is None else (int(faults[first]), int(first))
+        return Report(scalars, bool(stops.any()), fault)
