@@ -27,28 +27,27 @@ class Decentralized(Local):
         self._mix_after = mix_after
 
     def begin_step(self, step):
-        if self._mix_after == "step":
-            return [self._begin(player, step) for player in self.players]
+        return self._begin(self.players, step, "weights") if self._mix_after == "step" else None
 
     def begin_update(self, player, update):
-        if self._mix_after == "update":
-            return self._begin(player, update)
+        return self._begin([player], update, player.name) if self._mix_after == "update" else None
 
     def apply(self, player, gradients, finite, begun):
         waited = super().apply(player, gradients, finite, None)
-        return waited if begun is None else self._end([begun])
+        return waited if begun is None else self._end(begun)
 
     def end_step(self, begun):
         return tf.constant(0.0, tf.float64) if begun is None else self._end(begun)
 
-    def _begin(self, player, index):
-        before = player.values()
-        return player, before, gossip.mix(before, step=index, channel=player.name, **self._exchange)
+    def _begin(self, players, index, channel):
+        """Start one exchange of all these players' weights: (variables, values before, values mixed)."""
+        variables = [v for player in players for v in player.variables]
+        before = [tf.convert_to_tensor(v) for v in variables]
+        return variables, before, gossip.mix(before, step=index, channel=channel, **self._exchange)
 
-    def _end(self, exchanges):
-        after = [value for player, _, _ in exchanges for value in player.values()]
-        waited = seconds_until([value for _, _, mixed in exchanges for value in mixed], after)
-        for player, before, mixed in exchanges:
-            for variable, old, new in zip(player.variables, before, mixed, strict=True):
-                variable.assign_add(new - old)
+    def _end(self, begun):
+        variables, before, mixed = begun
+        waited = seconds_until(mixed, [tf.convert_to_tensor(v) for v in variables])
+        for variable, old, new in zip(variables, before, mixed, strict=True):
+            variable.assign_add(new - old)
         return waited

@@ -38,15 +38,11 @@ class DPOSG(Local):
                 last.assign(tf.zeros_like(value))
 
     def begin_step(self, step):
-        mixed, sent = {}, []
-        for player in self.players:
-            values = [tf.convert_to_tensor(x) for x in self._x[player.name]]
-            mixed[player.name] = gossip.mix(values, step=step, channel=player.name, **self._exchange)
-            sent += values
-        waited = seconds_until([value for values in mixed.values() for value in values], sent)
-        for player in self.players:
-            for z, value, last in zip(player.variables, mixed[player.name], self._last[player.name], strict=True):
-                z.assign(value - tf.cast(player.optimizer.learning_rate, value.dtype) * last)
+        values = [tf.convert_to_tensor(x) for player in self.players for x in self._x[player.name]]
+        mixed = gossip.mix(values, step=step, channel="weights", **self._exchange)
+        waited = seconds_until(mixed, values)
+        for (z, _, last, rate), value in zip(self._all(), mixed, strict=True):
+            z.assign(value - rate * last)
         return mixed, waited
 
     def apply(self, player, gradients, finite, begun):
@@ -62,9 +58,14 @@ class DPOSG(Local):
 
     def end_step(self, begun):
         mixed, waited = begun
+        for (_, x, last, rate), value in zip(self._all(), mixed, strict=True):
+            x.assign(value - rate * last)
         for player in self.players:
-            rate = player.optimizer.learning_rate
-            for x, value, last in zip(self._x[player.name], mixed[player.name], self._last[player.name], strict=True):
-                x.assign(value - tf.cast(rate, value.dtype) * last)
             player.optimizer.iterations.assign_add(1)
         return waited
+
+    def _all(self):
+        """(Z, X, last gradient, learning rate) of every variable of every player."""
+        for player in self.players:
+            for z, x, last in zip(player.variables, self._x[player.name], self._last[player.name], strict=True):
+                yield z, x, last, tf.cast(player.optimizer.learning_rate, x.dtype)

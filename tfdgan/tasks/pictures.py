@@ -5,19 +5,22 @@ import math
 import numpy as np
 import tensorflow as tf
 
+_GAP, _GREY = 4, 96  # pixels between images, and their shade
+
 
 def grid(images):
-    """Images [n, h, w, c] in [-1, 1] on a nearly square grid: uint8 [rows h, columns w, c]; small ones are enlarged."""
-    columns = math.ceil(math.sqrt(len(images)))
-    rows = math.ceil(len(images) / columns)
-    blank = np.full((rows * columns - len(images), *images.shape[1:]), -1.0, np.float32)
-    tiles = np.concatenate([images, blank])
-    height, width, channels = images.shape[1:]
-    tiles = tiles.reshape(rows, columns, height, width, channels).transpose(0, 2, 1, 3, 4)
-    picture = tiles.reshape(rows * height, columns * width, channels)
-    picture = np.clip(np.round((picture + 1) * 127.5), 0, 255).astype(np.uint8)
-    enlarge = max(1, 32 // height)
-    return picture.repeat(enlarge, axis=0).repeat(enlarge, axis=1)
+    """Images [n, h, w, c] in [-1, 1] on a nearly square grid with gaps: uint8 [height, width, c]; small ones enlarged."""
+    enlarge = max(1, 40 // images.shape[1])
+    tiles = np.clip(np.round((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    tiles = tiles.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
+    tiles = np.pad(tiles, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=_GREY)
+    columns = math.ceil(math.sqrt(len(tiles)))
+    rows = math.ceil(len(tiles) / columns)
+    _, height, width, channels = tiles.shape
+    picture = np.full((rows * columns, height, width, channels), _GREY, np.uint8)
+    picture[: len(tiles)] = tiles
+    picture = picture.reshape(rows, columns, height, width, channels).transpose(0, 2, 1, 3, 4)
+    return picture.reshape(rows * height, columns * width, channels)
 
 
 def scatter(points, centres):

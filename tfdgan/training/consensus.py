@@ -1,4 +1,8 @@
-"""The consensus of a job: the mean over learners of weights and of their running average."""
+"""The consensus of a job: the mean over learners of weights and of their running average.
+
+Under the strategy `local` learners have nothing in common but their start, and a mean of such weights is no
+model; there the first learner's weights stand for the job, and labels say so.
+"""
 
 import horovod.tensorflow as hvd
 import numpy as np
@@ -12,10 +16,11 @@ from tfdgan.training import checkpoints
 _GROUPS = ("model/generator", "model/critic", "average/generator")
 
 
-def gather(trainer):
+def gather(trainer, config):
     """({name: array}, distance): every floating variable's mean over learners, and the exact consensus distance.
 
-    What is no floating number (random states) is this learner's own. Job-wide; all learners call it together.
+    What is no floating number (random states) is this learner's own; under `local` everything is, as the
+    first learner's is what rank 0 keeps. Job-wide; all learners call it together.
     """
     named = dict(checkpoints.named({group: trainer.state[group] for group in _GROUPS if group in trainer.state}))
     values = {name: np.asarray(variable) for name, variable in named.items()}
@@ -28,7 +33,7 @@ def gather(trainer):
         if id(named[name]) in mixed
     )
     distance = metric.distance(distributed.gather_vector([square], "consensus.squares")[:, 0])
-    return {**values, **means}, distance
+    return (values if config.strategy == "local" else {**values, **means}), distance
 
 
 def start_from(trainer, stored, source):
@@ -54,6 +59,6 @@ def sampler(generator, config, stored):
     expected = len(generator.variables)
     if len(values) != expected:
         raise UserError(f"the stored consensus has {len(values)} variables of the generator, this model {expected}")
-    label = "consensus EMA" if config.ema_decay else "consensus"
+    label = ("learner 0" if config.strategy == "local" else "consensus") + (" EMA" if config.ema_decay else "")
     return Sampler(generator, weights, config.latent_size, label)
 

@@ -30,7 +30,7 @@ def train(config, task):
       UserError: input that cannot be used, before the first step; the same on every learner.
       TrainingFault: NaN or Inf in a loss or a gradient.
     """
-    distributed.start()
+    distributed.start(process_sets=config.gossip_backend == "horovod_pairs")
     with distributed.together():
         config.check_learners(hvd.size())
     _check_same(config)
@@ -111,13 +111,13 @@ class _Run:
                     self._say(f"stopped on request at step {reached}; the same command goes on from there")
                     break
         if sampler is None:  # nothing was left to do
-            sampler = consensus.sampler(trainer.generator, config, consensus.gather(trainer)[0])
+            sampler = consensus.sampler(trainer.generator, config, consensus.gather(trainer, config)[0])
         self._end(reached)
         return sampler
 
     def _together(self, step, save, score):
         """Form the consensus; save and score as asked. Returns the `Sampler`."""
-        stored, distance = consensus.gather(self._trainer)
+        stored, distance = consensus.gather(self._trainer, self._config)
         sampler = consensus.sampler(self._trainer.generator, self._config, stored)
         if save:
             manifest = {

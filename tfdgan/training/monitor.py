@@ -27,7 +27,7 @@ class Monitor:
         self._workdir, self._steps = config.workdir, config.steps
         self._writer = tf.summary.create_file_writer(os.path.join(config.workdir, "tensorboard"))
         self._bar = tqdm(total=config.steps, initial=start, unit="step") if sys.stderr.isatty() else None
-        self._spoke = 0.0
+        self._spoke, self._began = 0.0, time.monotonic()
         values = {k: v for k, v in dataclasses.asdict(config).items() if k != "workdir"}
         with self._writer.as_default(step=start):
             hparams.hparams(values)
@@ -52,7 +52,7 @@ class Monitor:
 
     def scores(self, step, scores):
         """Print scores, add them to scores.jsonl and to TensorBoard."""
-        record_scores(self._workdir, step, scores, self._writer)
+        record_scores(self._workdir, step, scores, self._writer, {"seconds": round(time.monotonic() - self._began, 3)})
         for score in scores:
             say(f"step {step}: {score.name} {score.value:.4g}")
 
@@ -75,11 +75,11 @@ class Monitor:
         self._writer.close()
 
 
-def record_scores(workdir, step, scores, writer):
-    """Append scores to workdir/scores.jsonl, one JSON object a line, and to TensorBoard."""
+def record_scores(workdir, step, scores, writer, extra):
+    """Append scores to workdir/scores.jsonl, one JSON object a line with what `extra` adds, and to TensorBoard."""
     with open(os.path.join(workdir, "scores.jsonl"), "a") as file:
         for score in scores:
-            file.write(json.dumps({**score.record(step), "time": time.time()}) + "\n")
+            file.write(json.dumps({**score.record(step), **extra}) + "\n")
     with writer.as_default(step=step):
         for score in scores:
             tf.summary.scalar(f"score/{score.name}", score.value)

@@ -1,0 +1,28 @@
+# `make demo` sets up and runs the main job, `make test` sets up and runs the tests, `make setup` does just that part.
+
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+RUN := source $(VENV)/bin/activate &&
+SETUP := $(VENV)/.done
+
+.PHONY: setup demo test lint clean
+
+setup: $(SETUP)
+
+$(SETUP): tools/setup.sh tools/build_horovod.sh requirements.lock setup.py
+	bash tools/setup.sh "$(PYTHON)" $(VENV)
+	touch $@
+
+demo: $(SETUP)
+	rm -rf runs/digits
+	$(RUN) horovodrun -np 4 python -m tfdgan.train --flagfile=configs/digits.flags
+
+test: $(SETUP)
+	$(RUN) python -m pytest tests
+
+lint: $(SETUP)
+	$(RUN) ruff check . && ruff format --check .
+
+clean:
+	rm -rf $(VENV) runs exported

@@ -1,0 +1,46 @@
+"""Packaging. TensorFlow and Horovod are extras: there are two TensorFlow wheels, of which one environment holds one,
+and Horovod must be built against the one that is there."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+here = pathlib.Path(__file__).parent
+version = re.search(r'__version__ = "(.+)"', (here / "tfdgan/__init__.py").read_text()).group(1)
+
+setup(
+    name="tfdgan",
+    version=version,
+    description="Decentralised training of generative adversarial networks with Keras and Horovod",
+    long_description=(here / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["tfdgan", "tfdgan.*"]),
+    python_requires=">=3.11",
+    install_requires=[
+        "absl-py>=2.1",  # flags and flagfiles
+        "importlib_resources>=6",  # tensorflow-datasets 4.9.10 imports it without saying so
+        "keras>=3.10",  # models and optimizers
+        "matplotlib>=3.8",  # plots
+        "networkx>=3.2",  # graphs of learners
+        "numpy>=1.26",  # mixing matrices, checkpoints
+        "scikit-learn>=1.4",  # the digits
+        "scipy>=1.11",  # the Frechet distance
+        "tensorboard>=2.18",  # TensorFlow 2.21 no longer brings it, and tf.summary needs it
+        "tensorflow-datasets>=4.9.7",  # image sets
+        "tqdm>=4.66",  # progress bars
+    ],
+    extras_require={
+        "cpu": ["tensorflow-cpu>=2.18"],
+        "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "horovod": ["horovod>=0.28.1"],  # see tools/build_horovod.sh for TensorFlow above 2.18
+        "test": ["psutil>=5.9", "pytest>=8", "ruff>=0.6"],
+    },
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)

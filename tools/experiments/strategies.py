@@ -1,0 +1,117 @@
+"""The four strategies side by side on a small problem: scores along training, a table and a plot.
+
+    python tools/experiments/strategies.py --problem=gaussians --seeds=0,1,2 --output=runs/strategies_gaussians
+    python tools/experiments/strategies.py --problem=digits --seeds=0 --output=runs/strategies_digits
+
+Each run is `horovodrun -np 4 python -m tfdgan.train` on the problem's own configuration with the strategy's flags.
+Runs already finished are kept and interrupted ones resumed, so the command can be repeated until all is there.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+from absl import app, flags
+from matplotlib.figure import Figure
+
+_PROBLEM = flags.DEFINE_enum("problem", "gaussians", ["gaussians", "digits"], "Which configuration.")
+_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.")
+_LEARNERS = flags.DEFINE_integer("learners", 4, "Learners.")
+_SCALE = flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", required=True)
+
+_STRATEGIES = {
+    "local": ["--strategy=local"],
+    "CP-OAdam": ["--strategy=centralized"],
+    "DP-OAdam": ["--strategy=decentralized", "--topology=ring", "--norandom_mixing"],
+    "Rand-DP-OAdam": ["--strategy=decentralized", "--topology=ring", "--random_mixing"],
+}
+_STEPS = {"gaussians": 20_000, "digits": 2_500}
+_EVERY = {"gaussians": 2_000, "digits": 250}
+
+
+def run(problem, name, seed, steps, output):
+    """Train one strategy with one seed, unless that is done; returns its scores, a list of dicts."""
+    workdir = os.path.join(output, f"{name}-{seed}")
+    if not scores_at(read_scores(workdir), steps):
+        command = [
+            *("horovodrun", "-np", str(_LEARNERS.value), sys.executable, "-m", "tfdgan.train"),
+            f"--flagfile=configs/{problem}.flags",
+            *_STRATEGIES[name],
+            *(f"--seed={seed}", f"--workdir={workdir}", f"--steps={steps}"),
+            *(f"--eval_every={_EVERY[problem]}", f"--checkpoint_every={_EVERY[problem]}"),
+        ]
+        print(" ".join(command), flush=True)
+        os.makedirs(workdir, exist_ok=True)
+        with open(os.path.join(workdir, "log.txt"), "a") as log:
+            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    return read_scores(workdir)
+
+
+def read_scores(workdir):
+    path = os.path.join(workdir, "scores.jsonl")
+    if not os.path.isfile(path):
+        return []
+    with open(path) as file:
+        return [json.loads(line) for line in file]
+
+
+def scores_at(scores, step):
+    """{name: value} at a step."""
+    return {score["name"]: score["value"] for score in scores if score["step"] == step}
+
+
+def table(results, steps):
+    """A markdown table: a row a strategy, mean and range over seeds at the last step."""
+    names = list(scores_at(next(iter(results.values()))[0], steps))
+    lines = [
+        f"| strategy | {' | '.join(names)} | seconds |",
+        "|---" * (len(names) + 2) + "|",
+    ]
+    for strategy, runs in results.items():
+        cells = []
+        for name in names:
+            values = [scores_at(scores, steps)[name] for scores in runs]
+            spread = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.3g}{spread}")
+        seconds = [max(score["seconds"] for score in scores) for scores in runs]
+        lines.append(f"| {strategy} | {' | '.join(cells)} | {np.mean(seconds):.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def plot(results, path):
+    """The problem's first two scores against steps and against seconds."""
+    names = list(dict.fromkeys(score["name"] for score in next(iter(results.values()))[0]))[:2]
+    figure = Figure(figsize=(10, 3.5 * len(names)), layout="constrained")
+    axes = figure.subplots(len(names), 2, squeeze=False)
+    for row, name in zip(axes, names, strict=True):
+        for axis, quantity in zip(row, ("step", "seconds"), strict=True):
+            for number, (strategy, runs) in enumerate(results.items()):
+                for index, scores in enumerate(runs):
+                    points = [(score[quantity], score["value"]) for score in scores if score["name"] == name]
+                    axis.plot(*zip(*points, strict=True), f"C{number}-", label=strategy if index == 0 else None)
+            axis.set(xlabel=quantity, ylabel=name)
+            axis.grid(alpha=0.3)
+    axes[0, 0].legend()
+    figure.savefig(path, dpi=100)
+
+
+def main(argv):
+    del argv
+    problem, output = _PROBLEM.value, _OUTPUT.value
+    steps = max(_EVERY[problem], round(_STEPS[problem] * _SCALE.value))
+    results = {name: [] for name in _STRATEGIES}
+    for seed in _SEEDS.value:
+        for name in _STRATEGIES:
+            results[name].append(run(problem, name, seed, steps, output))
+            done = {name: runs for name, runs in results.items() if runs}
+            with open(os.path.join(output, "table.md"), "w") as file:
+                file.write(table(done, steps))
+            plot(done, os.path.join(output, "plot.png"))
+    print(table(results, steps))
+
+
+if __name__ == "__main__":
+    app.run(main)
