@@ -26,11 +26,27 @@ def parse(argv, define):
     except flags.Error as error:
         raise UserError(str(error).replace("\n", " ")) from error
     if flag_values.help:
-        print(flag_values.get_help() if not argv[0] else _help(flag_values))
+        print(_help(flag_values))
         raise SystemExit(0)
     if len(rest) > 1:
         raise UserError(f"{rest[1]!r}: flags only, as --name=value")
     return flag_values
+
+
+def define_workdir(flag_values):
+    """The flags by which a command finds a trained generator."""
+    flags.DEFINE_string("workdir", None, "Folder of a training run.", flag_values=flag_values)
+    flags.DEFINE_integer(
+        "step", None, "Which of the kept checkpoints; the newest if left out.", lower_bound=0, flag_values=flag_values
+    )
+
+
+def required(flag_values, *names):
+    """The values of flags that must be given."""
+    for name in names:
+        if not flag_values[name].value:
+            raise UserError(f"--{name} is missing")
+    return [flag_values[name].value for name in names]
 
 
 def _help(flag_values):

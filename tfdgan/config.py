@@ -31,7 +31,9 @@ def _flag(default, help, *, choices=None, minimum=None, above=None, below=None, 
 class Config:
     """One experiment. Raises `UserError` on construction if a value cannot be used."""
 
-    workdir: str = _flag("", "Folder for checkpoints and logs; training on one that has checkpoints resumes.", local=True)
+    workdir: str = _flag(
+        "", "Folder for checkpoints and logs; training on one that has checkpoints resumes.", local=True
+    )
     task: str = _flag("image", "What is generated.", choices=("image",))
     dataset: str = _flag(
         "cifar10",
@@ -41,12 +43,11 @@ class Config:
     data_dir: str = _flag("", "Where TFDS keeps its data; empty: TFDS_DATA_DIR or its default.", local=True)
     image_size: int = _flag(0, "Side to which images are resized, a power of two; 0: as the dataset has it.", minimum=0)
     partition: str = _flag(
-        "iid", "How the data is divided among learners: iid, or by_label (sorted by label, then cut).",
+        "iid",
+        "How the data is divided among learners: iid, or by_label (sorted by label, then cut).",
         choices=("iid", "by_label"),
     )
-    model: str = _flag(
-        "dcgan", "dcgan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic)."
-    )
+    model: str = _flag("dcgan", "dcgan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic).")
     latent_size: int = _flag(100, "Size of the generator's standard normal input.", minimum=1)
     width_g: int = _flag(64, "Width of the generator: channels of its last hidden layer, or units (mlp).", minimum=1)
     width_d: int = _flag(64, "Width of the critic: channels of its first layer, or units (mlp).", minimum=1)
@@ -68,27 +69,31 @@ class Config:
     topology: str = _flag("ring", f"Who talks to whom: {', '.join(topology.NAMES)}, or a .npy mixing matrix.")
     random_mixing: bool = _flag(False, "Relabel the learners of the topology at random every step.")
     gossip_rounds: int = _flag(1, "Gossip rounds a mix.", minimum=1)
-    mix_after: str = _flag(
-        "step", "Mix once a step, or after each update of a player.", choices=("step", "update")
-    )
+    mix_after: str = _flag("step", "Mix once a step, or after each update of a player.", choices=("step", "update"))
     gossip_backend: str = _flag("auto", "What carries the exchange.", choices=BACKENDS, free=True)
     wire_dtype: str = _flag("float32", "Type of weights on the wire.", choices=WIRE_DTYPES)
     optimizer: str = _flag("oadam", "oadam is optimistic Adam.", choices=("oadam", "adam", "sgd"))
     learning_rate_g: float = _flag(1e-4, "Learning rate of the generator.", above=0)
     learning_rate_d: float = _flag(1e-4, "Learning rate of the critic.", above=0)
-    learning_rate_decay: str = _flag(
-        "constant", "linear falls to 0 at the last step.", choices=("constant", "linear")
-    )
+    learning_rate_decay: str = _flag("constant", "linear falls to 0 at the last step.", choices=("constant", "linear"))
     beta_1: float = _flag(0.5, "First moment's decay (oadam, adam).", minimum=0, below=1)
     beta_2: float = _flag(0.9, "Second moment's decay (oadam, adam).", minimum=0, below=1)
     batch_size: int = _flag(64, "Samples per learner and update.", minimum=1)
-    steps: int = _flag(100_000, "Steps to train to; a step is critic_steps critic updates and one of the generator.",
-                       minimum=1, free=True)
-    seed: int = _flag(0, "Root of every random number.", minimum=0)
+    steps: int = _flag(
+        100_000,
+        "Steps to train to; a step is critic_steps critic updates and one of the generator.",
+        minimum=1,
+        free=True,
+    )
+    seed: int = _flag(0, "Root of every random number.", minimum=0, below=2**63)
     ema_decay: float = _flag(0.999, "Decay of the generator's running average; 0 keeps none.", minimum=0, below=1)
     inception: str = _flag("", "SavedModel with outputs pool_3 and logits, by which images are scored.", local=True)
-    log_every: int = _flag(50, "Steps between ticks: losses, stop requests and faults are exchanged.", minimum=1, free=True)
-    eval_every: int = _flag(1000, "Steps between scores and sample grids of the consensus; 0: never.", minimum=0, free=True)
+    log_every: int = _flag(
+        50, "Steps between ticks: losses, stop requests and faults are exchanged.", minimum=1, free=True
+    )
+    eval_every: int = _flag(
+        1000, "Steps between scores and sample grids of the consensus; 0: never.", minimum=0, free=True
+    )
     checkpoint_every: int = _flag(1000, "Steps between checkpoints; 0: only the last.", minimum=0, free=True)
     keep_checkpoints: int = _flag(3, "How many checkpoints stay.", minimum=1, free=True)
 
@@ -102,7 +107,11 @@ class Config:
         """Raise `UserError` if `size` learners cannot run this; the topology must exist at that size."""
         if self.gossips:
             schedule = self.schedule(size)
-            if self.gossip_backend == "horovod_pairs" and size > 1 and not (schedule.is_fixed and schedule.is_symmetric):
+            if (
+                self.gossip_backend == "horovod_pairs"
+                and size > 1
+                and not (schedule.is_fixed and schedule.is_symmetric)
+            ):
                 raise UserError(
                     f"--gossip_backend=horovod_pairs: needs a fixed symmetric topology, not {self.topology}"
                     f"{' with --random_mixing' if self.random_mixing else ''}; use --gossip_backend=horovod"
@@ -128,7 +137,9 @@ class Config:
             unused |= {"image_size"}
         if self.dataset in DATASETS or self.dataset.startswith("folder:") or factories.is_reference(self.dataset):
             unused |= {"data_dir"}
-        return sorted(f.name for f in dataclasses.fields(self) if f.name in unused and getattr(self, f.name) != f.default)
+        return sorted(
+            f.name for f in dataclasses.fields(self) if f.name in unused and getattr(self, f.name) != f.default
+        )
 
     def to_flags(self):
         """The flagfile that makes this configuration again: one flag a line, all of them."""
@@ -167,7 +178,7 @@ def _check_names(config):
             raise UserError(f"--model={config.model}: choose one of {', '.join(MODELS)}, or package.module:factory")
         factories.check("model", config.model)
     if config.dataset.startswith("folder:"):
-        if not os.path.isdir(os.path.expanduser(config.dataset[len("folder:"):])):
+        if not os.path.isdir(os.path.expanduser(config.dataset[len("folder:") :])):
             raise UserError(f"--dataset={config.dataset}: no such folder")
     elif factories.is_reference(config.dataset):
         factories.check("dataset", config.dataset)
@@ -182,24 +193,32 @@ def _check_names(config):
 def _check_combinations(config):
     if config.image_size & (config.image_size - 1):
         raise UserError(f"--image_size={config.image_size}: must be a power of two")
-    if config.model == "mlp" and config.dataset not in ("gaussians", "digits") and not factories.is_reference(config.dataset):
+    if (
+        config.model == "mlp"
+        and config.dataset not in ("gaussians", "digits")
+        and not factories.is_reference(config.dataset)
+    ):
         raise UserError(f"--model=mlp: made for points, not for --dataset={config.dataset}; use --model=dcgan")
     if config.model == "dcgan" and config.dataset == "gaussians":
         raise UserError("--model=dcgan: made for images, not for --dataset=gaussians; use --model=mlp")
     if config.strategy == "dposg":
         wanted = dict(optimizer="sgd", trainer="adversarial", critic_steps=1, update="simultaneous", mix_after="step")
         for name, value in wanted.items():
-            if getattr(config, name) != value:
-                raise UserError(
-                    f"--strategy=dposg: has its own optimistic step and needs --{name}={value}, not {getattr(config, name)}"
-                )
+            here = getattr(config, name)
+            if here != value:
+                raise UserError(f"--strategy=dposg: has its own optimistic step and needs --{name}={value}, not {here}")
 
 
 def define(flag_values):
     """Define a flag for every field of `Config`. None stands for "not given"."""
     for field in dataclasses.fields(Config):
         text = f"{field.metadata['help']} (default: {field.default!r})"
-        kind = {bool: flags.DEFINE_boolean, int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+        kind = {
+            bool: flags.DEFINE_boolean,
+            int: flags.DEFINE_integer,
+            float: flags.DEFINE_float,
+            str: flags.DEFINE_string,
+        }
         kind[field.type](field.name, None, text, flag_values=flag_values)
 
 

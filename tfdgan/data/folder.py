@@ -26,7 +26,7 @@ def load(path, *, image_size, rank, size, partition, split="train"):
     names = builder.info.features["label"]
     labels = np.array([names.str2int(example.label) for example in examples])
     mine = parts.indices(labels, rank, size, partition)
-    files = np.array([examples[i].image_path for i in mine])
+    files = np.array([examples[i].image_path for i in mine], dtype=str)
 
     def decode(file):
         image = tf.io.decode_image(tf.io.read_file(file), channels=3, expand_animations=False)

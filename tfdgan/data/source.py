@@ -11,6 +11,7 @@ from tfdgan.data import partition as parts
 from tfdgan.errors import UserError
 
 _SHUFFLE_RECORDS = 16_384  # encoded records held for shuffling
+_GRAPH_SEED = 1
 
 
 class ArraySource:
@@ -87,6 +88,8 @@ class RecordSource:
         window = min(self._count, _SHUFFLE_RECORDS)
 
         def epoch(number):
+            # This graph's own seed: the order depends on nothing global, and shuffle takes no tensor beside a global 0.
+            tf.random.set_seed(_GRAPH_SEED)
             return self._records.shuffle(window, seed=number + seed % 2**32, reshuffle_each_iteration=False)
 
         records = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch).skip(offset)
@@ -106,11 +109,17 @@ def from_user(data, rank=0, size=1, partition="iid"):
         a known cardinality. Values are taken as they are.
     """
     if isinstance(data, tf.data.Dataset):
+        if not isinstance(data.element_spec, tf.TensorSpec):
+            raise UserError(
+                f"dataset: its elements are {type(data.element_spec).__name__}s; map them to one sample each"
+            )
         total = int(data.cardinality())
         if total < 0:
             raise UserError("dataset: its cardinality is unknown or infinite; give a finite one (assert_cardinality)")
         if partition == "by_label":
-            raise UserError("--partition=by_label: a tf.data.Dataset of samples has no labels; return (samples, labels)")
+            raise UserError(
+                "--partition=by_label: a tf.data.Dataset of samples has no labels; return (samples, labels)"
+            )
         shard = data.take(total // size * size).shard(size, rank)
         return RecordSource(shard, total // size, lambda sample: tf.cast(sample, tf.float32))
     samples, labels = data if isinstance(data, tuple) else (data, None)
@@ -121,5 +130,8 @@ def from_user(data, rank=0, size=1, partition="iid"):
         if partition == "by_label":
             raise UserError("--partition=by_label: the dataset has no labels; return (samples, labels)")
         labels = np.zeros(len(samples), np.int64)
-    mine = parts.indices(np.asarray(labels), rank, size, partition)
-    return ArraySource(samples[mine], np.asarray(labels)[mine])
+    labels = np.asarray(labels)
+    if labels.shape != samples.shape[:1]:
+        raise UserError(f"dataset: {len(samples)} samples but labels of shape {labels.shape}; give one number each")
+    mine = parts.indices(labels, rank, size, partition)
+    return ArraySource(samples[mine], labels[mine])

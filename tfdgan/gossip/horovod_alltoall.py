@@ -3,7 +3,8 @@
 import horovod.tensorflow as hvd
 import tensorflow as tf
 
-from tfdgan.gossip import schedule_ops, wire as wire_format
+from tfdgan.gossip import schedule_ops
+from tfdgan.gossip import wire as wire_format
 
 
 def _rows(schedule, rank):

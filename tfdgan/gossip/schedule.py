@@ -27,7 +27,9 @@ class Schedule:
         self.seed = int(seed)
 
     def __repr__(self):
-        return f"Schedule({self.name!r}, size={self.size}, period={self.period}, random={self.random}, seed={self.seed})"
+        return (
+            f"Schedule({self.name!r}, size={self.size}, period={self.period}, random={self.random}, seed={self.seed})"
+        )
 
     @property
     def size(self):

@@ -62,6 +62,8 @@ def _ring(size):
 
 
 def _torus(size, rows=None):
+    if rows is not None and not isinstance(rows, int):
+        raise UserError(f"topology torus: rows is {rows!r}; give a whole number")
     if rows is None:
         rows, columns = _torus_sides(size)
     elif 2 <= rows < size and size % rows == 0 and size // rows >= 2:
@@ -123,7 +125,9 @@ NAMES = tuple(_TOPOLOGIES)
 def _ordered(graph):
     """`graph` with its nodes renamed to 0..n-1 in sorted order, as an undirected simple graph."""
     if graph.is_directed():
-        raise UserError("topology: a directed networkx graph has no doubly stochastic weights of its own; give a matrix")
+        raise UserError(
+            "topology: a directed networkx graph has no doubly stochastic weights of its own; give a matrix"
+        )
     nodes = sorted(graph.nodes())
     simple = nx.Graph(nx.relabel_nodes(graph, dict(zip(nodes, range(len(nodes)), strict=True))))
     simple.remove_edges_from(list(nx.selfloop_edges(simple)))
@@ -141,6 +145,13 @@ def _read_matrix(path):
         raise UserError(f"topology {path!r}: not a readable .npy file ({error})") from error
 
 
+def _as_array(rows):
+    try:
+        return np.asarray(rows)
+    except ValueError as error:
+        raise UserError(f"topology matrix: its rows differ in length ({error})") from error
+
+
 def check_mixing_matrix(W, size, name="matrix"):
     """Return W as float64 [size, size], or raise `UserError` unless it is doubly stochastic."""
     W = np.asarray(W)
@@ -156,7 +167,8 @@ def check_mixing_matrix(W, size, name="matrix"):
         worst = int(np.argmax(np.abs(sums - 1)))
         if abs(sums[worst] - 1) > _TOLERANCE:
             raise UserError(
-                f"topology {name}: not doubly stochastic, {kind} {worst} sums to {sums[worst]:.6g}; rows and columns must sum to 1"
+                f"topology {name}: not doubly stochastic, {kind} {worst} sums to {sums[worst]:.6g}; "
+                "rows and columns must sum to 1"
             )
     return np.clip(W, 0, None)
 
@@ -164,21 +176,21 @@ def check_mixing_matrix(W, size, name="matrix"):
 def _matrices(name, size, **options):
     if not isinstance(size, int | np.integer) or size < 1:
         raise UserError(f"topology: size is {size!r}; give a number of learners of at least 1")
+    allowed = {"rows"} if isinstance(name, str) and name == "torus" else set()
+    for option in sorted(set(options) - allowed):
+        raise UserError(f"topology {name}: has no option {option!r}")
     if isinstance(name, nx.Graph):
         graph = _ordered(name)
         if graph.number_of_nodes() != size:
             raise UserError(f"topology graph: {graph.number_of_nodes()} nodes, but there are {size} learners")
         return [metropolis_hastings(graph)]
     if not isinstance(name, str | os.PathLike):
-        return [check_mixing_matrix(name, size)]
+        return [check_mixing_matrix(_as_array(name), size)]
     if name not in _TOPOLOGIES:
         return [check_mixing_matrix(_read_matrix(os.fspath(name)), size, name=repr(os.fspath(name)))]
     if size == 1:
         return [np.eye(1)]
-    try:
-        return _TOPOLOGIES[name](int(size), **options)
-    except TypeError as error:
-        raise UserError(f"topology {name}: unknown option in {sorted(options)}") from error
+    return _TOPOLOGIES[name](int(size), **options)
 
 
 def mixing_matrix(name, size, *, step=0, **options):
@@ -202,7 +214,7 @@ def mixing_matrix(name, size, *, step=0, **options):
 
 def make_schedule(name, size, *, random=False, seed=0, **options):
     """The `Schedule` of a topology: which W at which step. `random` relabels the learners anew every step."""
-    label = name if isinstance(name, str) else type(name).__name__
+    label = os.fspath(name) if isinstance(name, str | os.PathLike) else type(name).__name__
     return Schedule(label, np.stack(_matrices(name, size, **options)), random=random, seed=seed)
 
 

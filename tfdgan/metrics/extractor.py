@@ -21,25 +21,32 @@ class Extractor:
 
     def __init__(self, path):
         self.name = os.path.basename(os.path.normpath(path))
-        self.digest = _digest(path)
         try:
+            self.digest = _digest(path)
             self._loaded = tf.saved_model.load(path)
         except (OSError, ValueError, tf.errors.OpError) as error:
-            raise UserError(f"--inception={path}: not a readable SavedModel ({str(error).splitlines()[0][:150]})") from error
-        self._function = self._loaded if callable(self._loaded) else self._loaded.signatures["serving_default"]
+            raise UserError(
+                f"--inception={path}: not a readable SavedModel ({str(error).splitlines()[0][:150]})"
+            ) from error
+        self._function = self._loaded if callable(self._loaded) else self._loaded.signatures.get("serving_default")
+        if self._function is None:
+            raise UserError(f"--inception={path}: neither callable nor with a signature serving_default")
 
     def __call__(self, images):
         outputs = self._function(tf.constant(images))
         missing = {"pool_3", "logits"} - set(outputs)
         if missing:
-            raise UserError(f"extractor {self.name}: has no output {', '.join(sorted(missing))}, only {', '.join(sorted(outputs))}")
+            raise UserError(
+                f"extractor {self.name}: has no output {', '.join(sorted(missing))}, only {', '.join(sorted(outputs))}"
+            )
         return outputs
 
 
 def _digest(path):
     """A hash of the graph and the weights."""
     variables = os.path.join(path, "variables")
-    files = [os.path.join(path, "saved_model.pb"), *(os.path.join(variables, name) for name in sorted(os.listdir(variables)))]
+    shards = sorted(os.listdir(variables)) if os.path.isdir(variables) else []
+    files = [os.path.join(path, "saved_model.pb"), *(os.path.join(variables, name) for name in shards)]
     total = hashlib.sha256()
     for name in files:
         with open(name, "rb") as file:

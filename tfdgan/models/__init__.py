@@ -22,7 +22,9 @@ def build(config, sample_shape):
     try:
         generator, critic = models
     except (TypeError, ValueError) as error:
-        raise UserError(f"--model={config.model}: must return (generator, critic), not {type(models).__name__}") from error
+        raise UserError(
+            f"--model={config.model}: must return (generator, critic), not {type(models).__name__}"
+        ) from error
     check_pair(generator, critic, config.latent_size, sample_shape)
     return generator, critic
 
@@ -31,7 +33,11 @@ def check_pair(generator, critic, latent_size, sample_shape):
     """Raise `UserError` unless latents -> samples -> scores fits together. Builds both models."""
     made = generator(keras.ops.zeros((2, latent_size)))
     if tuple(made.shape[1:]) != tuple(sample_shape):
-        raise UserError(f"generator: makes samples of shape {tuple(made.shape[1:])}, but the data has {tuple(sample_shape)}")
+        raise UserError(
+            f"generator: makes samples of shape {tuple(made.shape[1:])}, but the data has {tuple(sample_shape)}"
+        )
     scores = critic(made)
     if tuple(scores.shape) not in ((2,), (2, 1)):
-        raise UserError(f"critic: gives scores of shape {tuple(scores.shape)} for 2 samples; make it one score a sample")
+        raise UserError(
+            f"critic: gives scores of shape {tuple(scores.shape)} for 2 samples; make it one score a sample"
+        )

@@ -19,13 +19,13 @@ class Sampler:
     """
 
     def __init__(self, generator, weights, latent_size, label):
-        self._generator, self.latent_size, self.label = generator, latent_size, label
+        self.generator, self.latent_size, self.label = generator, latent_size, label
         self.trainable, self.non_trainable = ([tf.constant(np.asarray(w)) for w in group] for group in weights)
 
     @tf.function(autograph=False, reduce_retracing=True)
     def __call__(self, latents):
         """Samples [n, ...] for latents float32 [n, latent_size]; batch norm uses its stored statistics."""
-        return self._generator.stateless_call(self.trainable, self.non_trainable, latents, training=False)[0]
+        return self.generator.stateless_call(self.trainable, self.non_trainable, latents, training=False)[0]
 
     def latents(self, number, seed, purpose="evaluation"):
         """float32 [number, latent_size]; the first k are the same for every number >= k."""

@@ -22,9 +22,7 @@ class OptimisticAdam(keras.optimizers.Optimizer):
       epsilon: added to the root of the second moment.
     """
 
-    def __init__(
-        self, learning_rate=1e-4, beta_1=0.5, beta_2=0.9, epsilon=1e-8, name="optimistic_adam", **kwargs
-    ):
+    def __init__(self, learning_rate=1e-4, beta_1=0.5, beta_2=0.9, epsilon=1e-8, name="optimistic_adam", **kwargs):
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         for label, beta in (("beta_1", beta_1), ("beta_2", beta_2)):
             if not 0 <= beta < 1:

@@ -4,6 +4,7 @@ import tensorflow as tf
 
 from tfdgan import gossip
 from tfdgan.strategies.local import Local, seconds_until
+from tfdgan.strategies.player import finite_or_zero
 
 
 class DPOSG(Local):
@@ -21,7 +22,9 @@ class DPOSG(Local):
         super().__init__(players)
         self._exchange = dict(schedule=schedule, rounds=rounds, backend=backend, wire_dtype=wire_dtype)
         self._x = {p.name: [tf.Variable(v, trainable=False) for v in p.values()] for p in self.players}
-        self._last = {p.name: [tf.Variable(tf.zeros_like(v), trainable=False) for v in p.values()] for p in self.players}
+        self._last = {
+            p.name: [tf.Variable(tf.zeros_like(v), trainable=False) for v in p.values()] for p in self.players
+        }
 
     @property
     def state(self):
@@ -47,13 +50,8 @@ class DPOSG(Local):
 
     def apply(self, player, gradients, finite, begun):
         del begun
-
-        def keep():
-            for last, gradient in zip(self._last[player.name], gradients, strict=True):
-                last.assign(gradient)
-            return tf.constant(True)
-
-        tf.cond(finite, keep, lambda: tf.constant(False))
+        for last, gradient in zip(self._last[player.name], finite_or_zero(finite, gradients), strict=True):
+            last.assign(gradient)
         return tf.constant(0.0, tf.float64)
 
     def end_step(self, begun):

@@ -26,7 +26,7 @@ class Local:
         del player, update
 
     def apply(self, player, gradients, finite, begun):
-        """Update `player` if the bool tensor `finite` holds. Returns seconds spent waiting for others."""
+        """Update `player`, by zeros unless the bool tensor `finite` holds. Returns seconds spent waiting for others."""
         del begun
         player.step_if(finite, gradients)
         return tf.constant(0.0, tf.float64)

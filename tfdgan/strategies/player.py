@@ -25,14 +25,14 @@ class Player:
         self.optimizer.build(self.variables)
 
     def step_if(self, finite, gradients):
-        """Take an optimizer step where the bool tensor `finite` holds, else leave everything as it is."""
-
-        def step():
-            self.optimizer.apply(gradients, self.variables)
-            return tf.constant(True)
-
-        return tf.cond(finite, step, lambda: tf.constant(False))
+        """Take an optimizer step; where the bool tensor `finite` does not hold, zeros stand in for the gradients."""
+        self.optimizer.apply(finite_or_zero(finite, gradients), self.variables)
 
     def values(self):
         """The variables' present values, as tensors."""
         return [tf.convert_to_tensor(v) for v in self.variables]
+
+
+def finite_or_zero(finite, gradients):
+    """The gradients if the bool tensor `finite` holds, else zeros: what is not finite never gets into weights."""
+    return [tf.where(finite, gradient, tf.zeros_like(gradient)) for gradient in gradients]

@@ -29,6 +29,7 @@ class ImageTask:
 
     def __init__(self, config, generator=None, critic=None, samples=None):
         self.config, self._models, self._samples = config, (generator, critic), samples
+        self._moments = {}  # of the real data, by extractor
         if (config.model == "given") != (generator is not None and critic is not None):
             raise UserError("models: pass generator and critic together, with model='given' in the Config")
         if (config.dataset == "given") != (samples is not None):
@@ -86,12 +87,12 @@ class ImageTask:
         pictures, labels = digits.arrays()
         return digits_classifier.load(np.stack([images.to_sample(p, 0).numpy() for p in pictures]), labels)
 
-    @functools.cache
     def _real_moments(self, extractor):
-        moments = Moments()
-        for batch in self.source().once(250):
-            moments.add(extractor(batch)["pool_3"])
-        return moments
+        if extractor not in self._moments:
+            moments = self._moments[extractor] = Moments()
+            for batch in self.source().once(250):
+                moments.add(extractor(batch)["pool_3"])
+        return self._moments[extractor]
 
     def _frechet(self, extractor, sampler, number, seed, progress):
         """([FD], logits of all samples)."""

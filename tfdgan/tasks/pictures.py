@@ -9,7 +9,7 @@ _GAP, _GREY = 4, 96  # pixels between images, and their shade
 
 
 def grid(images):
-    """Images [n, h, w, c] in [-1, 1] on a nearly square grid with gaps: uint8 [height, width, c]; small ones enlarged."""
+    """Images [n, h, w, c] in [-1, 1] on a nearly square grid: uint8 [height, width, c]; small ones are enlarged."""
     enlarge = max(1, 40 // images.shape[1])
     tiles = np.clip(np.round((images + 1) * 127.5), 0, 255).astype(np.uint8)
     tiles = tiles.repeat(enlarge, axis=1).repeat(enlarge, axis=2)

@@ -34,6 +34,10 @@ class AdversarialTrainer:
     gradient is taken at the critic before its last update of the step, with `alternating` after it. A gradient
     with NaN or Inf is never applied, so it is never sent either; the first such step is kept in `fault_step`.
 
+    `step(step, real)` takes one step, compiled: `step` is a scalar int64 tensor, from 0; `real` holds samples,
+    float32 [critic_steps * batch_size, *sample_shape]. It returns float64 [len(METRICS)]: of the last critic update and
+    of the generator's; waiting is the whole step's.
+
     Args:
       generator, critic: Keras models, built.
       config: a `Config`.
@@ -44,7 +48,9 @@ class AdversarialTrainer:
     def __init__(self, generator, critic, config, noise, size):
         self.generator, self.critic, self._config, self._noise = generator, critic, config, noise
         self._critic_player = strategies.Player(
-            "critic", list(critic.trainable_variables), make_optimizer(config, config.learning_rate_d, config.critic_steps)
+            "critic",
+            list(critic.trainable_variables),
+            make_optimizer(config, config.learning_rate_d, config.critic_steps),
         )
         self._generator_player = strategies.Player(
             "generator", list(generator.trainable_variables), make_optimizer(config, config.learning_rate_g, 1)
@@ -53,6 +59,8 @@ class AdversarialTrainer:
         self.strategy = strategies.make(config, self.players, size)
         self.average = ModelAverage(generator, config.ema_decay) if config.ema_decay else None
         self.fault_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        # A closure, since tf.function spends time on `self` at every call of a decorated method.
+        self.step = tf.function(lambda step, real: self._step(step, real), autograph=False)
 
     def reset(self):
         """Take the models' present weights as the start: no history in the strategy or the average."""
@@ -74,46 +82,28 @@ class AdversarialTrainer:
     def batches_a_step(self):
         return self._config.critic_steps
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def step(self, step, real):
-        """One step.
-
-        Args:
-          step: scalar int64 tensor, from 0.
-          real: samples, float32 [critic_steps * batch_size, *sample_shape].
-
-        Returns:
-          float64 [len(METRICS)], those of the last critic update and of the generator's; waiting is the whole step's.
-        """
+    def _step(self, step, real):
         updates, batch = self._config.critic_steps, self._config.batch_size
-        real = tf.reshape(real, [updates, batch, *real.shape[1:]])
         begun = self.strategy.begin_step(step)
-        first = step * updates
-
-        def earlier_update(i, waited):
-            mixing, losses, gradients = self._critic_gradients(first + i, real[i])
-            seconds, _ = self._apply(step, self._critic_player, mixing, losses[0], gradients)
-            return i + 1, waited + seconds
-
-        _, waited = tf.while_loop(
-            lambda i, _: i < updates - 1, earlier_update, (tf.constant(0, tf.int64), tf.constant(0.0, tf.float64))
-        )
-        critic_mixing, critic_losses, critic_gradients = self._critic_gradients(first + updates - 1, real[-1])
-        if self._config.update == "simultaneous":
-            generator = self._generator_gradients(step)
-        seconds, critic_norm = self._apply(step, self._critic_player, critic_mixing, critic_losses[0], critic_gradients)
-        waited += seconds
-        if self._config.update == "alternating":
-            generator = self._generator_gradients(step)
-        generator_mixing, generator_loss, generator_gradients = generator
-        seconds, generator_norm = self._apply(
-            step, self._generator_player, generator_mixing, generator_loss, generator_gradients
-        )
-        waited += seconds + self.strategy.end_step(begun)
+        waited, finite = [], []
+        for index, part in enumerate(tf.split(real, updates)):
+            part = tf.ensure_shape(part, [batch, *real.shape[1:]])
+            mixing, critic_losses, gradients = self._critic_gradients(step * updates + index, part)
+            is_last = index == updates - 1
+            if is_last and self._config.update == "simultaneous":
+                generator = self._generator_gradients(step)
+            critic_norm = self._apply(self._critic_player, mixing, critic_losses[0], gradients, waited, finite)
+            if is_last and self._config.update == "alternating":
+                generator = self._generator_gradients(step)
+        mixing, generator_loss, gradients = generator
+        generator_norm = self._apply(self._generator_player, mixing, generator_loss, gradients, waited, finite)
+        waited.append(self.strategy.end_step(begun))
         if self.average:
             self.average.update(step)
-        metrics = [critic_losses[0], generator_loss, critic_losses[1], critic_norm, generator_norm, waited]
-        return tf.stack([tf.cast(value, tf.float64) for value in metrics])
+        is_first_fault = (self.fault_step < 0) & ~tf.reduce_all(tf.stack(finite))
+        self.fault_step.assign(tf.where(is_first_fault, step, self.fault_step))
+        metrics = tf.stack([critic_losses[0], generator_loss, critic_losses[1], critic_norm, generator_norm])
+        return tf.concat([tf.cast(metrics, tf.float64), [tf.add_n(waited)]], axis=0)
 
     def _latents(self, purpose, draw):
         return self._noise.normal([self._config.batch_size, self._config.latent_size], purpose, draw)
@@ -143,9 +133,9 @@ class AdversarialTrainer:
         gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return mixing, loss, gradients
 
-    def _apply(self, step, player, mixing, loss, gradients):
-        norm = tf.linalg.global_norm(gradients)
-        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
-        is_first = (self.fault_step < 0) & ~finite
-        self.fault_step.assign(tf.where(is_first, step, self.fault_step))
-        return self.strategy.apply(player, gradients, finite, mixing), norm
+    def _apply(self, player, mixing, loss, gradients, waited, finite):
+        """Hand gradients to the strategy; adds to the lists `waited` and `finite`. Returns the gradients' norm."""
+        norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))
+        finite.append(tf.math.is_finite(loss) & tf.math.is_finite(norm))
+        waited.append(self.strategy.apply(player, gradients, finite[-1], mixing))
+        return norm

@@ -4,9 +4,9 @@ import tensorflow as tf
 
 
 class ModelAverage:
-    """a <- a + (1 - d_k)(w - a) after step k, d_k = min(decay, (1 + k) / (10 + k)), for every floating variable of a model.
+    """a <- a + (1 - d_k)(w - a) after step k, for every floating variable of a model.
 
-    The smaller decay at the start lets a short run forget its first weights. Batch-norm statistics are
+    d_k = min(decay, (1 + k) / (10 + k)): the smaller decay at the start lets a short run forget its first weights. Batch-norm statistics are
     averaged like weights; variables that are no numbers (random states) are copied. Memory: one copy of the model.
     """
 
@@ -37,5 +37,3 @@ class ModelAverage:
 
     def _pairs(self):
         return zip(self.variables, self._model.trainable_variables + self._model.non_trainable_variables, strict=True)
-
-

@@ -33,20 +33,22 @@ def named(state):
     """(name, variable) of every variable of {group: variables}, in order."""
     for group, variables in state.items():
         for index, variable in enumerate(variables):
-            leaf = variable.name.split("/")[-1].split(":")[0]
+            # Keras numbers layers through the life of a process: dense_3 here may be dense_7 after a resume.
+            leaf = re.sub(r"_\d+", "", variable.name.split("/")[-1].split(":")[0])
             yield f"{group}/{index:03d}.{leaf}", variable
 
 
 def restore(state, stored, source):
     """Assign stored arrays to variables; raise `UserError` unless names and shapes are those of `state`."""
     wanted = dict(named(state))
-    for name in sorted(set(wanted) ^ set(stored)):
-        raise UserError(f"{source}: a checkpoint of another model, {name} is only in {'it' if name in stored else 'this one'}")
+    only_one_has = sorted(set(wanted) ^ set(stored))
+    if only_one_has:
+        where = "there" if only_one_has[0] in stored else "here"
+        raise UserError(f"{source}: a checkpoint of another model, {only_one_has[0]} is only {where}")
     for name, variable in wanted.items():
-        if tuple(stored[name].shape) != tuple(variable.shape):
-            raise UserError(
-                f"{source}: a checkpoint of another model, {name} is {stored[name].shape} there and {tuple(variable.shape)} here"
-            )
+        there, here = tuple(stored[name].shape), tuple(variable.shape)
+        if there != here:
+            raise UserError(f"{source}: a checkpoint of another model, {name} is {there} there and {here} here")
     for name, variable in wanted.items():
         variable.assign(tf.constant(stored[name]))
 
@@ -57,7 +59,9 @@ def read(path):
         with np.load(path, allow_pickle=False) as file:
             return {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
-        raise UserError(f"{path}: not readable ({error}); remove its folder to go on from an older checkpoint") from error
+        raise UserError(
+            f"{path}: not readable ({error}); remove its folder to go on from an older checkpoint"
+        ) from error
 
 
 class Checkpoints:

@@ -49,16 +49,16 @@ def start_from(trainer, stored, source):
 def sampler(generator, config, stored):
     """The `Sampler` of a stored or gathered consensus: of the running average if there is one."""
     group = "average/generator" if config.ema_decay else "model/generator"
-    values = [value for name, value in sorted(stored.items()) if name.startswith(group + "/")]
-    if config.ema_decay:
-        count = len(generator.trainable_variables)
-        weights = values[:count], values[count:]
-    else:
-        by_id = {id(v): value for v, value in zip(generator.variables, values, strict=True)}
-        weights = ([by_id[id(v)] for v in generator.trainable_variables], [by_id[id(v)] for v in generator.non_trainable_variables])
-    expected = len(generator.variables)
-    if len(values) != expected:
-        raise UserError(f"the stored consensus has {len(values)} variables of the generator, this model {expected}")
+    values = [value for name, value in stored.items() if name.startswith(group + "/")]
+    if len(values) != len(generator.variables):
+        raise UserError(
+            f"the stored generator has {len(values)} variables, this model {len(generator.variables)}: "
+            "it is a checkpoint of another model"
+        )
+    count = len(generator.trainable_variables)
+    if not config.ema_decay:  # stored in the model's own order, which mixes trainable and other variables
+        trainable = {id(v) for v in generator.trainable_variables}
+        order = sorted(range(len(values)), key=lambda i: id(generator.variables[i]) not in trainable)
+        values = [values[i] for i in order]
     label = ("learner 0" if config.strategy == "local" else "consensus") + (" EMA" if config.ema_decay else "")
-    return Sampler(generator, weights, config.latent_size, label)
-
+    return Sampler(generator, (values[:count], values[count:]), config.latent_size, label)

@@ -6,8 +6,8 @@ import signal
 import horovod.tensorflow as hvd
 import tensorflow as tf
 
-from tfdgan import __version__, config as configuration
-from tfdgan import distributed, files
+from tfdgan import __version__, distributed, files
+from tfdgan import config as configuration
 from tfdgan.errors import TrainingFault, UserError
 from tfdgan.training import consensus
 from tfdgan.training.adversarial import AdversarialTrainer
@@ -41,7 +41,7 @@ def train(config, task):
     with distributed.together():
         generator, critic = task.build_models(source.sample_shape)
         trainer = AdversarialTrainer(generator, critic, config, Noise(config.seed, hvd.rank()), hvd.size())
-    run = _Run(config, task, trainer)
+    run = _Run(config, task, trainer, source.sample_shape)
     start = run.start()
     _keep_flags(config)
     return run.steps(source, start)
@@ -50,8 +50,8 @@ def train(config, task):
 class _Run:
     """One call of `train`: what its phases share."""
 
-    def __init__(self, config, task, trainer):
-        self._config, self._task, self._trainer = config, task, trainer
+    def __init__(self, config, task, trainer, sample_shape):
+        self._config, self._task, self._trainer, self._sample_shape = config, task, trainer, sample_shape
         self._checkpoints = Checkpoints(config.workdir, hvd.rank(), hvd.size(), config.keep_checkpoints)
         self._monitor, self._picture = None, None
 
@@ -123,6 +123,7 @@ class _Run:
             manifest = {
                 "consensus_distance": distance,
                 "threads": distributed.threads(),
+                "sample_shape": self._sample_shape,
                 "tfdgan": __version__,
                 "tensorflow": tf.__version__,
             }
@@ -154,7 +155,10 @@ class _Run:
     def _warn_of_threads(self, step):
         then = tuple(self._checkpoints.manifest(step).get("threads", ()))
         if then != distributed.threads():
-            say(f"warning: {distributed.threads()} threads (intra, inter), the checkpoint had {then}: not bit for bit the same run")
+            say(
+                f"warning: {distributed.threads()} threads (intra, inter), the checkpoint had {then}: "
+                "the run will not be the same bit for bit"
+            )
 
     @staticmethod
     def _say(line):
@@ -210,7 +214,9 @@ def _prepare_workdir(config):
         if config.learning_rate_decay != "constant" and configuration.load(config.workdir).steps != config.steps:
             different.append("steps (the learning rate's decay depends on it)")
         if different:
-            raise UserError(f"--workdir={config.workdir}: was trained with other flags; {'; '.join(different)}; use another folder")
+            raise UserError(
+                f"--workdir={config.workdir}: was trained with other flags; {'; '.join(different)}; use another folder"
+            )
     try:
         os.makedirs(config.workdir, exist_ok=True)
         with files.replacing(os.path.join(config.workdir, f".writable.{hvd.rank()}")):

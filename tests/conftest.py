@@ -1,0 +1,49 @@
+"""What tests share: launching learners, and the data folder."""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parent.parent
+
+# Files in distributed/ run under horovodrun, started by test_distributed.py.
+collect_ignore = [] if "HOROVOD_RANK" in os.environ else ["distributed"]
+
+
+def pytest_collection_modifyitems(items):
+    """Fast tests first."""
+    cost = {"slow": 2, "distributed": 1}
+    items.sort(key=lambda item: max((cost.get(mark.name, 0) for mark in item.iter_markers()), default=0))
+
+
+def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, **environment):
+    """Run `python ARGUMENTS` under horovodrun; on 0 learners: without a launcher. Returns the finished process."""
+    command = [sys.executable, *map(str, arguments)]
+    if learners:
+        command = [os.path.join(os.path.dirname(sys.executable), "horovodrun"), "-np", str(learners), *command]
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+    if check and done.returncode:
+        raise AssertionError(
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+        )
+    return done
+
+
+@pytest.fixture(scope="session")
+def data_folder():
+    """The folder of real data, or skip."""
+    folder = os.environ.get("TFDGAN_TEST_DATA")
+    if not folder or not os.path.isdir(folder):
+        pytest.skip("needs real data: set TFDGAN_TEST_DATA to its folder")
+    return pathlib.Path(folder).resolve()

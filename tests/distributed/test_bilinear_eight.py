@@ -1,0 +1,49 @@
+"""min_u max_v uv on a ring of eight: optimism decides between convergence and divergence."""
+
+import horovod.tensorflow as hvd
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfdgan import strategies
+from tfdgan.gossip import topology
+
+STEPS = 2000
+
+
+def end_of(strategy, players):
+    @tf.function
+    def run():
+        def one(k):
+            begun = strategy.begin_step(k)
+            u, v = (p.values()[0] for p in players)
+            for p, gradient in zip(players, (v, -u), strict=True):
+                strategy.apply(p, [gradient], tf.constant(True), strategy.begin_update(p, k))
+            strategy.end_step(begun)
+            return k + 1
+
+        tf.while_loop(lambda k: k < STEPS, one, [tf.constant(0, tf.int64)])
+
+    run()
+    x = tf.concat([v for variables in strategy.state.values() for v in variables][:2], 0) if strategy.state else None
+    x = tf.concat([p.values()[0] for p in players], 0) if x is None else x
+    return np.linalg.norm(hvd.allgather(x[tf.newaxis]).numpy().mean(axis=0))
+
+
+def make_players():
+    return [strategies.Player(n, [keras.Variable(np.ones(1, np.float32))], keras.optimizers.SGD(0.1)) for n in "uv"]
+
+
+def exchange():
+    return dict(schedule=topology.make_schedule("ring", hvd.size()), rounds=1, backend="auto", wire_dtype="float32")
+
+
+def test_dposg_converges():
+    players = make_players()
+    assert hvd.size() == 8
+    assert end_of(strategies.DPOSG(players, **exchange()), players) < 1e-4
+
+
+def test_without_optimism_it_diverges():
+    players = make_players()
+    assert end_of(strategies.Decentralized(players, **exchange()), players) > 1e3

@@ -1,0 +1,129 @@
+"""gossip.mix against the closed form, with inputs that differ by rank."""
+
+import functools
+
+import horovod.tensorflow as hvd
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdgan import gossip
+from tfdgan.gossip import topology
+
+N, RANK = hvd.size(), hvd.rank()
+
+
+def inputs(rank, dtype=np.float32):
+    """Odd sizes, a scalar and an empty tensor."""
+    random = np.random.default_rng(rank)
+    shapes = [(3, 5), (), (0, 2), (17,)]
+    return [np.asarray(random.standard_normal(shape) + rank, dtype) for shape in shapes]
+
+
+def rounded(x, wire):
+    return tf.cast(tf.cast(x, wire), tf.float32).numpy()
+
+
+def expected(schedule, step, rounds, wire, arrays):
+    """Every learner's result by x_i + sum_j W_ij (Q(x_j) - Q(x_i)), round by round, ascending j, in float32."""
+    x = [a.astype(np.float32) for a in arrays]
+    for index in range(rounds):
+        order = schedule.permutation(step)
+        W = schedule.matrices[(step * rounds + index) % schedule.period][np.ix_(order, order)]
+        q = [rounded(a, wire) for a in x]
+        x = [
+            functools.reduce(
+                lambda sum_, j, i=i: sum_ + np.float32(W[i, j]) * (q[j] - q[i]),
+                [j for j in range(N) if j != i and W[i, j]],
+                x[i],
+            )
+            for i in range(N)
+        ]
+    return x
+
+
+def cases():
+    """Every topology that has this size, fixed and random, on every backend that takes it."""
+    for name in topology.NAMES:
+        for random in (False, True):
+            try:
+                schedule = topology.make_schedule(name, N, random=random, seed=11)
+            except ValueError:
+                continue
+            yield schedule, "horovod"
+            if schedule.is_fixed and schedule.is_symmetric:
+                yield schedule, "horovod_pairs"
+
+
+@pytest.mark.parametrize("schedule, backend", list(cases()), ids=repr)
+def test_equals_the_closed_form(schedule, backend):
+    everyone = [inputs(rank) for rank in range(N)]
+    for wire in ("float32", "bfloat16", "float16"):
+        for rounds in (1, 3):
+
+            @tf.function
+            def mixed(tensors, step, wire=wire, rounds=rounds):
+                return gossip.mix(tensors, schedule, step, rounds=rounds, backend=backend, wire_dtype=wire)
+
+            for step in (0, 5, 2):  # steps may skip and go back
+                outputs = mixed([tf.constant(a) for a in inputs(RANK)], tf.constant(step, tf.int64))
+                for output, *arrays in zip(outputs, *everyone, strict=True):
+                    assert output.dtype == tf.float32 and output.shape == arrays[0].shape
+                    want = expected(schedule, step, rounds, wire, arrays)[RANK]
+                    np.testing.assert_allclose(output, want, rtol=0, atol=1e-5)
+                    if wire == "float32":
+                        M = schedule.matrix(step, rounds)
+                        plain = sum(M[RANK, j] * arrays[j] for j in range(N))
+                        np.testing.assert_allclose(output, plain, rtol=0, atol=1e-5)
+            assert mixed.experimental_get_tracing_count() == 1
+
+
+def test_row_not_column():
+    """A directed matrix tells W x from its transpose: learner i receives from i - 1."""
+    W = 0.25 * np.eye(N) + 0.75 * np.roll(np.eye(N), -1, axis=1).T
+    schedule = topology.make_schedule(W, N)
+    (output,) = gossip.mix([tf.constant([float(RANK)])], schedule, 0)
+    np.testing.assert_allclose(output, [0.25 * RANK + 0.75 * ((RANK - 1) % N)], atol=1e-6)
+
+
+def test_eager_and_keeps_types():
+    schedule = topology.make_schedule("complete", N)
+    dtypes = (tf.float64, tf.bfloat16, tf.float16, tf.float32)
+    outputs = gossip.mix([tf.cast(tf.fill([2], RANK), dtype) for dtype in dtypes], schedule, 3)
+    for output, dtype in zip(outputs, dtypes, strict=True):
+        assert output.dtype == dtype
+        np.testing.assert_allclose(tf.cast(output, tf.float64), [(N - 1) / 2] * 2, rtol=1e-2)
+    np.testing.assert_allclose(outputs[0], [(N - 1) / 2] * 2, rtol=1e-14)
+
+
+def test_two_channels_in_flight():
+    schedule = topology.make_schedule("ring", N)
+
+    @tf.function
+    def both(x, y):
+        return gossip.mix([x], schedule, 0, channel="a") + gossip.mix([y], schedule, 0, channel="b")
+
+    x, y = both(tf.constant([float(RANK)]), tf.constant([10.0 * RANK]))
+    W = schedule.matrix(0)
+    np.testing.assert_allclose([x[0], y[0]], [W[RANK] @ np.arange(N), 10 * (W[RANK] @ np.arange(N))], rtol=1e-6)
+
+
+def test_repeats_bit_for_bit():
+    schedule = topology.make_schedule("complete", N)
+    results = {gossip.mix([tf.constant(inputs(RANK)[0])], schedule, 0)[0].numpy().tobytes() for _ in range(20)}
+    assert len(results) == 1
+
+
+def test_bad_input():
+    schedule = topology.make_schedule("ring", N)
+    with pytest.raises(TypeError, match="tensor 1 is int32"):
+        gossip.mix([tf.constant([1.0]), tf.constant([1])], schedule, 0)
+    with pytest.raises(ValueError, match=f"{N + 1} learners, but {N}"):
+        gossip.mix([tf.constant([1.0])], topology.make_schedule("ring", N + 1), 0)
+    with pytest.raises(ValueError, match="random"):
+        random = topology.make_schedule("ring", N, random=True)
+        gossip.mix([tf.constant([1.0])], random, 0, backend="horovod_pairs")
+    with pytest.raises(ValueError, match="rounds is 0"):
+        gossip.mix([tf.constant([1.0])], schedule, 0, rounds=0)
+    with pytest.raises(ValueError, match="backend 'mpi'"):
+        gossip.mix([tf.constant([1.0])], schedule, 0, backend="mpi")

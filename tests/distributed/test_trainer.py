@@ -1,0 +1,117 @@
+"""The real trainer with real models on several learners."""
+
+import horovod.tensorflow as hvd
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfdgan.config import Config
+from tfdgan.training.adversarial import METRICS, AdversarialTrainer
+from tfdgan.training.noise import Noise
+
+N, RANK = hvd.size(), hvd.rank()
+BATCH, CRITIC_STEPS = 8, 3
+
+
+class NoiseOfAll:
+    """What all learners draw, side by side: the noise of one learner that holds everybody's batch."""
+
+    def __init__(self, seed):
+        self._each = [Noise(seed, rank) for rank in range(N)]
+
+    def normal(self, shape, purpose, draw):
+        return tf.concat([n.normal([shape[0] // N, *shape[1:]], purpose, draw) for n in self._each], axis=0)
+
+    def uniform(self, shape, purpose, draw):
+        return tf.concat([n.uniform([shape[0] // N, *shape[1:]], purpose, draw) for n in self._each], axis=0)
+
+
+def real(rank, step):
+    random = np.random.default_rng([rank, step])
+    return (random.standard_normal((CRITIC_STEPS, BATCH, 2)) + rank).astype(np.float32)
+
+
+def models():
+    keras.utils.set_random_seed(5)
+    generator = keras.Sequential([keras.Input((4,)), keras.layers.Dense(16, "relu"), keras.layers.Dense(2)])
+    critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(16, "tanh"), keras.layers.Dense(1)])
+    return generator, critic
+
+
+def make(noise, size, **changes):
+    settings = dict(
+        dataset="given", model="given", latent_size=4, batch_size=BATCH, critic_steps=CRITIC_STEPS,
+        learning_rate_g=1e-2, learning_rate_d=1e-2, steps=10,
+    )  # fmt: skip
+    return AdversarialTrainer(*models(), Config(**{**settings, **changes}), noise, size)
+
+
+def run(trainer, steps, data):
+    for step in range(steps):
+        metrics = trainer.step(tf.constant(step, tf.int64), tf.constant(data(step)))
+    assert trainer.step.experimental_get_tracing_count() == 1
+    return metrics
+
+
+def weights(trainer):
+    return np.concatenate([v.numpy().ravel() for player in trainer.players for v in player.values()])
+
+
+def test_cp_equals_one_learner_on_the_whole_batch():
+    for update in ("simultaneous", "alternating"):
+        together = make(Noise(0, RANK), N, strategy="centralized", update=update)
+        run(together, 5, lambda step: real(RANK, step).reshape(-1, 2))
+        alone = make(NoiseOfAll(0), 1, strategy="local", update=update, batch_size=N * BATCH)
+        run(alone, 5, lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2))
+        np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)
+        assert np.abs(weights(together) - weights(make(Noise(0, 0), 1, strategy="local"))).max() > 1e-2
+
+
+def test_dp_complete_equals_the_closed_form():
+    """W = 1/n for all: after a step w_i = mean w(start) + own displacement, computed from everybody's weights."""
+    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="complete")
+    alone = make(Noise(0, RANK), 1, strategy="local")
+    for step in range(3):
+        start = weights(trainer)
+        everyone = hvd.allgather(start[np.newaxis]).numpy()
+        for mine, theirs in zip(
+            [v for group in alone.state.values() for v in group],
+            [v for group in trainer.state.values() for v in group],
+            strict=True,
+        ):
+            mine.assign(tf.convert_to_tensor(theirs))
+        data = tf.constant(real(RANK, step).reshape(-1, 2))
+        alone.step(tf.constant(step, tf.int64), data)
+        trainer.step(tf.constant(step, tf.int64), data)
+        want = everyone.mean(axis=0) + (weights(alone) - start)
+        np.testing.assert_allclose(weights(trainer), want, rtol=0, atol=1e-6)
+    assert np.ptp(hvd.allgather(weights(trainer)[np.newaxis]).numpy(), axis=0).max() > 1e-4
+
+
+def test_local_learners_differ():
+    trainer = make(Noise(0, RANK), N, strategy="local")
+    start = hvd.allgather(weights(trainer)[np.newaxis]).numpy()
+    assert np.ptp(start, axis=0).max() == 0
+    run(trainer, 3, lambda step: real(RANK, step).reshape(-1, 2))
+    everyone = hvd.allgather(weights(trainer)[np.newaxis]).numpy()
+    assert len({row.tobytes() for row in everyone}) == N
+
+
+def test_nan_on_one_learner_is_kept_from_the_others():
+    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="ring")
+
+    def data(step):
+        x = real(RANK, step).reshape(-1, 2)
+        return x * np.float32("nan") if RANK == 1 and step >= 2 else x
+
+    run(trainer, 5, data)
+    assert np.isfinite(weights(trainer)).all()
+    faults = hvd.allgather(trainer.fault_step[tf.newaxis]).numpy()
+    assert faults.tolist() == [2 if rank == 1 else -1 for rank in range(N)]
+
+
+def test_metrics_say_who_waits():
+    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="ring")
+    metrics = dict(zip(METRICS, run(trainer, 3, lambda step: real(RANK, step).reshape(-1, 2)).numpy(), strict=True))
+    assert 0 < metrics["time/waiting"] < 5
+    assert metrics["gradient_norm/critic"] > 0 and metrics["gradient_norm/generator"] > 0

@@ -1,0 +1,261 @@
+"""The experiment's flags: what is accepted, what is refused, and how it is said."""
+
+import dataclasses
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from absl import flags
+
+from tfdgan import config as configuration
+from tfdgan.config import Config
+from tfdgan.errors import UserError
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+# A value unlike the default for every kind of flag.
+UNUSUAL = dict(
+    workdir="runs/a b",
+    dataset="digits",
+    image_size=16,
+    partition="by_label",
+    strategy="centralized",
+    random_mixing=True,
+    learning_rate_g=1e-3,
+    learning_rate_d=2.5e-7,
+    beta_1=0.0,
+    gradient_penalty=0.1,
+    steps=7,
+    seed=2**40,
+)
+
+
+def parse(*arguments):
+    flag_values = flags.FlagValues()
+    configuration.define(flag_values)
+    flag_values(["program", *arguments])
+    return Config(**configuration.given(flag_values))
+
+
+def refused(**values):
+    with pytest.raises(UserError) as caught:
+        Config(**values)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_defaults_are_valid_and_frozen():
+    config = Config()
+    assert (config.strategy, config.topology, config.optimizer) == ("decentralized", "ring", "oadam")
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        config.steps = 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("task", "sound"),
+        ("partition", "random"),
+        ("model", "resnet9000"),
+        ("model", "no_such_package.module:factory"),
+        ("dataset", "no_such_package.module:data"),
+        ("dataset", "folder:/no/such/folder"),
+        ("latent_size", 0),
+        ("width_g", 0),
+        ("width_d", -3),
+        ("image_size", 24),
+        ("image_size", -8),
+        ("objective", "hinge9"),
+        ("gradient_penalty", -0.5),
+        ("trainer", "none"),
+        ("update", "never"),
+        ("critic_steps", 0),
+        ("strategy", "federated"),
+        ("topology", "rign"),
+        ("topology", "no_such_file.npy"),
+        ("gossip_rounds", 0),
+        ("mix_after", "epoch"),
+        ("gossip_backend", "tcp"),
+        ("wire_dtype", "int8"),
+        ("optimizer", "lion"),
+        ("learning_rate_g", 0.0),
+        ("learning_rate_d", -1e-4),
+        ("learning_rate_d", float("nan")),
+        ("learning_rate_g", float("inf")),
+        ("learning_rate_decay", "cosine"),
+        ("beta_1", 1.0),
+        ("beta_2", -0.1),
+        ("batch_size", 0),
+        ("steps", 0),
+        ("seed", -1),
+        ("seed", 2**63),
+        ("ema_decay", 1.0),
+        ("inception", "/no/such/model"),
+        ("log_every", 0),
+        ("eval_every", -1),
+        ("checkpoint_every", -1),
+        ("keep_checkpoints", 0),
+    ],
+)
+def test_bad_value_is_refused_by_flag_and_value(name, value):
+    assert refused(**{name: value}).startswith(f"--{name}={value}")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("steps", 10.0), ("steps", "10"), ("steps", True), ("random_mixing", 1), ("beta_1", "0.5")]
+)
+def test_value_of_another_type_is_refused(name, value):
+    assert refused(**{name: value}).startswith(f"--{name}={value!r}")
+
+
+def test_an_int_serves_for_a_float():
+    assert Config(gradient_penalty=5).gradient_penalty == 5
+
+
+def test_model_must_suit_the_data():
+    assert "--model=dcgan" in refused(dataset="gaussians")
+    assert "--dataset=cifar10" in refused(model="mlp")
+    assert Config(dataset="gaussians", model="mlp").model == "mlp"
+
+
+DPOSG = dict(strategy="dposg", optimizer="sgd", critic_steps=1)
+
+
+def test_dposg_with_its_own_step_is_accepted():
+    assert Config(**DPOSG).gossips
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("optimizer", "oadam"), ("critic_steps", 5), ("update", "alternating"), ("mix_after", "update")],
+)
+def test_dposg_refuses_anything_beside_its_own_step(name, value):
+    message = refused(**{**DPOSG, name: value})
+    assert message.startswith("--strategy=dposg") and f"--{name}=" in message and str(value) in message
+
+
+@pytest.mark.parametrize("changes", [{}, UNUSUAL, {**UNUSUAL, "random_mixing": False}])
+def test_flagfile_makes_the_same_configuration(tmp_path, changes):
+    config = Config(**{**changes, "workdir": str(tmp_path)})
+    (tmp_path / configuration.FLAGFILE).write_text(config.to_flags())
+    assert configuration.load(str(tmp_path)) == config
+
+
+def test_flagfile_names_every_flag_once():
+    lines = Config().to_flags().splitlines()
+    assert len(lines) == len(dataclasses.fields(Config))
+    assert "--norandom_mixing" in lines and "--learning_rate_g=0.0001" in lines
+
+
+def test_load_takes_changes_and_the_folder_as_it_is_called_now(tmp_path):
+    (tmp_path / configuration.FLAGFILE).write_text(Config(workdir="somewhere/else", steps=7).to_flags())
+    config = configuration.load(str(tmp_path), steps=9)
+    assert (config.workdir, config.steps) == (str(tmp_path), 9)
+    with pytest.raises(UserError, match="--steps=0"):
+        configuration.load(str(tmp_path), steps=0)
+
+
+def test_load_says_what_is_wrong_with_a_folder(tmp_path):
+    with pytest.raises(UserError, match=f"--workdir={tmp_path}"):
+        configuration.load(str(tmp_path))
+    (tmp_path / configuration.FLAGFILE).write_text("--no_such_flag=3\n")
+    with pytest.raises(UserError, match="no_such_flag"):
+        configuration.load(str(tmp_path))
+
+
+def test_flags_after_a_flagfile_win(tmp_path):
+    path = tmp_path / "some.flags"
+    path.write_text("# a comment\n--steps=5\n--batch_size=3\n--random_mixing\n")
+    config = parse("--batch_size=9", f"--flagfile={path}", "--steps=6", "--norandom_mixing")
+    assert (config.steps, config.batch_size, config.random_mixing) == (6, 3, False)
+
+
+def test_only_flags_that_were_given_are_given():
+    flag_values = flags.FlagValues()
+    configuration.define(flag_values)
+    flag_values(["program", "--steps=5", "--norandom_mixing", "--beta_1=0.25"])
+    assert configuration.given(flag_values) == {"steps": 5, "random_mixing": False, "beta_1": 0.25}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.flags")), ids=lambda path: path.stem)
+def test_configurations_of_this_repository_are_valid(path):
+    parse(f"--flagfile={path}")
+
+
+def test_differences_name_both_values():
+    old, new = Config(batch_size=32, seed=1), Config(batch_size=64, seed=1)
+    assert configuration.differences(new, old, ignore="free") == ["batch_size: 32 -> 64"]
+    assert configuration.differences(new, new, ignore="free") == []
+
+
+def test_differences_that_may_be_are_ignored():
+    old, new = Config(steps=5, workdir="a", batch_size=32), Config(steps=6, workdir="b", batch_size=64)
+    assert configuration.differences(new, old, ignore="free") == ["batch_size: 32 -> 64"]
+    # What is free when resuming is not free to differ between learners; what is local is.
+    assert configuration.differences(new, old, ignore="local") == ["batch_size: 32 -> 64", "steps: 5 -> 6"]
+
+
+def test_flags_without_effect_are_named():
+    assert Config().without_effect() == []
+    config = Config(strategy="local", topology="star", gossip_rounds=2, optimizer="sgd", beta_1=0.1, dataset="digits")
+    assert config.without_effect() == ["beta_1", "gossip_rounds", "topology"]
+
+
+def test_topology_must_exist_at_the_number_of_learners():
+    Config(topology="torus").check_learners(12)
+    with pytest.raises(UserError, match="torus.*7"):
+        Config(topology="torus").check_learners(7)
+    Config(topology="torus", strategy="local").check_learners(7)  # it is not used
+
+
+def test_pairs_need_a_fixed_symmetric_topology():
+    Config(gossip_backend="horovod_pairs").check_learners(4)
+    for changes in (dict(random_mixing=True), dict(topology="exponential"), dict(topology="matching")):
+        with pytest.raises(UserError, match="horovod_pairs"):
+            Config(gossip_backend="horovod_pairs", **changes).check_learners(6)
+
+
+COMMAND_LINES = {
+    "batch": (["--batch_size=0"], 1, "--batch_size=0"),
+    "unknown flag": (["--bach_size=4"], 1, "bach_size"),
+    "unknown name": (["--strategy=federated"], 1, "--strategy=federated"),
+    "no number": (["--steps=many"], 1, "many"),
+    "no flagfile": (["--flagfile=no_such.flags"], 1, "no_such.flags"),
+    "no flag": (["digits"], 1, "digits"),
+    "torus of 7": (["--topology=torus"], 7, "7"),
+    "not doubly stochastic": (["--topology={folder}/rows.npy"], 2, "column 0 sums to 0.75"),
+    "wrong size": (["--topology={folder}/four.npy"], 3, "4x4"),
+}
+
+
+@pytest.fixture(scope="module")
+def command_runs(tmp_path_factory):
+    """Every command line at once, since most of the time goes into starting Python."""
+    folder = tmp_path_factory.mktemp("topologies")
+    np.save(folder / "rows.npy", [[0.5, 0.5], [0.25, 0.75]])
+    np.save(folder / "four.npy", np.full((4, 4), 0.25))
+    runs = {}
+    for name, (arguments, size, _) in COMMAND_LINES.items():
+        command = [sys.executable, "-X", "importtime", "-m", "tfdgan.train"]
+        command += [argument.format(folder=folder) for argument in arguments]
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOROVOD_SIZE": str(size), "HOROVOD_RANK": "0"}
+        runs[name] = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+    return {name: (*run.communicate(timeout=60), run.returncode) for name, run in runs.items()}
+
+
+@pytest.mark.parametrize("name", COMMAND_LINES)
+def test_command_says_what_is_wrong_in_one_line_and_at_once(command_runs, name):
+    stdout, stderr, code = command_runs[name]
+    lines = stderr.splitlines()
+    imports = [line.rsplit("|", 1)[1].strip() for line in lines if line.startswith("import time:")]
+    said = [line for line in lines if not line.startswith("import time:")]
+    assert code == 2
+    assert stdout == ""
+    assert len(said) == 1 and said[0].startswith("error: ") and COMMAND_LINES[name][2] in said[0]
+    assert "tfdgan.config" in imports  # the list of imports is one
+    assert not {"tensorflow", "keras", "horovod"} & set(imports)

@@ -1,0 +1,288 @@
+"""Data: who gets which samples, in which order, and what cannot be used."""
+
+import sys
+import types
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdgan.config import Config
+from tfdgan.data import ArraySource, digits, folder, from_user, gaussians, load, partition
+from tfdgan.errors import UserError
+
+ALL = dict(rank=0, size=1, partition="iid")
+
+
+def test_iid_parts_are_disjoint_and_of_one_size():
+    labels = np.zeros(11, int)
+    parts = [partition.indices(labels, rank, 3, "iid").tolist() for rank in range(3)]
+    assert parts == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]  # 11 // 3 = 3 each, 9 and 10 are left out
+
+
+def test_parts_by_label_by_hand():
+    labels = np.array([2, 0, 1, 0, 2, 1])
+    parts = [partition.indices(labels, rank, 3, "by_label").tolist() for rank in range(3)]
+    assert parts == [[1, 3], [2, 5], [0, 4]]
+
+
+def test_parts_by_label_hold_few_classes():
+    labels = np.random.default_rng(0).integers(10, size=1003)
+    parts = [partition.indices(labels, rank, 5, "by_label") for rank in range(5)]
+    assert [len(part) for part in parts] == [200] * 5
+    assert len(np.unique(np.concatenate(parts))) == 1000
+    assert all(len(np.unique(labels[part])) <= 4 for part in parts)
+
+
+@pytest.mark.parametrize("name", ["iid", "by_label"])
+def test_one_part_is_everything(name):
+    assert partition.indices(np.array([1, 0, 1]), 0, 1, name).tolist() == [0, 1, 2]
+
+
+def array_source():
+    return from_user(np.arange(10.0)[:, np.newaxis])
+
+
+def record_source():
+    return from_user(tf.data.Dataset.range(10).map(lambda i: tf.reshape(i, [1])))
+
+
+SOURCES = pytest.mark.parametrize("make", [array_source, record_source])
+
+
+def take(source, batches, *, count=5, seed=3, start=0):
+    return np.concatenate([batch.numpy() for batch in source.stream(count, seed, start).take(batches)])[:, 0]
+
+
+@SOURCES
+def test_every_epoch_is_another_permutation(make):
+    epochs = take(make(), 6).reshape(3, 10)
+    for epoch in epochs:
+        assert sorted(epoch) == list(range(10))
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+@SOURCES
+@pytest.mark.parametrize("count", [3, 5, 7, 25])  # 10 samples: batches across the ends of epochs, and over several
+def test_stream_can_begin_anywhere(make, count):
+    whole = take(make(), 8, count=count)
+    assert sorted(whole[:10]) == list(range(10))
+    for start in (1, 4):
+        np.testing.assert_array_equal(take(make(), 8 - start, count=count, start=start), whole[start * count :])
+
+
+@SOURCES
+def test_order_is_the_seeds(make):
+    np.testing.assert_array_equal(take(make(), 2), take(make(), 2))
+    assert (take(make(), 2) != take(make(), 2, seed=4)).any()
+    assert sorted(take(make(), 2, seed=2**63 - 1)) == list(range(10))
+
+
+@SOURCES
+def test_order_does_not_depend_on_the_global_seed(make):
+    orders = []
+    for seed in (0, 1, 2):
+        tf.random.set_seed(seed)
+        orders.append(take(make(), 2))
+    np.testing.assert_array_equal(orders[1], orders[0])
+    np.testing.assert_array_equal(orders[2], orders[0])
+
+
+@SOURCES
+def test_once_gives_every_sample_in_order(make):
+    batches = [batch.numpy() for batch in make().once(4)]
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    assert batches[0].dtype == np.float32
+    np.testing.assert_array_equal(np.concatenate(batches)[:, 0], np.arange(10))
+
+
+@SOURCES
+def test_what_a_source_says_of_itself(make):
+    source = make()
+    assert len(source) == 10 and source.sample_shape == (1,)
+    assert source.stream(4, 0, 0).element_spec == tf.TensorSpec([4, 1], tf.float32)
+
+
+def test_an_array_decodes_only_when_read():
+    source = ArraySource(np.array([1, 2, 3]), np.zeros(3), lambda item: tf.fill([2], tf.cast(item, tf.float32)))
+    assert source.sample_shape == (2,)
+    np.testing.assert_array_equal(next(iter(source.once(3))), [[1, 1], [2, 2], [3, 3]])
+
+
+def test_gaussians_lie_around_their_centres():
+    source = gaussians.load(seed=0, **ALL)
+    points = np.concatenate([batch.numpy() for batch in source.once(50_000)])
+    assert points.shape == (100_000, 2)
+    offsets = points - gaussians.CENTRES[source.labels]
+    # Standard errors of mean and deviation over 100,000 points: .05 / 316 = 1.6e-4 and 1.1e-4.
+    np.testing.assert_allclose(offsets.mean(axis=0), 0, atol=8e-4)
+    np.testing.assert_allclose(offsets.std(axis=0), gaussians.SIGMA, atol=6e-4)
+    # 4,000 a mode with standard deviation 62.
+    assert np.abs(np.bincount(source.labels, minlength=25) - 4000).max() < 4 * 62
+
+
+def test_gaussians_of_two_learners_are_parts_of_one_draw():
+    def points(**shard):
+        return np.concatenate(
+            [batch.numpy() for batch in gaussians.load(seed=4, partition="iid", **shard).once(50_000)]
+        )
+
+    everything = points(rank=0, size=1)
+    np.testing.assert_array_equal(points(rank=1, size=2), everything[1::2])
+
+
+def test_digits_are_pictures_from_black_to_white():
+    source = digits.load(image_size=0, **ALL)
+    pictures = np.concatenate([batch.numpy() for batch in source.once(1000)])
+    assert pictures.shape == (1797, 8, 8, 1) and source.sample_shape == (8, 8, 1)
+    assert (pictures.min(), pictures.max()) == (-1, 1)
+    assert len(np.unique(pictures)) == 17  # 0 to 16
+    assert sorted(np.unique(source.labels)) == list(range(10))
+
+
+def test_digits_resized_keep_their_mean():
+    native = next(iter(digits.load(image_size=0, **ALL).once(20))).numpy()
+    smaller, larger = (next(iter(digits.load(image_size=side, **ALL).once(20))).numpy() for side in (4, 16))
+    assert smaller.shape == (20, 4, 4, 1) and larger.shape == (20, 16, 16, 1)
+    # Area interpolation by whole factors: a pixel is the mean of four, or is repeated four times.
+    np.testing.assert_allclose(smaller[:, 0, 0], native[:, :2, :2].mean(axis=(1, 2)), atol=1e-6)
+    np.testing.assert_allclose(larger, native.repeat(2, axis=1).repeat(2, axis=2), atol=1e-6)
+
+
+def test_digits_by_label_give_each_learner_few_classes():
+    labels = [digits.load(image_size=0, rank=rank, size=5, partition="by_label").labels for rank in range(5)]
+    assert [len(part) for part in labels] == [359] * 5  # 1797 // 5
+    assert all(len(np.unique(part)) <= 4 for part in labels)
+
+
+def write_image(path, shade, side=(6, 4)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(tf.io.encode_png(tf.fill([*side, 3], tf.cast(shade, tf.uint8))).numpy())
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """Six images of differing sizes in two classes, of shades 0, 51, ... 255."""
+    for i in range(6):
+        write_image(tmp_path / "train" / ("cat" if i % 2 else "dog") / f"{i}.png", 51 * i, side=(6 + i, 4))
+    return tmp_path
+
+
+def test_folder_of_images(pictures):
+    source = folder.load(str(pictures), image_size=8, **ALL)
+    assert len(source) == 6 and source.sample_shape == (8, 8, 3)
+    samples = next(iter(source.once(6))).numpy()
+    shades = samples.mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(sorted(shades), np.linspace(-1, 1, 6), atol=1e-6)
+    np.testing.assert_allclose(samples, np.broadcast_to(shades[:, None, None, None], samples.shape), atol=1e-6)
+    batch = next(iter(source.stream(6, 0, 0))).numpy()
+    np.testing.assert_allclose(np.sort(batch.mean(axis=(1, 2, 3))), np.linspace(-1, 1, 6), atol=1e-6)
+
+
+def test_folder_by_label(pictures):
+    shades = []
+    for rank in range(2):
+        source = folder.load(str(pictures), image_size=8, rank=rank, size=2, partition="by_label")
+        samples = next(iter(source.once(6))).numpy()
+        shades.append(sorted(round((m + 1) * 2.5) for m in samples.mean(axis=(1, 2, 3))))
+    assert shades == [[1, 3, 5], [0, 2, 4]]  # cats, then dogs
+
+
+def test_corrupt_image_is_named(pictures):
+    bad = pictures / "train" / "cat" / "3.png"
+    bad.write_bytes(bad.read_bytes()[:40])
+    with pytest.raises(UserError, match="corrupt image .*cat/3.png") as caught:
+        folder.load(str(pictures), image_size=8, **ALL)
+    assert "\n" not in str(caught.value)
+
+
+def test_folder_needs_a_size_and_images(pictures, tmp_path):
+    with pytest.raises(UserError, match="--image_size"):
+        folder.load(str(pictures), image_size=0, **ALL)
+    (tmp_path / "empty" / "train").mkdir(parents=True)
+    with pytest.raises(UserError, match="no images in .*empty/train"):
+        folder.load(str(tmp_path / "empty"), image_size=8, **ALL)
+    with pytest.raises(UserError, match="no images"):
+        (tmp_path / "bare").mkdir()
+        folder.load(str(tmp_path / "bare"), image_size=8, **ALL)
+
+
+def test_users_array_with_labels():
+    samples, labels = np.arange(8).reshape(4, 2), np.array([1, 0, 1, 0])
+    source = from_user((samples, labels), rank=1, size=2, partition="by_label")
+    np.testing.assert_array_equal(next(iter(source.once(4))), [[0, 1], [4, 5]])
+    assert source.labels.tolist() == [1, 1]
+
+
+def test_users_dataset_is_divided():
+    data = tf.data.Dataset.range(7).map(lambda i: tf.reshape(i, [1]))
+    parts = [next(iter(from_user(data, rank=rank, size=2).once(9))).numpy()[:, 0] for rank in range(2)]
+    assert [part.tolist() for part in parts] == [[0, 2, 4], [1, 3, 5]]
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "words"),
+    [
+        (np.zeros(5), {}, r"\(5,\)"),
+        (np.array([["a"], ["b"]]), {}, "<U1"),
+        ([[1.0], [2.0]], dict(partition="by_label"), "labels"),
+        (tf.data.Dataset.range(3).map(lambda i: tf.reshape(i, [1])), dict(partition="by_label"), "labels"),
+        ((np.zeros((3, 2)), np.zeros(4)), {}, "labels"),
+        ((np.zeros((4, 2)), np.zeros(3)), {}, "labels"),
+        (tf.data.Dataset.from_tensor_slices((np.zeros((4, 2)), np.zeros(4))), {}, "dataset"),
+        (tf.data.Dataset.range(3).repeat(), {}, "cardinality"),
+        (tf.data.Dataset.range(9).filter(lambda i: i > 3), {}, "cardinality"),
+    ],
+    ids=[
+        "one axis",
+        "strings",
+        "array without labels",
+        "dataset without labels",
+        "more labels",
+        "fewer labels",
+        "pairs",
+        "infinite",
+        "unknown length",
+    ],
+)
+def test_users_data_that_cannot_be_used(data, options, words):
+    with pytest.raises(UserError, match=words) as caught:
+        from_user(data, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_load_goes_by_name(pictures, tmp_path, monkeypatch):
+    assert load(Config(dataset="gaussians", model="mlp"), rank=1, size=4).sample_shape == (2,)
+    assert len(load(Config(dataset="digits"), rank=1, size=4)) == 449
+    assert load(Config(dataset=f"folder:{pictures}", image_size=16)).sample_shape == (16, 16, 3)
+    (tmp_path / "users_own_data.py").write_text("import numpy as np\n\n\ndef ones():\n    return np.ones((4, 3))\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert load(Config(dataset="users_own_data:ones")).sample_shape == (3,)
+    with pytest.raises(UserError, match="--dataset=users_own_data:twos"):
+        load(Config(dataset="users_own_data:twos"))
+
+
+def test_learner_without_samples_is_named(pictures):
+    with pytest.raises(UserError, match="learner 6 of 7 gets no samples"):
+        load(Config(dataset=f"folder:{pictures}", image_size=8), rank=6, size=7)
+
+
+def test_unknown_name_is_refused(tmp_path):
+    with pytest.raises(UserError, match="--dataset=no_such_images: .*digits") as caught:
+        load(Config(dataset="no_such_images", data_dir=str(tmp_path)))
+    assert "\n" not in str(caught.value)
+
+
+def test_known_name_that_is_not_prepared_says_how_to(tmp_path):
+    with pytest.raises(UserError, match="--dataset=mnist: not prepared"):
+        load(Config(dataset="mnist", data_dir=str(tmp_path)))
+
+
+@pytest.mark.parametrize("value", ["users_broken_data:nothing", "users_broken_data:text"])
+def test_reference_that_gives_no_data_is_refused(value, monkeypatch):
+    module = types.ModuleType("users_broken_data")
+    module.__spec__ = types.SimpleNamespace(name="users_broken_data")
+    module.nothing, module.text = (lambda: None), (lambda: "text")
+    monkeypatch.setitem(sys.modules, "users_broken_data", module)
+    with pytest.raises(UserError, match="dataset"):
+        load(Config(dataset=value))

@@ -1,0 +1,24 @@
+"""Launches the tests in distributed/ on several learners, one launch for many tests."""
+
+import re
+
+import pytest
+from conftest import launch
+
+pytestmark = pytest.mark.distributed
+
+
+@pytest.mark.parametrize(
+    "learners, files",
+    [
+        (3, ["test_mix.py"]),
+        (4, ["test_mix.py", "test_strategies.py", "test_trainer.py"]),
+        (8, ["test_bilinear_eight.py"]),
+    ],
+)
+def test_on_several_learners(learners, files):
+    paths = [f"tests/distributed/{name}" for name in files]
+    done = launch(learners, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *paths)
+    passed = [int(n) for n in re.findall(r"(\d+) passed", done.stdout)]
+    assert len(passed) == learners and len(set(passed)) == 1, done.stdout[-2000:]
+    assert "skipped" not in done.stdout

@@ -1,0 +1,50 @@
+"""Files that are replaced whole or not at all."""
+
+import pytest
+
+from tfdgan import files
+
+
+def test_new_content_takes_the_old_ones_place(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with files.replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"  # until the block is left
+    assert path.read_bytes() == b"new"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_old_content_stays_when_the_block_raises(tmp_path):
+    path = tmp_path / "file"
+    path.write_text("old")
+    with pytest.raises(RuntimeError, match="half"), files.replacing(path, "w") as file:
+        file.write("half")
+        raise RuntimeError("half way")
+    assert path.read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_nothing_appears_when_the_block_raises(tmp_path):
+    with pytest.raises(RuntimeError), files.replacing(tmp_path / "file"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folders_are_made(tmp_path):
+    files.write_text(tmp_path / "a" / "b" / "file", "text\n")
+    assert (tmp_path / "a" / "b" / "file").read_text() == "text\n"
+
+
+def test_name_without_folder_is_written_here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    files.write_text("file", "text")
+    assert (tmp_path / "file").read_text() == "text"
+
+
+def test_target_that_is_a_folder_leaves_nothing_behind(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(OSError):
+        files.write_text(tmp_path / "folder", "text")
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]

@@ -1,0 +1,85 @@
+"""Losses at hand-picked numbers."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdgan import objectives
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 1)])
+def test_wasserstein_losses(shape):
+    real, fake = (tf.reshape(tf.constant(scores), shape) for scores in ([3.0, 5.0], [1.0, 2.0]))
+    # mean fake - mean real = 1.5 - 4
+    assert float(objectives.critic_loss(real, fake)) == -2.5
+    assert float(objectives.generator_loss(fake)) == -1.5
+
+
+def test_critic_loss_takes_batches_of_two_sizes():
+    assert float(objectives.critic_loss(tf.constant([4.0]), tf.constant([[1.0], [2.0], [6.0]]))) == -1.0
+
+
+@pytest.mark.parametrize("as_column", [False, True])
+def test_penalty_of_a_linear_critic(as_column):
+    c = tf.constant([[3.0], [4.0]])  # |c| = 5, (5 - 1)^2 = 16 at whatever samples
+
+    def critic(x):
+        return x @ c if as_column else (x @ c)[:, 0]
+
+    random = np.random.default_rng(0)
+    real, fake = (tf.constant(random.standard_normal((6, 2)), tf.float32) for _ in range(2))
+    penalty = objectives.gradient_penalty(critic, real, fake, tf.linspace(0.0, 1.0, 6))
+    assert penalty.shape == ()
+    assert float(penalty) == pytest.approx(16.0, rel=1e-6)
+
+
+def test_penalty_of_images_sums_over_all_axes():
+    # f(x) = sum of x over 2 x 2 x 3 = 12 values: |grad| = sqrt 12.
+    images = tf.zeros([5, 2, 2, 3])
+    penalty = objectives.gradient_penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), images, images + 1, tf.zeros([5]))
+    assert float(penalty) == pytest.approx((12**0.5 - 1) ** 2, rel=1e-6)
+
+
+def test_alpha_has_one_value_a_sample_at_every_pixel():
+    # f(x) = |x|^2 / 2 has gradient x; real = 0 and fake = 1 at 12 pixels, so x = alpha and |x| = alpha sqrt 12.
+    seen = []
+
+    def critic(x):
+        seen.append(x)
+        return tf.reduce_sum(x**2, axis=[1, 2, 3]) / 2
+
+    alpha = tf.constant([0.0, 0.25, 1.0])
+    penalty = objectives.gradient_penalty(critic, tf.zeros([3, 2, 2, 3]), tf.ones([3, 2, 2, 3]), alpha)
+    np.testing.assert_allclose(seen[0], np.broadcast_to(alpha.numpy()[:, None, None, None], (3, 2, 2, 3)))
+    expected = np.mean([(a * 12**0.5 - 1) ** 2 for a in (0.0, 0.25, 1.0)])
+    assert float(penalty) == pytest.approx(expected, rel=1e-5)
+
+
+def test_alpha_zero_is_real_and_one_is_fake():
+    def penalty(alpha):
+        # f = |x|^2 / 2, |grad f| = |x|: 2 at the real sample, 5 at the generated one.
+        real, fake = tf.constant([[2.0, 0.0]]), tf.constant([[3.0, 4.0]])
+        return float(
+            objectives.gradient_penalty(lambda x: tf.reduce_sum(x**2, axis=1) / 2, real, fake, tf.constant([alpha]))
+        )
+
+    assert penalty(0.0) == pytest.approx(1.0, rel=1e-6)
+    assert penalty(1.0) == pytest.approx(16.0, rel=1e-6)
+
+
+def test_flat_critic_has_a_finite_penalty_and_gradient():
+    c = tf.Variable([[0.0], [0.0]])
+    samples = tf.ones([4, 2])
+    with tf.GradientTape() as tape:
+        penalty = objectives.gradient_penalty(lambda x: x @ c, samples, 2 * samples, tf.zeros([4]))
+    assert float(penalty) == pytest.approx(1.0, abs=1e-5)  # (0 - 1)^2
+    assert np.isfinite(tape.gradient(penalty, c)).all()
+
+
+def test_penalty_can_be_differentiated_by_the_critics_weights():
+    c = tf.Variable([[3.0], [4.0]])
+    samples = tf.ones([4, 2])
+    with tf.GradientTape() as tape:
+        penalty = objectives.gradient_penalty(lambda x: x @ c, samples, 2 * samples, tf.zeros([4]))
+    # d (|c| - 1)^2 / dc = 2 (|c| - 1) c / |c| = 8 (.6, .8)
+    np.testing.assert_allclose(tape.gradient(penalty, c)[:, 0], [4.8, 6.4], rtol=1e-5)

@@ -1,0 +1,54 @@
+"""A trained generator as a SavedModel that needs nothing but TensorFlow."""
+
+import os
+import shutil
+
+import tensorflow as tf
+
+from tfdgan.errors import UserError
+
+_SALT = 0x7FD6A4  # keeps `sample`'s latents apart from other uses of the same seed
+
+
+class _Exported(tf.Module):
+    def __init__(self, sampler):
+        super().__init__()
+        self._stateless_call, self._latent_size = sampler.generator.stateless_call, sampler.latent_size
+        self.trainable_weights = [tf.Variable(w, trainable=False) for w in sampler.trainable]
+        self.other_weights = [tf.Variable(w, trainable=False) for w in sampler.non_trainable]
+
+    def _images(self, latents):
+        weights = [tf.convert_to_tensor(v) for v in self.trainable_weights]
+        others = [tf.convert_to_tensor(v) for v in self.other_weights]
+        return {"images": self._stateless_call(weights, others, latents, training=False)[0]}
+
+    def signatures(self):
+        latents = tf.TensorSpec([None, self._latent_size], tf.float32, name="latents")
+        number, seed = tf.TensorSpec([], tf.int64, name="number"), tf.TensorSpec([], tf.int64, name="seed")
+
+        def sample(number, seed):
+            return self._images(
+                tf.random.stateless_normal([number, self._latent_size], tf.stack([tf.constant(_SALT, tf.int64), seed]))
+            )
+
+        return {
+            "serving_default": tf.function(self._images).get_concrete_function(latents),
+            "sample": tf.function(sample).get_concrete_function(number, seed),
+        }
+
+
+def export(sampler, path):
+    """Write a SavedModel of a `Sampler`'s generator to the new folder `path`.
+
+    Signatures: serving_default(latents float32 [n, latent_size]) -> images; sample(number int64, seed int64) ->
+    images [number, ...], a function of the seed. Both return {"images": float32}.
+    """
+    if os.path.exists(path):
+        raise UserError(f"--output={path}: exists already; choose a new folder")
+    beside = f"{os.path.normpath(path)}.{os.getpid()}.tmp"
+    module = _Exported(sampler)
+    try:
+        tf.saved_model.save(module, beside, signatures=module.signatures())
+        os.replace(beside, path)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
