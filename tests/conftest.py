@@ -19,7 +19,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: max((cost.get(mark.name, 0) for mark in item.iter_markers()), default=0))
 
 
-def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, **environment):
+def environment(**variables):
+    """This process's environment, so changed that a subprocess finds the package from any folder."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
+
+
+def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, **variables):
     """Run `python ARGUMENTS` under horovodrun; on 0 learners: without a launcher. Returns the finished process."""
     command = [sys.executable, *map(str, arguments)]
     if learners:
@@ -27,7 +32,7 @@ def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, **environmen
     done = subprocess.run(
         command,
         cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **environment},
+        env=environment(**variables),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -45,5 +50,6 @@ def data_folder():
     """The folder of real data, or skip."""
     folder = os.environ.get("TFDGAN_TEST_DATA")
     if not folder or not os.path.isdir(folder):
+        assert "TFDGAN_REQUIRE_DATA" not in os.environ, f"TFDGAN_TEST_DATA={folder}: no such folder, yet data is required"
         pytest.skip("needs real data: set TFDGAN_TEST_DATA to its folder")
     return pathlib.Path(folder).resolve()

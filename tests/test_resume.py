@@ -1,7 +1,9 @@
 """Runs that are interrupted: bit-exact resuming, other numbers of learners, kill -9, signals, faults."""
 
+import concurrent.futures
 import json
 import os
+import pathlib
 import random
 import signal
 import subprocess
@@ -10,8 +12,9 @@ import time
 import zipfile
 
 import numpy as np
+import psutil
 import pytest
-from conftest import ROOT, launch
+from conftest import ROOT, environment, launch
 from distributed.resume_runs import STRATEGIES, TINY
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow]
@@ -72,88 +75,80 @@ def test_a_lost_shard_takes_everybody_back(tmp_path):
     assert "resuming at step 10" in train(2, tmp_path, "--steps=20", "--checkpoint_every=10").stdout
 
 
-def readable_checkpoints(workdir):
-    """The steps with a manifest whose every file can be read in full."""
-    good = []
+def whole_checkpoints(workdir, learners):
+    """The committed steps; every file of each must be there and readable to its last byte."""
+    steps = []
     for manifest in sorted(workdir.glob("checkpoints/*/manifest.json")):
-        json.loads(manifest.read_text())
-        for file in manifest.parent.glob("*.npz"):
-            assert zipfile.ZipFile(file).testzip() is None, file
-        if len(list(manifest.parent.glob("learner_*.npz"))) == 2:
-            good.append(int(manifest.parent.name))
-    return good
+        assert json.loads(manifest.read_text())["learners"] == learners
+        files = sorted(manifest.parent.glob("*.npz"))
+        assert [file.name for file in files] == ["consensus.npz", *(f"learner_{r:03d}.npz" for r in range(learners))]
+        assert all(zipfile.ZipFile(file).testzip() is None for file in files)
+        steps.append(int(manifest.parent.name))
+    return steps
 
 
-def test_kill_9_around_saves_leaves_a_loadable_checkpoint(tmp_path):
-    """20 kills: a job that saves every other step dies at a random instant; the next must go on from its best."""
-    instants = random.Random(0)
-    command = [
-        *(
-            os.path.join(os.path.dirname(sys.executable), "horovodrun"),
-            "-np",
-            "2",
-            sys.executable,
-            "-u",
-            "-m",
-            "tfdgan.train",
-        ),
-        *TINY,
-        *(f"--workdir={tmp_path}", "--steps=1000000", "--checkpoint_every=2", "--width_g=256", "--width_d=256"),
-    ]
-    best = 0
-    for _ in range(20):
-        job = subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        said = []
-        for line in job.stdout:
-            said.append(line)
-            if "training 1000000 steps" in line or "resuming at step" in line:
-                break
-        else:
-            raise AssertionError("".join(said[-20:]))
-        if best:
-            assert int(said[-1].split()[-1]) >= best, said[-1]
-        # Wait for a new save, then for a random instant within the next ones.
-        target = best
-        deadline = time.monotonic() + 60
-        while target <= best and time.monotonic() < deadline:
-            target = max(readable_steps(tmp_path), default=0)
-            time.sleep(0.01)
-        time.sleep(instants.uniform(0, 0.5))
-        for learner in learners_of(job):
-            os.kill(learner, signal.SIGKILL)
-        job.kill()
-        job.wait()
-        job.stdout.close()
-        good = readable_checkpoints(tmp_path)
-        assert good and good[-1] >= target > best
-        best = good[-1]
-
-
-def readable_steps(workdir):
+def committed(workdir):
     return [int(path.parent.name) for path in workdir.glob("checkpoints/*/manifest.json")]
 
 
 def learners_of(job):
-    """Process numbers of the job's Python learners."""
-    import psutil
+    """The job's Python learners, itself included if there is no launcher."""
+    everybody = [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]
+    return [process.pid for process in everybody if "python -u -m tfdgan.train" in " ".join(process.cmdline())]
 
-    children = psutil.Process(job.pid).children(recursive=True)
-    return [child.pid for child in children if "tfdgan.train" in " ".join(child.cmdline())]
+
+def kill_while_saving(workdir, learners, delay):
+    """Start a job that saves at every step, kill -9 its learners `delay` seconds after its second new save."""
+    command = [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000"]
+    command += ["--checkpoint_every=1", "--width_g=128", "--width_d=128"]
+    if learners > 1:
+        command = [os.path.join(os.path.dirname(sys.executable), "horovodrun"), "-np", str(learners), *command]
+    before = max(committed(workdir), default=0)
+    with open(f"{workdir}.log", "a") as log:
+        job = subprocess.Popen(
+            command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
+    deadline = time.monotonic() + 120
+    while max(committed(workdir), default=0) < before + 2 and time.monotonic() < deadline and job.poll() is None:
+        time.sleep(0.005)
+    time.sleep(delay)
+    reached = max(committed(workdir), default=0)
+    assert reached >= before + 2, pathlib.Path(f"{workdir}.log").read_text()[-3000:]
+    for learner in learners_of(job):
+        os.kill(learner, signal.SIGKILL)
+    os.killpg(job.pid, signal.SIGKILL)
+    job.wait()
+    return reached
+
+
+def test_kill_9_at_20_random_instants_leaves_a_loadable_checkpoint(tmp_path):
+    """17 kills of one learner, two at a time, then 3 of a job of two learners that has to go on each time."""
+    delays = [random.Random(0).uniform(0, 0.3) for _ in range(20)]
+    names = set()
+
+    def one(number):
+        workdir = tmp_path / f"alone-{number}"
+        reached = kill_while_saving(workdir, 1, delays[number])
+        steps = whole_checkpoints(workdir, 1)
+        assert steps[-1] >= reached
+        names.add(tuple(stored(workdir, steps[-1])["learner_000.npz"]))
+
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(one, range(17)))
+    assert len(names) == 1  # every one holds the same, whole state
+
+    for delay in delays[17:]:
+        reached = kill_while_saving(tmp_path / "pair", 2, delay)
+        assert whole_checkpoints(tmp_path / "pair", 2)[-1] >= reached
+    assert (tmp_path / "pair.log").read_text().count("resuming at step") == 2
+    done = train(2, tmp_path / "pair", "--width_g=128", "--width_d=128", f"--steps={committed(tmp_path / 'pair')[-1] + 1}")
+    assert "resuming at step" in done.stdout
 
 
 def test_sigterm_saves_and_ends_well(tmp_path):
     job = subprocess.Popen(
         [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={tmp_path}", "--steps=1000000"],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     for line in job.stdout:
         if line.startswith("step "):
@@ -162,25 +157,41 @@ def test_sigterm_saves_and_ends_well(tmp_path):
     rest = job.stdout.read()
     assert job.wait() == 0 and "stopped on request at step" in rest, rest
     step = int(rest.split("stopped on request at step ")[1].split(";")[0])
-    assert readable_steps(tmp_path) == [step]
+    assert committed(tmp_path) == [step]
+
+
+BROKEN = """
+import os
+import keras
+from tfdgan.models import mlp
+
+
+class BreaksAtStep7(keras.layers.Layer):
+    # The critic sees 2 real and 2 fake batches, 2 of interpolates and the generator's: 7 calls a step.
+    def build(self, shape):
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        bad = (self.calls > 7 * 7) & (os.environ["HOROVOD_RANK"] == "1")
+        return x * keras.ops.where(bad, float("nan"), 1.0)
+
+
+def models(config, sample_shape):
+    generator, critic = mlp.build(config, sample_shape)
+    return generator, keras.Sequential([*critic.layers, BreaksAtStep7()])
+"""
 
 
 def test_nan_names_step_learner_and_checkpoint(tmp_path):
-    (tmp_path / "broken.py").write_text(
-        "import os\nimport tensorflow as tf\n\n\ndef data():\n"
-        "    rank = int(os.environ['HOROVOD_RANK'])\n"
-        "    bad = 16 * 2 * 7  # the first sample of step 7\n"
-        "    nan = float('nan')\n"
-        "    return tf.data.Dataset.range(2 * 10_000).map(\n"
-        "        lambda i: tf.where(i // 2 >= bad, nan if rank == 1 else 0.5, 0.5) * tf.ones([2]))\n"
-    )
-    done = train(
-        2, tmp_path / "run", "--dataset=broken:data", "--steps=30", "--checkpoint_every=5", check=False, cwd=tmp_path
-    )
+    (tmp_path / "broken.py").write_text(BROKEN)
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    flags = ("--model=broken:models", "--steps=30", "--checkpoint_every=5")
+    done = train(2, tmp_path / "run", *flags, check=False, PYTHONPATH=path)
     assert done.returncode != 0
-    assert "fault: NaN or Inf in a loss or gradient" in done.stderr, done.stderr[-2000:]
-    assert "on learner 1; last good checkpoint: " in done.stderr
-    good = stored(tmp_path / "run", 5)
-    assert good and all(
-        np.isfinite(np.frombuffer(b, np.float32)).all() for t, b in good["learner_001.npz"].values() if t == "<f4"
-    )
+    folder = tmp_path / "run" / "checkpoints"
+    fault = f"fault: NaN or Inf in a loss or gradient at step 7 on learner 1; last good checkpoint: {folder}/00000005"
+    assert fault in done.stderr, done.stderr[-3000:]
+    for types_and_bytes in stored(tmp_path / "run", 5).values():
+        for kind, raw in types_and_bytes.values():
+            assert kind != "<f4" or np.isfinite(np.frombuffer(raw, np.float32)).all()

@@ -6,8 +6,9 @@ import tensorflow as tf
 class ModelAverage:
     """a <- a + (1 - d_k)(w - a) after step k, for every floating variable of a model.
 
-    d_k = min(decay, (1 + k) / (10 + k)): the smaller decay at the start lets a short run forget its first weights. Batch-norm statistics are
-    averaged like weights; variables that are no numbers (random states) are copied. Memory: one copy of the model.
+    d_k = min(decay, (1 + k) / (10 + k)): the smaller decay at the start lets a short run forget its first weights.
+    Batch-norm statistics are averaged like weights; variables that are no numbers (random states) are copied.
+    Memory: one copy of the model.
     """
 
     def __init__(self, model, decay):

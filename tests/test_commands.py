@@ -1,0 +1,160 @@
+"""The commands as a user calls them: a short run without a launcher, then everything that reads its workdir."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT, environment, launch
+
+pytestmark = pytest.mark.slow
+
+TRAIN = ("-m", "tfdgan.train", "--flagfile=configs/digits.flags", "--log_every=10", "--eval_every=20")
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A workdir after 20 steps on digits, and what training said."""
+    workdir = tmp_path_factory.mktemp("run") / "digits"
+    done = launch(0, *TRAIN, f"--workdir={workdir}", "--steps=20")
+    return workdir, done.stdout
+
+
+def test_train_says_where_things_are(run):
+    workdir, said = run
+    assert f"samples: {workdir}/samples/00000020.png" in said
+    assert f"tensorboard --logdir {workdir}" in said
+    assert f"done: 20 steps, {workdir}" in said
+    assert (workdir / "samples/00000020.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_tensorboard_has_everything(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(run[0] / "tensorboard")).Reload()
+    tags = set(events.Tags()["tensors"])
+    assert tags >= {
+        *("loss/critic", "loss/generator", "loss/critic_spread", "loss/generator_spread", "loss/gradient_penalty"),
+        *("gradient_norm/critic", "gradient_norm/generator", "consensus/distance", "consensus/distance_exact"),
+        *("time/step", "time/waiting", "time/waiting_share", "speed/samples_per_second", "samples", "flags"),
+        "score/FD (digits_classifier)",
+    }
+    assert "_hparams_/session_start_info" in tags or "_hparams_/session_start_info" in str(events.Tags())
+    assert [event.step for event in events.Tensors("loss/critic")] == [10, 20]
+
+
+def test_the_workdir_replays(run, tmp_path):
+    """The kept flagfile makes the same run in another folder."""
+    workdir, _ = run
+    launch(0, "-m", "tfdgan.train", f"--flagfile={workdir}/config.flags", f"--workdir={tmp_path}/again")
+    for name in ("learner_000.npz", "consensus.npz"):
+        with (
+            np.load(workdir / "checkpoints/00000020" / name) as ours,
+            np.load(tmp_path / "again/checkpoints/00000020" / name) as theirs,
+        ):
+            assert ours.files == theirs.files
+            assert all(ours[key].tobytes() == theirs[key].tobytes() for key in ours.files)
+
+
+def test_changed_flags_are_listed(run):
+    done = launch(0, *TRAIN, f"--workdir={run[0]}", "--steps=30", "--batch_size=16", "--width_g=8", check=False)
+    assert done.returncode == 2
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1
+    assert "width_g: 32 -> 8" in errors[0] and "batch_size: 32 -> 16" in errors[0] and "steps" not in errors[0]
+
+
+def test_evaluate_prints_scores_with_signatures(run):
+    said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
+    assert "FD (digits_classifier): " in said and "generated 600" in said and "consensus EMA" in said
+    records = [json.loads(line) for line in (run[0] / "scores.jsonl").read_text().splitlines()]
+    assert {"step", "name", "value", "signature"} <= set(records[-1])
+
+
+def test_generate_is_a_function_of_the_seed(run, tmp_path):
+    pictures = []
+    for seed in (0, 0, 1):
+        path = tmp_path / f"{len(pictures)}.png"
+        launch(0, "-m", "tfdgan.generate", f"--workdir={run[0]}", "--num=9", f"--seed={seed}", f"--output={path}")
+        pictures.append(path.read_bytes())
+    assert pictures[0] == pictures[1] != pictures[2]
+
+
+IN_A_FRESH_PROCESS = """
+import sys
+import numpy as np
+import tensorflow as tf
+
+model = tf.saved_model.load(sys.argv[1])
+served = model.signatures["serving_default"](latents=tf.constant(np.load(sys.argv[2])))["images"]
+sample = model.signatures["sample"]
+a, b, c = (sample(number=tf.constant(5, tf.int64), seed=tf.constant(s, tf.int64))["images"] for s in (1, 1, 2))
+assert a.shape == (5, 8, 8, 1) and np.array_equal(a, b) and not np.array_equal(a, c)
+assert not any(name.split(".")[0] in ("tfdgan", "keras", "horovod") for name in sys.modules), "only TensorFlow"
+np.save(sys.argv[3], served)
+"""
+
+
+def test_export_needs_only_tensorflow_and_gives_the_same_images(run, tmp_path):
+    from tfdgan import trained
+
+    _, sampler, _ = trained.load(str(run[0]))
+    latents = sampler.latents(7, seed=3).numpy()
+    np.save(tmp_path / "latents.npy", latents)
+    launch(0, "-m", "tfdgan.export", f"--workdir={run[0]}", f"--output={tmp_path}/model")
+    arguments = [tmp_path / "model", tmp_path / "latents.npy", tmp_path / "images.npy"]
+    clean = {**environment(), "PYTHONPATH": ""}
+    subprocess.run([sys.executable, "-c", IN_A_FRESH_PROCESS, *arguments], cwd=tmp_path, env=clean, check=True)
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), sampler(latents).numpy())
+    again = launch(0, "-m", "tfdgan.export", f"--workdir={run[0]}", f"--output={tmp_path}/model", check=False)
+    assert again.returncode == 2 and "exists already" in again.stderr
+
+
+def errors(done):
+    return [line for line in done.stderr.splitlines() if "error: " in line]
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--dataset=no_such_set"], "no_such_set"),
+        (["--dataset=cifar10", "--data_dir=/nowhere"], "not prepared in /nowhere"),
+        (["--workdir=/proc/nothing"], "/proc/nothing: cannot be written"),
+    ],
+)
+def test_bad_input_after_the_flags(flags, words, tmp_path):
+    done = launch(0, *TRAIN, f"--workdir={tmp_path}/run", *flags, check=False)
+    assert done.returncode == 2 and len(errors(done)) == 1 and words in errors(done)[0], done.stderr[-2000:]
+
+
+def test_commands_on_an_empty_workdir(tmp_path):
+    for command in ("evaluate", "generate", "export"):
+        done = launch(0, "-m", f"tfdgan.{command}", f"--workdir={tmp_path}", f"--output={tmp_path}/a.png", check=False)
+        if command == "evaluate":
+            assert done.returncode == 2 and "Unknown command line flag 'output'" in errors(done)[0]
+        else:
+            assert done.returncode == 2 and "nothing was trained there" in errors(done)[0]
+
+
+def test_different_flags_on_different_ranks(tmp_path):
+    """Rank 1 reads another seed; rank 0 alone says so."""
+    wrapper = tmp_path / "wrapper.py"
+    wrapper.write_text(
+        "import os, sys\n"
+        "from tfdgan import command, train\n"
+        "command.run(train.main, [*sys.argv, '--seed=' + os.environ['HOROVOD_RANK']])\n"
+    )
+    done = launch(2, wrapper, *TRAIN[2:], f"--workdir={tmp_path}/run", "--steps=5", check=False)
+    assert done.returncode != 0
+    assert [line for line in errors(done) if "[0]" in line] == errors(done) and len(errors(done)) == 1
+    assert "learner 1 was given other flags: seed: 0 -> 1" in errors(done)[0]
+    assert not os.path.exists(tmp_path / "run")
+
+
+def test_topology_tool(tmp_path):
+    picture = tmp_path / "ring.png"
+    said = launch(0, ROOT / "tools/topology.py", "--topology=ring", "--sizes=4,8", f"--output={picture}").stdout
+    assert "0.6667" in said and "0.1953" in said
+    assert picture.read_bytes().startswith(b"\x89PNG")
