@@ -50,6 +50,6 @@ def data_folder():
     """The folder of real data, or skip."""
     folder = os.environ.get("TFDGAN_TEST_DATA")
     if not folder or not os.path.isdir(folder):
-        assert "TFDGAN_REQUIRE_DATA" not in os.environ, f"TFDGAN_TEST_DATA={folder}: no such folder, yet data is required"
+        assert "TFDGAN_REQUIRE_DATA" not in os.environ, f"TFDGAN_TEST_DATA={folder}: no such folder"
         pytest.skip("needs real data: set TFDGAN_TEST_DATA to its folder")
     return pathlib.Path(folder).resolve()

@@ -92,7 +92,7 @@ served = model.signatures["serving_default"](latents=tf.constant(np.load(sys.arg
 sample = model.signatures["sample"]
 a, b, c = (sample(number=tf.constant(5, tf.int64), seed=tf.constant(s, tf.int64))["images"] for s in (1, 1, 2))
 assert a.shape == (5, 8, 8, 1) and np.array_equal(a, b) and not np.array_equal(a, c)
-assert not any(name.split(".")[0] in ("tfdgan", "keras", "horovod") for name in sys.modules), "only TensorFlow"
+assert not any(name.split(".")[0] in ("tfdgan", "horovod") for name in sys.modules)
 np.save(sys.argv[3], served)
 """
 
@@ -149,7 +149,7 @@ def test_different_flags_on_different_ranks(tmp_path):
     done = launch(2, wrapper, *TRAIN[2:], f"--workdir={tmp_path}/run", "--steps=5", check=False)
     assert done.returncode != 0
     assert [line for line in errors(done) if "[0]" in line] == errors(done) and len(errors(done)) == 1
-    assert "learner 1 was given other flags: seed: 0 -> 1" in errors(done)[0]
+    assert "learner 1 was given other flags than learner 0: seed: 0 -> 1" in errors(done)[0]
     assert not os.path.exists(tmp_path / "run")
 
 

@@ -106,7 +106,13 @@ def kill_while_saving(workdir, learners, delay):
     before = max(committed(workdir), default=0)
     with open(f"{workdir}.log", "a") as log:
         job = subprocess.Popen(
-            command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
     deadline = time.monotonic() + 120
     while max(committed(workdir), default=0) < before + 2 and time.monotonic() < deadline and job.poll() is None:
@@ -141,7 +147,9 @@ def test_kill_9_at_20_random_instants_leaves_a_loadable_checkpoint(tmp_path):
         reached = kill_while_saving(tmp_path / "pair", 2, delay)
         assert whole_checkpoints(tmp_path / "pair", 2)[-1] >= reached
     assert (tmp_path / "pair.log").read_text().count("resuming at step") == 2
-    done = train(2, tmp_path / "pair", "--width_g=128", "--width_d=128", f"--steps={committed(tmp_path / 'pair')[-1] + 1}")
+    done = train(
+        2, tmp_path / "pair", "--width_g=128", "--width_d=128", f"--steps={committed(tmp_path / 'pair')[-1] + 1}"
+    )
     assert "resuming at step" in done.stdout
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import warnings
 
 import horovod.tensorflow as hvd
 import numpy as np
@@ -24,6 +25,17 @@ def start(process_sets=False):
         return
     os.environ["HOROVOD_DYNAMIC_PROCESS_SETS"] = "1" if process_sets else "0"
     hvd.init()
+    try:
+        _take_share()
+    except RuntimeError:  # TensorFlow has made something already and keeps its devices and threads
+        warnings.warn(
+            "tfdgan.distributed.start() came after TensorFlow's first use: this learner takes all cores and all GPUs; "
+            "call it before building models",
+            stacklevel=2,
+        )
+
+
+def _take_share():
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         mine = gpus[hvd.local_rank() % len(gpus)]

@@ -198,12 +198,14 @@ def _light():
 
 def _check_same(config):
     """All learners were given the same flags, or none trains."""
-    for learner, other in enumerate(distributed.gather(config, "config")):
-        different = configuration.differences(other, config, ignore="local")
-        first = distributed.gather(different[0] if different else None, "config.difference")
-        for mine in first:
-            if mine:
-                raise UserError(f"learner {learner} was given other flags: {mine}; start all learners with the same")
+    first, *others = distributed.gather(config, "config")
+    for learner, other in enumerate(others, start=1):
+        different = configuration.differences(other, first, ignore="local")
+        if different:
+            raise UserError(
+                f"learner {learner} was given other flags than learner 0: {'; '.join(different)}; "
+                "start all learners with the same"
+            )
 
 
 def _prepare_workdir(config):
