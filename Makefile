@@ -17,6 +17,8 @@ $(SETUP): tools/setup.sh tools/build_horovod.sh requirements.lock setup.py
 demo: $(SETUP)
 	rm -rf runs/digits
 	$(RUN) horovodrun -np 4 python -m tfdgan.train --flagfile=configs/digits.flags
+	@echo "grid of digits: $$(ls runs/digits/samples/*.png | tail -n 1)"
+	@echo "TensorBoard:    $(VENV)/bin/tensorboard --logdir runs"
 
 test: $(SETUP)
 	$(RUN) python -m pytest tests

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.distributed
 @pytest.mark.parametrize(
     "learners, files",
     [
-        (3, ["test_mix.py"]),
+        (3, ["test_mix.py", "test_strategies.py", "test_trainer.py"]),
         (4, ["test_mix.py", "test_strategies.py", "test_trainer.py"]),
         (8, ["test_bilinear_eight.py"]),
     ],

@@ -94,7 +94,11 @@ def committed(workdir):
 def learners_of(job):
     """The job's Python learners, itself included if there is no launcher."""
     everybody = [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]
-    return [process.pid for process in everybody if "python -u -m tfdgan.train" in " ".join(process.cmdline())]
+    return [process.pid for process in everybody if _is_learner(process.cmdline())]
+
+
+def _is_learner(command):
+    return "tfdgan.train" in command and os.path.basename(command[0]).startswith("python") and "-np" not in command
 
 
 def kill_while_saving(workdir, learners, delay):

@@ -11,7 +11,7 @@ import time
 from absl import flags
 
 from tfdgan import launch
-from tfdgan.errors import TrainingFault, UserError
+from tfdgan.errors import SharedError, TrainingFault, UserError
 
 _RANK_0_SPEAKS_FIRST = 3.0  # seconds
 
@@ -59,19 +59,19 @@ def run(main, argv):
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         main(argv)
-    except UserError as error:
+    except (SharedError, TrainingFault) as error:
+        kind, code = ("fault", 1) if isinstance(error, TrainingFault) else ("error", 2)
+        _end(f"{kind}: {error}" if launch.rank() == 0 else None, code)
+    except (UserError, OSError) as error:
         if launch.rank():
             # Rank 0 has the same error as a rule, and its exit ends this process during the wait.
             time.sleep(_RANK_0_SPEAKS_FIRST)
         _end(f"error: {error}", 2)
-    except TrainingFault as error:
-        if launch.rank():
-            time.sleep(_RANK_0_SPEAKS_FIRST)
-        _end(f"fault: {error}", 1)
     except KeyboardInterrupt:
         _end("interrupted", 130)
 
 
 def _end(line, code):
-    print(line.replace("\n", " "), file=sys.stderr, flush=True)
+    if line:
+        print(line.replace("\n", " "), file=sys.stderr, flush=True)
     sys.exit(code)

@@ -103,19 +103,26 @@ class Config:
         _check_names(self)
         _check_combinations(self)
 
+    def check_files(self):
+        """Raise `UserError` if a file or folder that training reads is missing."""
+        if self.dataset.startswith("folder:"):
+            if not os.path.isdir(os.path.expanduser(self.dataset.removeprefix("folder:"))):
+                raise UserError(f"--dataset={self.dataset}: no such folder")
+        self.check_extractor()
+        if self.topology not in topology.NAMES and not os.path.isfile(self.topology):
+            raise UserError(f"--topology={self.topology}: no such file")
+
+    def check_extractor(self):
+        """Raise `UserError` if the extractor is no SavedModel."""
+        if self.inception and not os.path.isfile(os.path.join(self.inception, "saved_model.pb")):
+            raise UserError(f"--inception={self.inception}: no SavedModel there (saved_model.pb is missing)")
+
     def check_learners(self, size):
         """Raise `UserError` if `size` learners cannot run this; the topology must exist at that size."""
         if self.gossips:
             schedule = self.schedule(size)
-            if (
-                self.gossip_backend == "horovod_pairs"
-                and size > 1
-                and not (schedule.is_fixed and schedule.is_symmetric)
-            ):
-                raise UserError(
-                    f"--gossip_backend=horovod_pairs: needs a fixed symmetric topology, not {self.topology}"
-                    f"{' with --random_mixing' if self.random_mixing else ''}; use --gossip_backend=horovod"
-                )
+            if self.gossip_backend == "horovod_pairs" and size > 1:
+                schedule.check_fixed_symmetric()
 
     def schedule(self, size):
         """The mixing schedule for `size` learners."""
@@ -133,7 +140,7 @@ class Config:
             unused |= {"topology", "random_mixing", "gossip_rounds", "mix_after", "gossip_backend", "wire_dtype"}
         if self.optimizer == "sgd":
             unused |= {"beta_1", "beta_2"}
-        if self.model == "mlp":
+        if self.model == "mlp" or self.dataset == "given" or factories.is_reference(self.dataset):
             unused |= {"image_size"}
         if self.dataset in DATASETS or self.dataset.startswith("folder:") or factories.is_reference(self.dataset):
             unused |= {"data_dir"}
@@ -177,28 +184,19 @@ def _check_names(config):
         if not factories.is_reference(config.model):
             raise UserError(f"--model={config.model}: choose one of {', '.join(MODELS)}, or package.module:factory")
         factories.check("model", config.model)
-    if config.dataset.startswith("folder:"):
-        if not os.path.isdir(os.path.expanduser(config.dataset[len("folder:") :])):
-            raise UserError(f"--dataset={config.dataset}: no such folder")
-    elif factories.is_reference(config.dataset):
+    if factories.is_reference(config.dataset):
         factories.check("dataset", config.dataset)
-    if config.inception and not os.path.isfile(os.path.join(config.inception, "saved_model.pb")):
-        raise UserError(f"--inception={config.inception}: no SavedModel there (saved_model.pb is missing)")
-    if config.topology not in topology.NAMES and not os.path.isfile(config.topology):
-        raise UserError(
-            f"--topology={config.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file that exists"
-        )
+    if config.topology not in topology.NAMES and not config.topology.endswith(".npy"):
+        raise UserError(f"--topology={config.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file")
 
 
 def _check_combinations(config):
     if config.image_size & (config.image_size - 1):
         raise UserError(f"--image_size={config.image_size}: must be a power of two")
-    if (
-        config.model == "mlp"
-        and config.dataset not in ("gaussians", "digits")
-        and not factories.is_reference(config.dataset)
-    ):
+    if config.model == "mlp" and config.dataset not in DATASETS and not factories.is_reference(config.dataset):
         raise UserError(f"--model=mlp: made for points, not for --dataset={config.dataset}; use --model=dcgan")
+    if config.inception and config.dataset == "gaussians":
+        raise UserError(f"--inception={config.inception}: scores images, not --dataset=gaussians; leave it out")
     if config.model == "dcgan" and config.dataset == "gaussians":
         raise UserError("--model=dcgan: made for images, not for --dataset=gaussians; use --model=mlp")
     if config.strategy == "dposg":

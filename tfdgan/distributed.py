@@ -9,7 +9,7 @@ import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.errors import UserError
+from tfdgan.errors import SharedError, UserError
 
 
 def start(process_sets=False):
@@ -33,6 +33,11 @@ def start(process_sets=False):
             "call it before building models",
             stacklevel=2,
         )
+
+
+def allows_process_sets():
+    """True if Horovod was started so that process sets can be made."""
+    return os.environ.get("HOROVOD_DYNAMIC_PROCESS_SETS") == "1"
 
 
 def _take_share():
@@ -88,19 +93,19 @@ def broadcast_to_all(variables):
 
 @contextlib.contextmanager
 def together():
-    """Run a block on every learner; a `UserError` on any of them is raised on all, naming the learner.
+    """Run a block on every learner; if it fails on any, all raise one `UserError` that names the learner.
 
     So a bad disk on one host ends the job with one line instead of leaving the others to wait for it.
     """
-    problem = None
+    problem = text = None
     try:
         yield
-    except (UserError, OSError) as error:
-        problem = error
-    # All learners see one list, so all raise or none does.
-    messages = gather(None if problem is None else str(problem), "together")
-    places = gather((hvd.rank(), socket.gethostname()), "together.places") if any(messages) else []
-    for message, (rank, host) in zip(messages, places, strict=False):
+    except Exception as error:  # whatever it is, the others must hear of it before this learner goes
+        problem, text = error, str(error) or type(error).__name__
+        if not isinstance(error, UserError | OSError):
+            text = f"{type(error).__name__}: {text}"
+    found = gather((text, socket.gethostname()), "together")
+    alike = len({message for message, _ in found}) == 1
+    for rank, (message, host) in enumerate(found):
         if message is not None:
-            where = f" (learner {rank} on {host})" if hvd.size() > 1 and not all(messages) else ""
-            raise UserError(f"{message}{where}") from problem
+            raise SharedError(f"{message}{'' if alike else f' (learner {rank} on {host})'}") from problem

@@ -11,5 +11,9 @@ class UserError(ValueError):
     __init__ = Exception.__init__
 
 
+class SharedError(UserError):
+    """A `UserError` that every learner raises at the same place: rank 0's line is enough."""
+
+
 class TrainingFault(RuntimeError):
-    """Training itself went wrong (NaN or Inf in a loss or a gradient). Commands end with exit code 1."""
+    """Training itself went wrong on every learner alike (NaN or Inf somewhere). Commands end with exit code 1."""

@@ -5,7 +5,7 @@ import sys
 
 from absl import flags
 
-from tfdgan import command
+from tfdgan import command, config
 
 
 def _define(flag_values):
@@ -27,6 +27,7 @@ def main(argv):
     changes = {
         name: flag_values[name].value for name in ("inception", "data_dir") if flag_values[name].value is not None
     }
+    config.load(workdir, **changes).check_extractor()
 
     import tensorflow as tf
     from tqdm import tqdm

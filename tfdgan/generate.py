@@ -4,7 +4,7 @@ import sys
 
 from absl import flags
 
-from tfdgan import command
+from tfdgan import command, config
 from tfdgan.errors import UserError
 
 
@@ -20,9 +20,9 @@ def main(argv):
     workdir, output = command.required(flag_values, "workdir", "output")
     if not output.endswith(".png"):
         raise UserError(f"--output={output}: give a name that ends in .png")
+    config.load(workdir)
 
-    from tfdgan import files, trained
-    from tfdgan.tasks import pictures
+    from tfdgan import files, pictures, trained
 
     task, sampler, step = trained.load(workdir, flag_values.step)
     picture = task.picture(sampler, flag_values.num, flag_values.seed)

@@ -2,7 +2,7 @@
 
 import os
 
-_RANK = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK")
+_RANK = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 _SIZE = ("HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 
@@ -16,5 +16,5 @@ def rank():
 
 
 def size():
-    """The number of learners; 1 without a launcher."""
-    return _first(_SIZE, 1)
+    """The number of learners; 1 without a launcher, None if a launcher does not say."""
+    return _first(_SIZE, None if _first(_RANK, None) is not None else 1)

@@ -8,7 +8,9 @@ from tfdgan import command, config, launch
 def main(argv):
     flag_values = command.parse(argv, config.define)
     settings = config.Config(**config.given(flag_values))
-    settings.check_learners(launch.size())
+    settings.check_files()
+    if launch.size() is not None:
+        settings.check_learners(launch.size())
 
     # TensorFlow is loaded only now: what is wrong with the flags is said at once.
     from tfdgan import tasks

@@ -12,6 +12,7 @@ from tfdgan.errors import UserError
 
 _SHUFFLE_RECORDS = 16_384  # encoded records held for shuffling
 _GRAPH_SEED = 1
+_PRIME = 4_294_967_291  # keeps (seed, epoch) apart for all seeds below it
 
 
 class ArraySource:
@@ -90,7 +91,7 @@ class RecordSource:
         def epoch(number):
             # This graph's own seed: the order depends on nothing global, and shuffle takes no tensor beside a global 0.
             tf.random.set_seed(_GRAPH_SEED)
-            return self._records.shuffle(window, seed=number + seed % 2**32, reshuffle_each_iteration=False)
+            return self._records.shuffle(window, seed=number * _PRIME + seed % _PRIME, reshuffle_each_iteration=False)
 
         records = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch).skip(offset)
         samples = records.map(self._decode, num_parallel_calls=2, deterministic=True)

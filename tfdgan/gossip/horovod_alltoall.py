@@ -1,6 +1,7 @@
 """A gossip round by `hvd.alltoall`: any schedule, no compiler; but every call involves every learner."""
 
 import horovod.tensorflow as hvd
+import numpy as np
 import tensorflow as tf
 
 from tfdgan.gossip import schedule_ops
@@ -10,7 +11,7 @@ from tfdgan.gossip import wire as wire_format
 def _rows(schedule, rank):
     """How many copies of x the input holds: one number for all steps, since a shape that changed would be
     negotiated anew. A random schedule may give any learner anybody's place."""
-    receivers = (schedule.matrices != 0).sum(axis=1) - 1
+    receivers = ((schedule.matrices != 0) & ~np.eye(schedule.size, dtype=bool)).sum(axis=1)
     return int(receivers.max() if schedule.random else receivers[:, rank].max())
 
 

@@ -10,18 +10,7 @@ import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.errors import UserError
 from tfdgan.gossip import wire as wire_format
-
-
-def check_schedule(schedule):
-    """Raise `UserError` unless the schedule is one fixed symmetric matrix."""
-    if not (schedule.is_fixed and schedule.is_symmetric):
-        kind = "random" if schedule.random else "time-varying" if schedule.period > 1 else "directed"
-        raise UserError(
-            f"gossip backend horovod_pairs: the schedule {schedule.name} is {kind}; it needs a fixed symmetric one, "
-            "use --gossip_backend=horovod"
-        )
 
 
 @functools.cache

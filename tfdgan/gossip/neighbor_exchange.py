@@ -74,7 +74,7 @@ def _check(tensors, schedule, rounds, backend, wire_dtype):
         raise UserError(f"gossip.mix: rounds is {rounds!r}; give an int of at least 1")
     if backend not in BACKENDS:
         raise UserError(f"gossip.mix: backend {backend!r} is none of {', '.join(BACKENDS)}")
-    if wire_dtype is not None and tf.as_dtype(wire_dtype).name not in WIRE_DTYPES:
+    if wire_dtype is not None and getattr(wire_dtype, "name", wire_dtype) not in WIRE_DTYPES:
         raise UserError(f"gossip.mix: wire_dtype {wire_dtype!r} is none of {', '.join(WIRE_DTYPES)}")
     if backend == "horovod_pairs":
-        horovod_pairs.check_schedule(schedule)
+        schedule.check_fixed_symmetric()

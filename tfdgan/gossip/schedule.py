@@ -48,6 +48,15 @@ class Schedule:
     def is_symmetric(self):
         return bool(np.allclose(self.matrices, self.matrices.transpose(0, 2, 1), rtol=0, atol=1e-12))
 
+    def check_fixed_symmetric(self):
+        """Raise `UserError` unless this is one fixed symmetric matrix, as the backend horovod_pairs needs."""
+        if not (self.is_fixed and self.is_symmetric):
+            kind = "random" if self.random else "time-varying" if self.period > 1 else "directed"
+            raise UserError(
+                f"gossip backend horovod_pairs: the topology {self.name} is {kind}; it needs a fixed symmetric one, "
+                "use the backend horovod"
+            )
+
     def permutation(self, step):
         """p at this step: int64 [size]; the identity unless the schedule is random."""
         return philox.permutation(self.seed, step, self.size) if self.random else np.arange(self.size)

@@ -33,7 +33,10 @@ class Extractor:
             raise UserError(f"--inception={path}: neither callable nor with a signature serving_default")
 
     def __call__(self, images):
-        outputs = self._function(tf.constant(images))
+        try:
+            outputs = self._function(tf.constant(images))
+        except ValueError as error:  # a signature that does not take this shape
+            raise TypeError(f"extractor {self.name} does not take {images.shape}") from error
         missing = {"pool_3", "logits"} - set(outputs)
         if missing:
             raise UserError(

@@ -18,6 +18,8 @@ def build(config, sample_shape):
         factory = factories.load("model", config.model)
     else:
         factory = importlib.import_module(f"tfdgan.models.{config.model}").build
+    if not callable(factory):
+        raise UserError(f"--model={config.model}: is a {type(factory).__name__}, not a function")
     models = factory(config, sample_shape)
     try:
         generator, critic = models
@@ -31,12 +33,20 @@ def build(config, sample_shape):
 
 def check_pair(generator, critic, latent_size, sample_shape):
     """Raise `UserError` unless latents -> samples -> scores fits together. Builds both models."""
-    made = generator(keras.ops.zeros((2, latent_size)))
+    try:
+        made = generator(keras.ops.zeros((2, latent_size)))
+    except ValueError as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"generator: does not take latents of size {latent_size} ({reason[:200]})") from error
     if tuple(made.shape[1:]) != tuple(sample_shape):
         raise UserError(
             f"generator: makes samples of shape {tuple(made.shape[1:])}, but the data has {tuple(sample_shape)}"
         )
-    scores = critic(made)
+    try:
+        scores = critic(made)
+    except ValueError as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"critic: does not take samples of shape {tuple(sample_shape)} ({reason[:200]})") from error
     if tuple(scores.shape) not in ((2,), (2, 1)):
         raise UserError(
             f"critic: gives scores of shape {tuple(scores.shape)} for 2 samples; make it one score a sample"

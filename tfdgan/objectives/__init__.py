@@ -1,6 +1,9 @@
 """Pure functions from scores to losses. All are to be minimised."""
 
+from tfdgan.objectives import wasserstein
 from tfdgan.objectives.gradient_penalty import gradient_penalty
-from tfdgan.objectives.wasserstein import critic_loss, generator_loss
 
-__all__ = ["critic_loss", "generator_loss", "gradient_penalty"]
+# Each module has critic_loss(real_scores, fake_scores) and generator_loss(fake_scores).
+OBJECTIVES = {"wasserstein": wasserstein}
+
+__all__ = ["OBJECTIVES", "gradient_penalty", "wasserstein"]

@@ -3,8 +3,9 @@
 import functools
 
 import numpy as np
+import tensorflow as tf
 
-from tfdgan import data, models
+from tfdgan import data, models, pictures
 from tfdgan.data import digits, gaussians, images
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score, digits_classifier, modes
@@ -38,8 +39,27 @@ class ImageTask:
     def source(self, rank=0, size=1):
         """The data `Source` of learner `rank`."""
         if self._samples is not None:
-            return data.from_user(self._samples, rank, size, self.config.partition)
-        return data.load(self.config, rank, size)
+            source = data.from_user(self._samples, rank, size, self.config.partition)
+        else:
+            source = data.load(self.config, rank, size)
+        if not len(source):
+            share = f"learner {rank} of {size} gets no samples"
+            raise UserError(f"--dataset={self.config.dataset}: {share}; use fewer learners or more data")
+        return source
+
+    def check(self, source):
+        """Raise `UserError` unless samples can be read and the extractor, if there is one, takes them."""
+        try:
+            batch = next(iter(source.once(2))).numpy()
+        except tf.errors.OpError as error:
+            reason = (error.message or type(error).__name__).split("\n")[0]
+            raise UserError(f"--dataset={self.config.dataset}: cannot be read ({reason[:200]})") from error
+        if self._extractor:
+            shape = "x".join(map(str, batch.shape[1:]))
+            try:
+                self._extractor(batch)
+            except (TypeError, tf.errors.OpError) as error:
+                raise UserError(f"--inception={self.config.inception}: does not take images of {shape}") from error
 
     def build_models(self, sample_shape):
         """(generator, critic), built, equal on every learner."""
@@ -50,9 +70,7 @@ class ImageTask:
 
     def picture(self, sampler, number=None, seed=0):
         """Fixed latents' samples as one picture, uint8 [h, w, 1 or 3]; None if they cannot be drawn."""
-        from tfdgan.tasks import pictures
-
-        shape = sampler.samples(1, seed).shape[1:]
+        shape = sampler.generator.output_shape[1:]
         if len(shape) == 3 and shape[-1] in (1, 3):
             return pictures.grid(sampler.samples(number or _PICTURE, seed, "picture"))
         if shape == (2,):

@@ -17,10 +17,25 @@ METRICS = (
 )
 
 
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """initial * max(0, 1 - (iterations + offset) / total); `offset`: updates made before this optimizer began."""
+
+    def __init__(self, initial, total):
+        self.initial, self.total = initial, total
+        self.offset = tf.Variable(0, dtype=tf.int64, trainable=False)
+
+    def __call__(self, iterations):
+        done = tf.cast(tf.cast(iterations, tf.int64) + self.offset, tf.float32)
+        return self.initial * tf.maximum(0.0, 1.0 - done / self.total)
+
+    def get_config(self):
+        return {"initial": self.initial, "total": self.total}
+
+
 def make_optimizer(config, learning_rate, updates_a_step):
     """The Keras optimizer of one player. Linear decay ends at 0 after `config.steps` steps."""
     if config.learning_rate_decay == "linear":
-        learning_rate = keras.optimizers.schedules.PolynomialDecay(learning_rate, config.steps * updates_a_step, 0.0)
+        learning_rate = LinearDecay(learning_rate, config.steps * updates_a_step)
     if config.optimizer == "sgd":
         return keras.optimizers.SGD(learning_rate)
     make = OptimisticAdam if config.optimizer == "oadam" else keras.optimizers.Adam
@@ -32,7 +47,7 @@ class AdversarialTrainer:
 
     A step is `critic_steps` critic updates and one generator update. With `simultaneous` updates the generator's
     gradient is taken at the critic before its last update of the step, with `alternating` after it. A gradient
-    with NaN or Inf is never applied, so it is never sent either; the first such step is kept in `fault_step`.
+    with NaN or Inf is never applied, so weights that are sent are finite; the first such step is in `fault_step`.
 
     `step(step, real)` takes one step, compiled: `step` is a scalar int64 tensor, from 0; `real` holds samples,
     float32 [critic_steps * batch_size, *sample_shape]. It returns float64 [len(METRICS)]: of the last critic update and
@@ -47,6 +62,7 @@ class AdversarialTrainer:
 
     def __init__(self, generator, critic, config, noise, size):
         self.generator, self.critic, self._config, self._noise = generator, critic, config, noise
+        self._objective = objectives.OBJECTIVES[config.objective]
         self._critic_player = strategies.Player(
             "critic",
             list(critic.trainable_variables),
@@ -61,6 +77,13 @@ class AdversarialTrainer:
         self.fault_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
         # A closure, since tf.function spends time on `self` at every call of a decorated method.
         self.step = tf.function(lambda step, real: self._step(step, real), autograph=False)
+
+    def go_on_from(self, step):
+        """Let decaying learning rates continue at `step`, however young the optimizers are."""
+        for player, updates in ((self._critic_player, self._config.critic_steps), (self._generator_player, 1)):
+            schedule = player.optimizer._learning_rate
+            if isinstance(schedule, LinearDecay):
+                schedule.offset.assign(step * updates - tf.cast(player.optimizer.iterations.value, tf.int64))
 
     def reset(self):
         """Take the models' present weights as the start: no history in the strategy or the average."""
@@ -114,7 +137,7 @@ class AdversarialTrainer:
         weights = [v.value for v in self._critic_player.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            loss = objectives.critic_loss(self.critic(real, training=True), self.critic(fake, training=True))
+            loss = self._objective.critic_loss(self.critic(real, training=True), self.critic(fake, training=True))
             penalty = tf.constant(0.0)
             if self._config.gradient_penalty:
                 alpha = self._noise.uniform([self._config.batch_size], "interpolation", update)
@@ -129,7 +152,7 @@ class AdversarialTrainer:
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             fake = self.generator(self._latents("generator latents", step), training=True)
-            loss = objectives.generator_loss(self.critic(fake, training=True))
+            loss = self._objective.generator_loss(self.critic(fake, training=True))
         gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return mixing, loss, gradients
 

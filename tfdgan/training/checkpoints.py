@@ -84,11 +84,22 @@ class Checkpoints:
 
     def committed(self):
         """Ascending steps with a manifest here: all checkpoints, as rank 0 sees them."""
-        return [step for step in self._steps() if os.path.isfile(os.path.join(self.folder(step), "manifest.json"))]
+        return [step for step in self._steps() if os.path.isfile(self._manifest(step))]
+
+    def _manifest(self, step):
+        return os.path.join(self.folder(step), "manifest.json")
 
     def manifest(self, step):
-        with open(os.path.join(self.folder(step), "manifest.json")) as file:
-            return json.load(file)
+        """What `save` was given, and {"step", "learners"}."""
+        try:
+            with open(self._manifest(step)) as file:
+                found = json.load(file)
+            found["learners"], found["sample_shape"]
+            return found
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{self._manifest(step)}: not readable ({error}); remove its folder to use an older checkpoint"
+            ) from error
 
     def consensus(self, step):
         """{name: array}: the mean over learners at `step`."""
@@ -104,6 +115,10 @@ class Checkpoints:
           manifest: what else to keep, JSON.
         """
         with distributed.together():
+            if self._rank == 0:  # saved before, by a run that fell back further: not whole while it is written anew
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(self._manifest(step))
+        with distributed.together():
             with files.replacing(self._shard(step)) as file:
                 np.savez(file, **arrays(state))
         with distributed.together():
@@ -111,7 +126,7 @@ class Checkpoints:
                 with files.replacing(os.path.join(self.folder(step), "consensus.npz")) as file:
                     np.savez(file, **consensus)
                 text = json.dumps({"step": step, "learners": self._size, **manifest}, indent=2)
-                files.write_text(os.path.join(self.folder(step), "manifest.json"), text + "\n")
+                files.write_text(self._manifest(step), text + "\n")
         self._prune(step)
 
     def newest(self):
@@ -121,7 +136,10 @@ class Checkpoints:
         consensus serves, which is the newest committed step's.
         """
         held = {s for s in self._steps() if os.path.isfile(self._shard(s)) and zipfile.is_zipfile(self._shard(s))}
-        known = {s: self.manifest(s)["learners"] for s in self.committed()} if self._rank == 0 else None
+        known = None
+        with distributed.together():
+            if self._rank == 0:
+                known = {s: self.manifest(s)["learners"] for s in self.committed()}
         known = distributed.gather(known, "checkpoints.known")[0]
         if not known:
             return None
@@ -140,5 +158,5 @@ class Checkpoints:
         kept = [step for step in committed if step <= newest][-self._keep :]
         for step in set(self._steps()) - set(kept):
             with contextlib.suppress(FileNotFoundError):  # the manifest first: half a checkpoint is none
-                os.remove(os.path.join(self.folder(step), "manifest.json"))
+                os.remove(self._manifest(step))
             shutil.rmtree(self.folder(step), ignore_errors=True)

@@ -36,12 +36,12 @@ def gather(trainer, config):
     return (values if config.strategy == "local" else {**values, **means}), distance
 
 
-def start_from(trainer, stored, source):
-    """Take the consensus as every learner's start: weights from rank 0's `stored`, no history."""
+def start_from(trainer, stored_in, step):
+    """Take the consensus of `step`, as rank 0's `Checkpoints` has it, as every learner's start: no history."""
     groups = {group: trainer.state[group] for group in _GROUPS if group in trainer.state}
     with distributed.together():
         if hvd.rank() == 0:
-            checkpoints.restore(groups, stored, source)
+            checkpoints.restore(groups, stored_in.consensus(step), stored_in.folder(step))
     distributed.broadcast_to_all([v for variables in groups.values() for v in variables])
     trainer.strategy.reset()
 
@@ -60,5 +60,7 @@ def sampler(generator, config, stored):
         trainable = {id(v) for v in generator.trainable_variables}
         order = sorted(range(len(values)), key=lambda i: id(generator.variables[i]) not in trainable)
         values = [values[i] for i in order]
-    label = ("learner 0" if config.strategy == "local" else "consensus") + (" EMA" if config.ema_decay else "")
+    label = (f"learner {hvd.rank() if hvd.is_initialized() else 0}" if config.strategy == "local" else "consensus") + (
+        " EMA" if config.ema_decay else ""
+    )
     return Sampler(generator, (values[:count], values[count:]), config.latent_size, label)

@@ -31,20 +31,28 @@ def train(config, task):
       TrainingFault: NaN or Inf in a loss or a gradient.
     """
     distributed.start(process_sets=config.gossip_backend == "horovod_pairs")
-    with distributed.together():
-        config.check_learners(hvd.size())
     _check_same(config)
+    with distributed.together():
+        config.check_files()
+        config.check_learners(hvd.size())
+        if config.gossip_backend == "horovod_pairs" and not distributed.allows_process_sets():
+            raise UserError("--gossip_backend=horovod_pairs: call tfdgan.distributed.start(process_sets=True) first")
     with distributed.together():
         _prepare_workdir(config)
     with distributed.together():
         source = task.source(hvd.rank(), hvd.size())
+        task.check(source)
     with distributed.together():
         generator, critic = task.build_models(source.sample_shape)
-        trainer = AdversarialTrainer(generator, critic, config, Noise(config.seed, hvd.rank()), hvd.size())
+        trainer = _TRAINERS[config.trainer](generator, critic, config, Noise(config.seed, hvd.rank()), hvd.size())
     run = _Run(config, task, trainer, source.sample_shape)
     start = run.start()
-    _keep_flags(config)
+    with distributed.together():
+        run.open(start)
     return run.steps(source, start)
+
+
+_TRAINERS = {"adversarial": AdversarialTrainer}
 
 
 class _Run:
@@ -69,23 +77,27 @@ class _Run:
                 self._checkpoints.load(step, self._trainer.state)
             self._say(f"resuming at step {step}")
         else:
-            stored = self._checkpoints.consensus(step) if hvd.rank() == 0 else None
-            consensus.start_from(self._trainer, stored, self._checkpoints.folder(step))
+            consensus.start_from(self._trainer, self._checkpoints, step)
             self._say(
                 f"starting at step {step} from the consensus: that checkpoint does not hold a state for each of these "
                 f"{hvd.size()} learner(s), so optimizers begin anew"
             )
+        self._trainer.go_on_from(step)
         if hvd.rank() == 0:
             self._warn_of_threads(step)
         return step
 
+    def open(self, start):
+        """Rank 0 keeps the flags in the workdir, where the other commands read them, and opens the logs."""
+        if hvd.rank() == 0:
+            files.write_text(os.path.join(self._config.workdir, configuration.FLAGFILE), self._config.to_flags())
+            self._monitor = Monitor(self._config, start)
+            for name in self._config.without_effect():
+                say(f"note: --{name} has no effect beside the other flags")
+
     def steps(self, source, start):
         """Run the steps from `start`; returns the consensus `Sampler`."""
         config, trainer = self._config, self._trainer
-        if hvd.rank() == 0:
-            self._monitor = Monitor(config, start)
-            for name in config.without_effect():
-                say(f"note: --{name} has no effect beside the other flags")
         count = config.batch_size * trainer.batches_a_step
         batches = iter(source.stream(count, config.seed, start).with_options(_light()).prefetch(2))
         ticker = Ticker(trainer, count, config.seed)
@@ -95,8 +107,8 @@ class _Run:
                 metrics = trainer.step(tf.constant(step, tf.int64), next(batches))
                 ticker.add(metrics)
                 reached, last = step + 1, step + 1 == config.steps
-                scores_now = _due(reached, config.eval_every, last)
-                save_now = _due(reached, config.checkpoint_every, True if last else False)
+                scores_now = config.eval_every > 0 and _due(reached, config.eval_every, last)
+                save_now = _due(reached, config.checkpoint_every, last)
                 if not (scores_now or save_now or reached % config.log_every == 0):
                     continue
                 report = ticker.exchange(stop.requested)
@@ -128,13 +140,14 @@ class _Run:
                 "tensorflow": tf.__version__,
             }
             self._checkpoints.save(step, self._trainer.state, stored, manifest)
-        if hvd.rank() == 0:
-            self._monitor.scalar(step, "consensus/distance_exact", distance)
-            if score:
-                self._monitor.scores(step, self._task.scores(sampler, seed=self._config.seed))
-                picture = self._task.picture(sampler, seed=self._config.seed)
-                if picture is not None:
-                    self._picture = self._monitor.picture(step, picture)
+        with distributed.together():  # learners would wait for rank 0 in the next step anyway
+            if hvd.rank() == 0:
+                self._monitor.scalar(step, "consensus/distance_exact", distance)
+                if score:
+                    self._monitor.scores(step, self._task.scores(sampler, seed=self._config.seed))
+                    picture = self._task.picture(sampler, seed=self._config.seed)
+                    if picture is not None:
+                        self._picture = self._monitor.picture(step, picture)
         return sampler
 
     def _fault(self, step, learner):
@@ -211,10 +224,11 @@ def _check_same(config):
 def _prepare_workdir(config):
     if not config.workdir:
         raise UserError("--workdir is missing: give a folder for checkpoints and logs")
-    if config.dataset not in ("given",) and os.path.isfile(os.path.join(config.workdir, configuration.FLAGFILE)):
-        different = configuration.differences(config, configuration.load(config.workdir), ignore="free")
-        if config.learning_rate_decay != "constant" and configuration.load(config.workdir).steps != config.steps:
-            different.append("steps (the learning rate's decay depends on it)")
+    if os.path.isfile(os.path.join(config.workdir, configuration.FLAGFILE)):
+        then = configuration.load(config.workdir)
+        different = configuration.differences(config, then, ignore="free")
+        if config.learning_rate_decay != "constant" and then.steps != config.steps:
+            different.append(f"steps: {then.steps} -> {config.steps} (the learning rate's decay depends on it)")
         if different:
             raise UserError(
                 f"--workdir={config.workdir}: was trained with other flags; {'; '.join(different)}; use another folder"
@@ -226,9 +240,3 @@ def _prepare_workdir(config):
         os.remove(os.path.join(config.workdir, f".writable.{hvd.rank()}"))
     except OSError as error:
         raise UserError(f"--workdir={config.workdir}: cannot be written ({error.strerror})") from error
-
-
-def _keep_flags(config):
-    """The workdir says how it was made: train, evaluate, generate and export read it."""
-    if hvd.rank() == 0:
-        files.write_text(os.path.join(config.workdir, configuration.FLAGFILE), config.to_flags())

@@ -10,8 +10,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
-from tfdgan import files
-from tfdgan.tasks import pictures
+from tfdgan import files, pictures
 
 
 def say(line):

@@ -24,16 +24,17 @@ def grid(images):
 
 
 def scatter(points, centres):
-    """Points [n, 2] over the modes' centres [k, 2]: uint8 [h, w, 3]."""
+    """Points [n, 2] over the modes' centres [k, 2], which may be none: uint8 [h, w, 3]."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # no window, no global state
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 5), dpi=100)
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.08, 0.08, 0.9, 0.9))
-    axes.scatter(*centres.T, marker="x", s=60, color="tab:orange", label="centres")
+    if len(centres):
+        axes.scatter(*centres.T, marker="x", s=60, color="tab:orange", label="centres")
     axes.scatter(*points.T, s=1, color="tab:blue", label="samples")
-    reach = np.abs(centres).max() + 1
+    reach = np.abs(centres).max() + 1 if len(centres) else 1.1 * np.abs(points).max() + 1e-6
     axes.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal")
     axes.legend(loc="upper right")
     canvas.draw()
