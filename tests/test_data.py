@@ -10,6 +10,7 @@ import tensorflow as tf
 from tfdgan.config import Config
 from tfdgan.data import ArraySource, digits, folder, from_user, gaussians, load, partition
 from tfdgan.errors import UserError
+from tfdgan.tasks import ImageTask
 
 ALL = dict(rank=0, size=1, partition="iid")
 
@@ -263,8 +264,11 @@ def test_load_goes_by_name(pictures, tmp_path, monkeypatch):
 
 
 def test_learner_without_samples_is_named(pictures):
-    with pytest.raises(UserError, match="learner 6 of 7 gets no samples"):
-        load(Config(dataset=f"folder:{pictures}", image_size=8), rank=6, size=7)
+    folder = ImageTask(Config(dataset=f"folder:{pictures}", image_size=8))
+    few = ImageTask(Config(dataset="given"), samples=np.ones((6, 8, 8, 1)))
+    for task in (folder, few):
+        with pytest.raises(UserError, match="learner 6 of 7 gets no samples"):
+            task.source(rank=6, size=7)
 
 
 def test_unknown_name_is_refused(tmp_path):

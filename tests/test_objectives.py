@@ -11,12 +11,12 @@ from tfdgan import objectives
 def test_wasserstein_losses(shape):
     real, fake = (tf.reshape(tf.constant(scores), shape) for scores in ([3.0, 5.0], [1.0, 2.0]))
     # mean fake - mean real = 1.5 - 4
-    assert float(objectives.critic_loss(real, fake)) == -2.5
-    assert float(objectives.generator_loss(fake)) == -1.5
+    assert float(objectives.wasserstein.critic_loss(real, fake)) == -2.5
+    assert float(objectives.wasserstein.generator_loss(fake)) == -1.5
 
 
 def test_critic_loss_takes_batches_of_two_sizes():
-    assert float(objectives.critic_loss(tf.constant([4.0]), tf.constant([[1.0], [2.0], [6.0]]))) == -1.0
+    assert float(objectives.wasserstein.critic_loss(tf.constant([4.0]), tf.constant([[1.0], [2.0], [6.0]]))) == -1.0
 
 
 @pytest.mark.parametrize("as_column", [False, True])
