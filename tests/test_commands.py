@@ -153,6 +153,19 @@ def test_different_flags_on_different_ranks(tmp_path):
     assert not os.path.exists(tmp_path / "run")
 
 
+def test_input_that_is_bad_on_one_learner_only(tmp_path):
+    """Learner 1's disk fails; rank 0 says whose, and nobody waits for ever."""
+    (tmp_path / "disks.py").write_text(
+        "import os\nimport numpy as np\n\n\ndef data():\n"
+        "    if os.environ['HOROVOD_RANK'] == '1':\n        raise OSError('disk 7 is gone')\n"
+        "    return np.ones((64, 2))\n"
+    )
+    flags = ("--dataset=disks:data", "--model=mlp", f"--workdir={tmp_path}/run", "--steps=5")
+    done = launch(2, "-m", "tfdgan.train", *flags, check=False, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+    assert done.returncode != 0 and len(errors(done)) == 1
+    assert errors(done)[0].startswith("[0]") and "disk 7 is gone (learner 1 on " in errors(done)[0]
+
+
 def test_topology_tool(tmp_path):
     picture = tmp_path / "ring.png"
     said = launch(0, ROOT / "tools/topology.py", "--topology=ring", "--sizes=4,8", f"--output={picture}").stdout

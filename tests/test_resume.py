@@ -195,6 +195,23 @@ def models(config, sample_shape):
 """
 
 
+def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
+    horovodrun = os.path.join(os.path.dirname(sys.executable), "horovodrun")
+    command = [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={tmp_path}/run", "--steps=1000000"]
+    with open(tmp_path / "log", "w") as log:
+        job = subprocess.Popen(
+            [horovodrun, "-np", "2", *command], cwd=ROOT, env=environment(), stdout=log, stderr=log
+        )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while "ms/step" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    one = max(learners_of(job))
+    os.kill(one, signal.SIGTERM)
+    assert job.wait(timeout=60) == 0, (tmp_path / "log").read_text()[-3000:]
+    step = int((tmp_path / "log").read_text().split("stopped on request at step ")[1].split(";")[0])
+    assert committed(tmp_path / "run") == whole_checkpoints(tmp_path / "run", 2) == [step]
+
+
 def test_nan_names_step_learner_and_checkpoint(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     path = f"{tmp_path}{os.pathsep}{ROOT}"
