@@ -194,7 +194,9 @@ def _check_combinations(config):
     if config.image_size & (config.image_size - 1):
         raise UserError(f"--image_size={config.image_size}: must be a power of two")
     if config.model == "mlp" and config.dataset not in DATASETS and not factories.is_reference(config.dataset):
-        raise UserError(f"--model=mlp: made for points, not for --dataset={config.dataset}; use --model=dcgan")
+        raise UserError(
+            f"--model=mlp: made for gaussians, digits and your own data, not for --dataset={config.dataset}"
+        )
     if config.inception and config.dataset == "gaussians":
         raise UserError(f"--inception={config.inception}: scores images, not --dataset=gaussians; leave it out")
     if config.model == "dcgan" and config.dataset == "gaussians":
@@ -210,7 +212,8 @@ def _check_combinations(config):
 def define(flag_values):
     """Define a flag for every field of `Config`. None stands for "not given"."""
     for field in dataclasses.fields(Config):
-        text = f"{field.metadata['help']} (default: {field.default!r})"
+        choices = f" One of {', '.join(field.metadata['choices'])}." if field.metadata["choices"] else ""
+        text = f"{field.metadata['help']}{choices} (default: {field.default!r})"
         kind = {
             bool: flags.DEFINE_boolean,
             int: flags.DEFINE_integer,

@@ -11,6 +11,7 @@ def main(argv):
     settings.check_files()
     if launch.size() is not None:
         settings.check_learners(launch.size())
+    command.required(flag_values, "workdir")
 
     # TensorFlow is loaded only now: what is wrong with the flags is said at once.
     from tfdgan import tasks

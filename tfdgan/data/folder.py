@@ -46,5 +46,4 @@ def _check(files, decode):
         for _ in decoded:
             read += 1
     except tf.errors.OpError as error:
-        reason = error.message.split("\n")[0]
-        raise UserError(f"corrupt image {files[read]}: {reason[:150]}; mend or remove it") from error
+        raise UserError(f"corrupt image {files[read]}: cannot be decoded; mend or remove it") from error

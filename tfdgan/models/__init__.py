@@ -1,6 +1,7 @@
 """Architectures, one a file: (config, sample_shape) -> (generator, critic), both Keras models."""
 
 import importlib
+import traceback
 
 import keras
 
@@ -20,12 +21,22 @@ def build(config, sample_shape):
         factory = importlib.import_module(f"tfdgan.models.{config.model}").build
     if not callable(factory):
         raise UserError(f"--model={config.model}: is a {type(factory).__name__}, not a function")
-    models = factory(config, sample_shape)
+    try:
+        models = factory(config, sample_shape)
+    except UserError:
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(
+            f"--model={config.model}: {type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
+        ) from error
     try:
         generator, critic = models
+        if not (isinstance(generator, keras.Model) and isinstance(critic, keras.Model)):
+            raise TypeError
     except (TypeError, ValueError) as error:
         raise UserError(
-            f"--model={config.model}: must return (generator, critic), not {type(models).__name__}"
+            f"--model={config.model}: must return (generator, critic), two Keras models, not {models!r:.80}"
         ) from error
     check_pair(generator, critic, config.latent_size, sample_shape)
     return generator, critic
@@ -36,7 +47,7 @@ def check_pair(generator, critic, latent_size, sample_shape):
     try:
         made = generator(keras.ops.zeros((2, latent_size)))
     except ValueError as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = _reason(error)
         raise UserError(f"generator: does not take latents of size {latent_size} ({reason[:200]})") from error
     if tuple(made.shape[1:]) != tuple(sample_shape):
         raise UserError(
@@ -45,9 +56,15 @@ def check_pair(generator, critic, latent_size, sample_shape):
     try:
         scores = critic(made)
     except ValueError as error:
-        reason = str(error).strip().split("\n")[0]
+        reason = _reason(error)
         raise UserError(f"critic: does not take samples of shape {tuple(sample_shape)} ({reason[:200]})") from error
     if tuple(scores.shape) not in ((2,), (2, 1)):
         raise UserError(
             f"critic: gives scores of shape {tuple(scores.shape)} for 2 samples; make it one score a sample"
         )
+
+
+def _reason(error):
+    """What Keras says in the middle of a long message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "xpected" in line or "ncompatible" in line), lines[0])

@@ -50,14 +50,21 @@ class ImageTask:
     def check(self, source):
         """Raise `UserError` unless samples can be read and the extractor, if there is one, takes them."""
         try:
-            batch = next(iter(source.once(2))).numpy()
+            batch = next(iter(source.once(64))).numpy()
         except tf.errors.OpError as error:
             reason = (error.message or type(error).__name__).split("\n")[0]
             raise UserError(f"--dataset={self.config.dataset}: cannot be read ({reason[:200]})") from error
+        low, high = float(batch.min()), float(batch.max())
+        if not np.isfinite([low, high]).all():
+            raise UserError(f"--dataset={self.config.dataset}: holds NaN or Inf; remove them")
+        if batch.ndim == 4 and max(-low, high) > 1 + 1e-3:
+            raise UserError(
+                f"--dataset={self.config.dataset}: image values from {low:.4g} to {high:.4g}; scale them to [-1, 1]"
+            )
         if self._extractor:
             shape = "x".join(map(str, batch.shape[1:]))
             try:
-                self._extractor(batch)
+                self._extractor(batch[:2])
             except (TypeError, tf.errors.OpError) as error:
                 raise UserError(f"--inception={self.config.inception}: does not take images of {shape}") from error
 

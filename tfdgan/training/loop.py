@@ -76,6 +76,7 @@ class _Run:
             with distributed.together():
                 self._checkpoints.load(step, self._trainer.state)
             self._say(f"resuming at step {step}")
+            self._say_skipped(step)
         else:
             consensus.start_from(self._trainer, self._checkpoints, step)
             self._say(
@@ -86,6 +87,11 @@ class _Run:
         if hvd.rank() == 0:
             self._warn_of_threads(step)
         return step
+
+    def _say_skipped(self, step):
+        newer = [s for s in self._checkpoints.committed() if s > step]
+        if newer and hvd.rank() == 0:
+            say(f"warning: {self._checkpoints.folder(newer[-1])} was passed over: a learner misses its file")
 
     def open(self, start):
         """Rank 0 keeps the flags in the workdir, where the other commands read them, and opens the logs."""
@@ -163,7 +169,8 @@ class _Run:
             if self._picture:
                 say(f"samples: {self._picture}")
             say(f"watch: tensorboard --logdir {self._config.workdir}")
-            say(f"done: {step} steps, {self._config.workdir}")
+            if step == self._config.steps:
+                say(f"done: {step} steps, {self._config.workdir}")
 
     def _warn_of_threads(self, step):
         then = tuple(self._checkpoints.manifest(step).get("threads", ()))
