@@ -25,7 +25,7 @@ if [ "$built" = "$version" ] && [ "$(cat "$mark" 2>/dev/null)" = "$(basename "$c
   exit 0
 fi
 if ! ls "$cache"/horovod-*.whl >/dev/null 2>&1; then
-  echo "building Horovod $version for $tensorflow ($mpi), about 4 minutes on 2 cores"
+  echo "building Horovod $version for $tensorflow ($mpi), about 2 to 4 minutes on 2 cores"
   work=$(mktemp -d)
   trap 'rm -rf "$work"' EXIT
   pip download --quiet --disable-pip-version-check --no-deps --no-binary horovod --no-build-isolation --no-cache-dir \
