@@ -17,6 +17,7 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tfdgan", "tfdgan.*"]),
+    package_data={"tfdgan.gossip.native": ["*.cc", "*.h", "transport/*.cc", "transport/*.h"]},  # compiled where it runs
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.1",  # flags and flagfiles
@@ -25,6 +26,7 @@ setup(
         "matplotlib>=3.8",  # plots
         "networkx>=3.2",  # graphs of learners
         "numpy>=1.26",  # mixing matrices, checkpoints
+        "psutil>=5.9",  # the address of a network interface
         "scikit-learn>=1.4",  # the digits
         "scipy>=1.11",  # the Frechet distance
         "tensorboard>=2.18",  # TensorFlow 2.21 no longer brings it, and tf.summary needs it
@@ -35,7 +37,7 @@ setup(
         "cpu": ["tensorflow-cpu>=2.18"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "horovod": ["horovod>=0.28.1"],  # see tools/build_horovod.sh for TensorFlow above 2.18
-        "test": ["psutil>=5.9", "pytest>=8", "ruff>=0.6"],
+        "test": ["pytest>=8", "ruff>=0.6"],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
-RULES = ("py_library", "py_binary", "py_test")
+RULES = ("py_library", "py_binary", "py_test", "cc_library", "cc_binary")
 
 # Packages that are not called as they are imported.
 PACKAGES = {"absl": "absl_py", "sklearn": "scikit_learn", "PIL": "pillow"}
@@ -18,9 +18,15 @@ def sources():
     files = (
         path.relative_to(ROOT).as_posix()
         for folder in ("tfdgan", "tools", "tests")
-        for path in (ROOT / folder).rglob("*.py")
+        for ending in ("py", "cc", "h")
+        for path in (ROOT / folder).rglob(f"*.{ending}")
     )
     return sorted(name for name in files if "__pycache__" not in name)
+
+
+def globbed(rule):
+    """The files of a rule's `data`, which are all patterns."""
+    return {path.relative_to(ROOT).as_posix() for pattern in rule.get("data", []) for path in ROOT.glob(pattern)}
 
 
 def strings(node):
@@ -36,7 +42,7 @@ def rules():
             rule = {keyword.arg: strings(keyword.value) for keyword in call.keywords}
             (name,) = rule["name"]
             assert name not in found, f"BUILD: two rules are called {name}"
-            found[name] = {"srcs": [], "deps": [], **rule, "kind": call.func.id}
+            found[name] = {"srcs": [], "hdrs": [], "deps": [], **rule, "kind": call.func.id}
     return found
 
 
@@ -78,12 +84,13 @@ def wanted(name, rule, library_of):
 
 
 def test_every_source_file_is_in_a_rule():
-    listed = {source for rule in rules().values() for source in rule["srcs"]}
+    listed = {source for rule in rules().values() for source in (*rule["srcs"], *rule["hdrs"], *globbed(rule))}
     assert [source for source in sources() if source not in listed] == []
 
 
 def test_every_file_of_a_rule_exists():
-    missing = [source for rule in rules().values() for source in rule["srcs"] if not (ROOT / source).is_file()]
+    listed = [source for rule in rules().values() for source in (*rule["srcs"], *rule["hdrs"])]
+    missing = [source for source in listed if not (ROOT / source).is_file()]
     assert missing == []
 
 
@@ -105,7 +112,13 @@ def test_every_command_has_a_binary(name):
     assert rules()[name]["kind"] == "py_binary" and rules()[name]["main"] == [f"tfdgan/{name}.py"]
 
 
-@pytest.mark.parametrize("name", rules())
+def test_the_transport_is_whole():
+    every, folder = rules(), "tfdgan/gossip/native/transport/"
+    listed = [*every["transport"]["srcs"], *every["transport"]["hdrs"], *every["stress"]["srcs"]]
+    assert sorted(listed) == [source for source in sources() if source.startswith(folder)]
+
+
+@pytest.mark.parametrize("name", [name for name, rule in rules().items() if rule["kind"].startswith("py_")])
 def test_deps_are_the_imports(name):
     every = rules()
     assert every[name]["deps"] == wanted(name, every[name], owners(every))

@@ -11,7 +11,7 @@ import time
 from absl import flags
 
 from tfdgan import launch
-from tfdgan.errors import SharedError, TrainingFault, UserError
+from tfdgan.errors import LocalFault, SharedError, TrainingFault, UserError
 
 _RANK_0_SPEAKS_FIRST = 3.0  # seconds
 
@@ -62,6 +62,8 @@ def run(main, argv):
     except (SharedError, TrainingFault) as error:
         kind, code = ("fault", 1) if isinstance(error, TrainingFault) else ("error", 2)
         _end(f"{kind}: {error}" if launch.rank() == 0 else None, code)
+    except LocalFault as error:
+        _end(f"fault: learner {launch.rank()}: {error}", 1)
     except (UserError, OSError) as error:
         if launch.rank():
             # Rank 0 has the same error as a rule, and its exit ends this process during the wait.

@@ -71,6 +71,18 @@ class Config:
     gossip_rounds: int = _flag(1, "Gossip rounds a mix.", minimum=1)
     mix_after: str = _flag("step", "Mix once a step, or after each update of a player.", choices=("step", "update"))
     gossip_backend: str = _flag("auto", "What carries the exchange.", choices=BACKENDS, free=True)
+    gossip_timeout: float = _flag(
+        60.0,
+        "Seconds without a sign of a neighbour after which it counts as lost (native backend).",
+        above=0,
+        free=True,
+    )
+    on_peer_loss: str = _flag(
+        "fail",
+        "When a neighbour is lost: fail, or degrade: give its weight back to self and go on (native backend).",
+        choices=("fail", "degrade"),
+        free=True,
+    )
     wire_dtype: str = _flag("float32", "Type of weights on the wire.", choices=WIRE_DTYPES)
     optimizer: str = _flag("oadam", "oadam is optimistic Adam.", choices=("oadam", "adam", "sgd"))
     learning_rate_g: float = _flag(1e-4, "Learning rate of the generator.", above=0)
@@ -123,10 +135,19 @@ class Config:
             schedule = self.schedule(size)
             if self.gossip_backend == "horovod_pairs" and size > 1:
                 schedule.check_fixed_symmetric()
+            if self.on_peer_loss == "degrade" and self.topology not in topology.NAMES and not schedule.is_symmetric:
+                raise UserError(
+                    f"--on_peer_loss=degrade: the directed matrix {self.topology} cannot be made anew for fewer "
+                    "learners; use a topology by name or a symmetric matrix"
+                )
 
     def schedule(self, size):
         """The mixing schedule for `size` learners."""
         return topology.make_schedule(self.topology, size, random=self.random_mixing, seed=self.seed)
+
+    def schedule_among(self, ranks, size):
+        """The mixing schedule when only the learners `ranks` are left."""
+        return topology.make_schedule_among(ranks, self.topology, size, random=self.random_mixing, seed=self.seed)
 
     @property
     def gossips(self):
@@ -138,6 +159,8 @@ class Config:
         unused = set()
         if not self.gossips:
             unused |= {"topology", "random_mixing", "gossip_rounds", "mix_after", "gossip_backend", "wire_dtype"}
+        if not self.gossips or self.gossip_backend not in ("auto", "native"):
+            unused |= {"gossip_timeout", "on_peer_loss"}
         if self.optimizer == "sgd":
             unused |= {"beta_1", "beta_2"}
         if self.model == "mlp" or self.dataset == "given" or factories.is_reference(self.dataset):
@@ -191,6 +214,11 @@ def _check_names(config):
 
 
 def _check_combinations(config):
+    if config.on_peer_loss == "degrade" and config.gossip_backend not in ("auto", "native"):
+        raise UserError(
+            f"--on_peer_loss=degrade: Horovod ends with any learner, so --gossip_backend={config.gossip_backend} "
+            "cannot go on without one; use native"
+        )
     if config.image_size & (config.image_size - 1):
         raise UserError(f"--image_size={config.image_size}: must be a power of two")
     if config.model == "mlp" and config.dataset not in DATASETS and not factories.is_reference(config.dataset):

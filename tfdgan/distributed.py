@@ -60,19 +60,44 @@ def threads():
     )
 
 
+_assembly = None
+
+
+def gather_among_the_left(assembly):
+    """Gather by an `Assembly` from now on, which outlives the loss of learners; None: by Horovod."""
+    global _assembly
+    _assembly = assembly
+
+
+def ranks():
+    """The learners whose values the functions below return, ascending."""
+    return _assembly.ranks if _assembly else list(range(hvd.size()))
+
+
+def lost():
+    """{learner: why} of those that are no longer in `ranks()`."""
+    return _assembly.lost if _assembly else {}
+
+
 def gather(value, name):
-    """[value of learner 0, value of learner 1, ...] for any picklable value, on every learner."""
+    """[value of each learner in `ranks()`] for any picklable value, on every learner."""
+    if _assembly:
+        return _assembly.gather(value)
     return hvd.allgather_object(value, name=f"tfdgan.{name}") if hvd.size() > 1 else [value]
 
 
 def gather_vector(vector, name):
-    """float64 [size, len(vector)] from every learner's float64 vector: one small message."""
+    """float64 [len(ranks()), len(vector)] from every learner's float64 vector: one small message."""
     row = np.asarray(vector, np.float64)[np.newaxis]
+    if _assembly:
+        return np.concatenate(_assembly.gather(row))
     return hvd.allgather(tf.constant(row), name=f"tfdgan.{name}").numpy() if hvd.size() > 1 else row
 
 
 def mean(arrays, name):
     """The mean over learners of each NumPy array, summed in float64 one array at a time, in its own type."""
+    if _assembly:
+        return [np.mean(_assembly.gather(a), axis=0, dtype=np.float64).astype(a.dtype) for a in arrays]
     if hvd.size() == 1:
         return [np.array(a) for a in arrays]
     means = []
@@ -106,6 +131,6 @@ def together():
             text = f"{type(error).__name__}: {text}"
     found = gather((text, socket.gethostname()), "together")
     alike = len({message for message, _ in found}) == 1
-    for rank, (message, host) in enumerate(found):
+    for rank, (message, host) in zip(ranks(), found, strict=True):
         if message is not None:
             raise SharedError(f"{message}{'' if alike else f' (learner {rank} on {host})'}") from problem

@@ -17,3 +17,7 @@ class SharedError(UserError):
 
 class TrainingFault(RuntimeError):
     """Training itself went wrong on every learner alike (NaN or Inf somewhere). Commands end with exit code 1."""
+
+
+class LocalFault(RuntimeError):
+    """Training cannot go on on this learner, for reasons the others may not know: each says its own. Exit code 1."""

@@ -23,3 +23,9 @@ def replacing(path, mode="wb"):
 def write_text(path, text):
     with replacing(path, "w") as file:
         file.write(text)
+
+
+def cache_folder():
+    """TFDGAN_CACHE, or tfdgan under XDG_CACHE_HOME (~/.cache): for what can be made again."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return os.environ.get("TFDGAN_CACHE") or os.path.join(base, "tfdgan")

@@ -20,3 +20,4 @@ if nvidia-smi >/dev/null 2>&1; then tensorflow="tensorflow[and-cuda]"; else tens
 pip install --quiet --disable-pip-version-check --requirement requirements.lock "$tensorflow==2.21.0"
 bash tools/build_horovod.sh
 pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+python -m tfdgan.gossip.native.build

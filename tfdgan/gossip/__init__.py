@@ -10,7 +10,7 @@ import os
 os.environ.setdefault("HOROVOD_DISABLE_GROUP_FUSION", "1")
 os.environ.setdefault("HOROVOD_DYNAMIC_PROCESS_SETS", "1")
 
-BACKENDS = ("auto", "horovod", "horovod_pairs")
+BACKENDS = ("auto", "native", "horovod", "horovod_pairs")
 WIRE_DTYPES = ("float32", "bfloat16", "float16")
 
 __all__ = ["BACKENDS", "WIRE_DTYPES", "mix"]

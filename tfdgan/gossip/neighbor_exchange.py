@@ -4,8 +4,10 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from tfdgan.errors import UserError
-from tfdgan.gossip import BACKENDS, WIRE_DTYPES, horovod_alltoall, horovod_pairs
+from tfdgan.gossip import BACKENDS, WIRE_DTYPES, backends, horovod_alltoall, horovod_pairs
+from tfdgan.gossip.native import exchange
 
+# One round on a flat vector. The native backend takes all rounds and all tensors of a type at once.
 _ROUND = {"horovod": horovod_alltoall.gossip_round, "horovod_pairs": horovod_pairs.gossip_round}
 
 
@@ -19,16 +21,20 @@ def mix(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, c
 
     Every learner calls it with tensors of the same shapes and types, in the same order; calls on one channel
     match in call order, calls in flight together need different channels. It may stand inside or outside a
-    tf.function. Needs hvd.init(). Memory: one copy of all tensors in float32 (float64 stays float64), and on
-    the wire type one copy for each neighbour sent to and each received from.
+    tf.function. Needs hvd.init(); the first call sets the backend up, on all learners together.
+
+    Memory beside the tensors and the result. native: 4 MiB for each neighbour received from and round, and one copy
+    on the wire type if that is not the tensors'. The others: one copy of all tensors in float32 (float64 stays
+    float64), and on the wire type one copy for each neighbour sent to and each received from.
 
     Args:
       tensors: floating tensors or variables with static shapes.
       schedule: a `Schedule` (`topology.make_schedule`) of hvd.size() learners.
       step: int or scalar int64 tensor; may repeat, restart or skip.
       rounds: gossip rounds, int >= 1.
-      backend: "horovod" (alltoall, any schedule), "horovod_pairs" (a process set for each pair of neighbours;
-        fixed symmetric schedules) or "auto".
+      backend: "native" (neighbours only, any schedule; needs a compiler once), "horovod" (alltoall, any schedule),
+        "horovod_pairs" (a process set for each pair of neighbours; fixed symmetric schedules) or "auto": native
+        where it loads on every learner, else horovod.
       wire_dtype: "float32", "bfloat16" or "float16"; None sends each tensor in its own type.
       channel: a name for this stream of calls.
 
@@ -42,22 +48,34 @@ def mix(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, c
     _check(tensors, schedule, rounds, backend, wire_dtype)
     if schedule.size == 1:
         return [tf.identity(t) for t in tensors]
-    gossip_round = _ROUND["horovod" if backend == "auto" else backend]
+    backend = backends.resolve(backend)
     step = tf.cast(step, tf.int64)
     mixed = [None] * len(tensors)
     for dtype in dict.fromkeys(t.dtype for t in tensors):
         places = [i for i, t in enumerate(tensors) if t.dtype == dtype]
-        flat = tf.concat([tf.reshape(tensors[i], [-1]) for i in places], axis=0)
-        flat = tf.cast(flat, tf.float64 if dtype == tf.float64 else tf.float32)
+        alike = [tensors[i] for i in places]
         wire = tf.as_dtype(wire_dtype) if wire_dtype else dtype
-        if flat.shape[0]:
-            for round_index in range(rounds):
-                name = f"tfdgan.mix.{channel}.{dtype.name}.{round_index}"
-                flat = gossip_round(flat, schedule, step, rounds, round_index, wire, name)
-        parts = tf.split(tf.cast(flat, dtype), [tensors[i].shape.num_elements() for i in places])
-        for i, part in zip(places, parts, strict=True):
-            mixed[i] = tf.reshape(part, tensors[i].shape)
+        name = f"{channel}.{dtype.name}"
+        if not any(t.shape.num_elements() for t in alike):
+            results = [tf.identity(t) for t in alike]
+        elif backend == "native":
+            results = exchange.mix(alike, schedule, step, rounds, wire, name)
+        else:
+            results = _mix_flat(alike, schedule, step, rounds, wire, name, _ROUND[backend])
+        for i, result in zip(places, results, strict=True):
+            mixed[i] = result
     return mixed
+
+
+def _mix_flat(tensors, schedule, step, rounds, wire, name, gossip_round):
+    """The mix of tensors of one type, as one vector and round by round."""
+    dtype = tensors[0].dtype
+    flat = tf.concat([tf.reshape(t, [-1]) for t in tensors], axis=0)
+    flat = tf.cast(flat, tf.float64 if dtype == tf.float64 else tf.float32)
+    for index in range(rounds):
+        flat = gossip_round(flat, schedule, step, rounds, index, wire, f"tfdgan.mix.{name}.{index}")
+    parts = tf.split(tf.cast(flat, dtype), [t.shape.num_elements() for t in tensors])
+    return [tf.reshape(part, t.shape) for part, t in zip(parts, tensors, strict=True)]
 
 
 def _check(tensors, schedule, rounds, backend, wire_dtype):

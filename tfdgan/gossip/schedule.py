@@ -17,14 +17,16 @@ class Schedule:
       name: what the topology is called.
       matrices: float64 [period, size, size], each doubly stochastic.
       random, seed: whether the learners are relabelled, and from which seed.
+      ranks: int [k], the learners that take part, ascending; the others keep to themselves and are not relabelled.
     """
 
-    def __init__(self, name, matrices, *, random=False, seed=0):
+    def __init__(self, name, matrices, *, random=False, seed=0, ranks=None):
         self.name = name
         self.matrices = np.asarray(matrices, dtype=np.float64)
         self.matrices.setflags(write=False)
         self.random = bool(random)
         self.seed = int(seed)
+        self.ranks = np.arange(self.size) if ranks is None else np.array(ranks)
 
     def __repr__(self):
         return (
@@ -59,7 +61,10 @@ class Schedule:
 
     def permutation(self, step):
         """p at this step: int64 [size]; the identity unless the schedule is random."""
-        return philox.permutation(self.seed, step, self.size) if self.random else np.arange(self.size)
+        order = np.arange(self.size)
+        if self.random:
+            order[self.ranks] = self.ranks[philox.permutation(self.seed, step, len(self.ranks))]
+        return order
 
     def matrix(self, step, rounds=1):
         """M of `rounds` gossip rounds at `step`: float64 [size, size]; the last round is the leftmost factor."""

@@ -10,14 +10,19 @@ def permutation(schedule, step):
     if not schedule.random:
         return tf.range(schedule.size, dtype=tf.int64)
     words = tf.raw_ops.StatelessRandomUniformFullIntV2(
-        shape=[schedule.size],
+        shape=[len(schedule.ranks)],
         key=tf.constant([schedule.seed % 2**64], tf.uint64),
         counter=tf.stack([tf.constant(0, tf.uint64), tf.bitcast(step, tf.uint64)]),
         alg=_PHILOX,
         dtype=tf.uint32,
     )
     # int64 keeps every word's value, and argsort of integers breaks ties by index, as NumPy's stable sort does.
-    return tf.cast(tf.argsort(tf.cast(words, tf.int64)), tf.int64)
+    order = tf.cast(tf.argsort(tf.cast(words, tf.int64)), tf.int64)
+    if len(schedule.ranks) == schedule.size:
+        return order
+    ranks = tf.constant(schedule.ranks, tf.int64)
+    everyone = tf.range(schedule.size, dtype=tf.int64)
+    return tf.tensor_scatter_nd_update(everyone, ranks[:, tf.newaxis], tf.gather(ranks, order))
 
 
 def row_and_column(schedule, step, rounds, round_index, rank):

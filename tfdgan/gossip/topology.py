@@ -218,6 +218,14 @@ def make_schedule(name, size, *, random=False, seed=0, **options):
     return Schedule(label, np.stack(_matrices(name, size, **options)), random=random, seed=seed)
 
 
+def make_schedule_among(ranks, name, size, *, random=False, seed=0):
+    """The `Schedule` of a topology laid among the learners `ranks` out of `size`; the others keep to themselves."""
+    inner = _matrices(name, len(ranks))
+    matrices = np.stack([np.eye(size)] * len(inner))
+    matrices[np.ix_(range(len(inner)), ranks, ranks)] = inner
+    return Schedule(name, matrices, random=random, seed=seed, ranks=ranks)
+
+
 def spectral_gap(W):
     """1 - max(|lambda_2|, |lambda_n|) of a doubly stochastic matrix; 1 for a single learner.
 

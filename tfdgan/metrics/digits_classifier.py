@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from tfdgan import files
 from tfdgan.metrics.extractor import Extractor
 
 _EPOCHS = 12
@@ -21,11 +22,9 @@ def load(samples, labels):
     Args:
       samples: all digits, float32 [n, 8, 8, 1] in [-1, 1], and their labels, int [n]; used for training only.
 
-    The folder is TFDGAN_CACHE, or tfdgan under XDG_CACHE_HOME (~/.cache).
+    The folder is `files.cache_folder()`.
     """
-    base = os.environ.get("TFDGAN_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tfdgan"
-    )
+    base = files.cache_folder()
     path = os.path.join(base, "digits_classifier")
     if not os.path.exists(os.path.join(path, "saved_model.pb")):
         os.makedirs(base, exist_ok=True)

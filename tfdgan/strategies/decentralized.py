@@ -2,11 +2,11 @@
 
 import tensorflow as tf
 
-from tfdgan import gossip
-from tfdgan.strategies.local import Local, seconds_until
+from tfdgan.strategies.local import seconds_until
+from tfdgan.strategies.mixing import Mixing
 
 
-class Decentralized(Local):
+class Decentralized(Mixing):
     """w_i <- sum_j M_ij w_j(start) + (w_i(end) - w_i(start)), over a step or over each update.
 
     With optimistic Adam: DP-OAdam; with a random schedule: Rand-DP-OAdam (Liu et al., "A Decentralized Parallel
@@ -15,15 +15,12 @@ class Decentralized(Local):
     after mixing.
 
     Args:
-      players: whose weights are mixed.
-      schedule, rounds, backend, wire_dtype: as `gossip.mix` takes them.
       mix_after: "step": once a step, whose number the schedule takes; "update": at each update, numbered for
         each player by itself.
     """
 
-    def __init__(self, players, *, schedule, rounds, backend, wire_dtype, mix_after="step"):
-        super().__init__(players)
-        self._exchange = dict(schedule=schedule, rounds=rounds, backend=backend, wire_dtype=wire_dtype)
+    def __init__(self, players, *, mix_after="step", **exchange):
+        super().__init__(players, **exchange)
         self._mix_after = mix_after
 
     def begin_step(self, step):
@@ -43,7 +40,7 @@ class Decentralized(Local):
         """Start one exchange of all these players' weights: (variables, values before, values mixed)."""
         variables = [v for player in players for v in player.variables]
         before = [tf.convert_to_tensor(v) for v in variables]
-        return variables, before, gossip.mix(before, step=index, channel=channel, **self._exchange)
+        return variables, before, self._mix(before, index, channel)
 
     def _end(self, begun):
         variables, before, mixed = begun

@@ -2,12 +2,12 @@
 
 import tensorflow as tf
 
-from tfdgan import gossip
-from tfdgan.strategies.local import Local, seconds_until
+from tfdgan.strategies.local import seconds_until
+from tfdgan.strategies.mixing import Mixing
 from tfdgan.strategies.player import finite_or_zero
 
 
-class DPOSG(Local):
+class DPOSG(Mixing):
     """Two sequences and one new gradient a step (Liu et al., NeurIPS 2020, Algorithm 1):
 
         Z_k = X_{k-1} M - eta g(Z_{k-1})      the previous gradient again, same sample
@@ -18,9 +18,8 @@ class DPOSG(Local):
     eta is the learning rate of the player's (sgd) optimizer. Memory: three copies of the weights.
     """
 
-    def __init__(self, players, *, schedule, rounds, backend, wire_dtype):
-        super().__init__(players)
-        self._exchange = dict(schedule=schedule, rounds=rounds, backend=backend, wire_dtype=wire_dtype)
+    def __init__(self, players, **exchange):
+        super().__init__(players, **exchange)
         self._x = {p.name: [tf.Variable(v, trainable=False) for v in p.values()] for p in self.players}
         self._last = {
             p.name: [tf.Variable(tf.zeros_like(v), trainable=False) for v in p.values()] for p in self.players
@@ -42,7 +41,7 @@ class DPOSG(Local):
 
     def begin_step(self, step):
         values = [tf.convert_to_tensor(x) for player in self.players for x in self._x[player.name]]
-        mixed = gossip.mix(values, step=step, channel="weights", **self._exchange)
+        mixed = self._mix(values, step, "weights")
         waited = seconds_until(mixed, values)
         for (z, _, last, rate), value in zip(self._all(), mixed, strict=True):
             z.assign(value - rate * last)

@@ -75,8 +75,19 @@ class AdversarialTrainer:
         self.strategy = strategies.make(config, self.players, size)
         self.average = ModelAverage(generator, config.ema_decay) if config.ema_decay else None
         self.fault_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
+        self._size = size
+        self.step = self._compiled()
+
+    def _compiled(self):
         # A closure, since tf.function spends time on `self` at every call of a decorated method.
-        self.step = tf.function(lambda step, real: self._step(step, real), autograph=False)
+        return tf.function(lambda step, real: self._step(step, real), autograph=False)
+
+    def go_on_among(self, ranks):
+        """Only the learners `ranks` are left. A directed topology is laid anew among them, since without the others
+        it would not keep the mean; in a symmetric one the lost edges' weight has gone back to self, which does."""
+        if not self._config.schedule(self._size).is_symmetric:
+            self.strategy.lay(self._config.schedule_among(ranks, self._size))
+            self.step = self._compiled()
 
     def go_on_from(self, step):
         """Let decaying learning rates continue at `step`, however young the optimizers are."""

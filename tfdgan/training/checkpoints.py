@@ -125,7 +125,7 @@ class Checkpoints:
             if self._rank == 0:
                 with files.replacing(os.path.join(self.folder(step), "consensus.npz")) as file:
                     np.savez(file, **consensus)
-                text = json.dumps({"step": step, "learners": self._size, **manifest}, indent=2)
+                text = json.dumps({"step": step, "learners": len(distributed.ranks()), **manifest}, indent=2)
                 files.write_text(self._manifest(step), text + "\n")
         self._prune(step)
 

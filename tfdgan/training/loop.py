@@ -1,6 +1,7 @@
 """`train`: from a configuration and a task to a trained consensus generator, resumable at every checkpoint."""
 
 import os
+import re
 import signal
 
 import horovod.tensorflow as hvd
@@ -8,7 +9,9 @@ import tensorflow as tf
 
 from tfdgan import __version__, distributed, files
 from tfdgan import config as configuration
-from tfdgan.errors import TrainingFault, UserError
+from tfdgan.errors import LocalFault, TrainingFault, UserError
+from tfdgan.gossip import backends
+from tfdgan.gossip.native.assembly import Assembly
 from tfdgan.training import consensus
 from tfdgan.training.adversarial import AdversarialTrainer
 from tfdgan.training.checkpoints import Checkpoints
@@ -37,6 +40,7 @@ def train(config, task):
         config.check_learners(hvd.size())
         if config.gossip_backend == "horovod_pairs" and not distributed.allows_process_sets():
             raise UserError("--gossip_backend=horovod_pairs: call tfdgan.distributed.start(process_sets=True) first")
+    assembly = _start_gossip(config)
     with distributed.together():
         _prepare_workdir(config)
     with distributed.together():
@@ -49,7 +53,11 @@ def train(config, task):
     start = run.start()
     with distributed.together():
         run.open(start)
-    return run.steps(source, start)
+    distributed.gather_among_the_left(assembly)
+    try:
+        return run.steps(source, start)
+    finally:
+        distributed.gather_among_the_left(None)
 
 
 _TRAINERS = {"adversarial": AdversarialTrainer}
@@ -61,7 +69,7 @@ class _Run:
     def __init__(self, config, task, trainer, sample_shape):
         self._config, self._task, self._trainer, self._sample_shape = config, task, trainer, sample_shape
         self._checkpoints = Checkpoints(config.workdir, hvd.rank(), hvd.size(), config.keep_checkpoints)
-        self._monitor, self._picture = None, None
+        self._monitor, self._picture, self._lost = None, None, {}
 
     def start(self):
         """Restore the newest checkpoint or begin anew; returns the number of steps already done."""
@@ -110,14 +118,14 @@ class _Run:
         reached, sampler = start, None
         with _StopRequest() as stop:
             for step in range(start, config.steps):
-                metrics = trainer.step(tf.constant(step, tf.int64), next(batches))
-                ticker.add(metrics)
+                ticker.add(self._step(step, next(batches)))
                 reached, last = step + 1, step + 1 == config.steps
                 scores_now = config.eval_every > 0 and _due(reached, config.eval_every, last)
                 save_now = _due(reached, config.checkpoint_every, last)
                 if not (scores_now or save_now or reached % config.log_every == 0):
                     continue
                 report = ticker.exchange(stop.requested)
+                self._meet_losses(reached)
                 if report.fault:
                     raise self._fault(*report.fault)
                 if hvd.rank() == 0:
@@ -132,6 +140,25 @@ class _Run:
             sampler = consensus.sampler(trainer.generator, config, consensus.gather(trainer, config)[0])
         self._end(reached)
         return sampler
+
+    def _step(self, step, batch):
+        try:
+            return self._trainer.step(tf.constant(step, tf.int64), batch)
+        except tf.errors.OpError as error:
+            found = re.search(r"gossip: [^\n]*", error.message)
+            if not found:
+                raise
+            raise LocalFault(f"{found.group()}; last good checkpoint: {self._last_good()}") from error
+
+    def _meet_losses(self, step):
+        """Say which learners have been lost since the last tick, and go on without them."""
+        lost = distributed.lost()
+        if len(lost) == len(self._lost):
+            return
+        for learner in sorted(set(lost) - set(self._lost)):
+            self._say(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(distributed.ranks())} go on")
+        self._lost = lost
+        self._trainer.go_on_among(distributed.ranks())
 
     def _together(self, step, save, score):
         """Form the consensus; save and score as asked. Returns the `Sampler`."""
@@ -157,11 +184,14 @@ class _Run:
         return sampler
 
     def _fault(self, step, learner):
-        committed = self._checkpoints.committed()
-        good = self._checkpoints.folder(committed[-1]) if committed else "none was saved yet"
         return TrainingFault(
-            f"NaN or Inf in a loss or gradient at step {step} on learner {learner}; last good checkpoint: {good}"
+            f"NaN or Inf in a loss or gradient at step {step} on learner {learner}; "
+            f"last good checkpoint: {self._last_good()}"
         )
+
+    def _last_good(self):
+        committed = self._checkpoints.committed()
+        return self._checkpoints.folder(committed[-1]) if committed else "none was saved yet"
 
     def _end(self, step):
         if hvd.rank() == 0:
@@ -214,6 +244,14 @@ def _light():
     options.deterministic = True
     options.threading.private_threadpool_size = 1
     return options
+
+
+def _start_gossip(config):
+    """Set up what carries the mixes. Returns the `Assembly` by which to gather if learners may be lost, or None."""
+    if not config.gossips or hvd.size() == 1:
+        return None
+    backends.start(config.gossip_backend, config.gossip_timeout, config.on_peer_loss)
+    return Assembly(config.gossip_timeout) if config.on_peer_loss == "degrade" else None
 
 
 def _check_same(config):

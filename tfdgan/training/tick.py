@@ -75,5 +75,5 @@ class Ticker:
         self.skip()
         faulty = np.flatnonzero(faults > _NO_FAULT)
         first = faulty[np.argmin(faults[faulty])] if len(faulty) else None
-        fault = None if first is None else (int(faults[first]), int(first))
+        fault = None if first is None else (int(faults[first]), distributed.ranks()[first])
         return Report(scalars, bool(stops.any()), fault)

@@ -1,0 +1,62 @@
+"""Which backend carries a mix: what the user names, or the best that works on every learner."""
+
+import functools
+import warnings
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+
+from tfdgan.errors import UserError
+from tfdgan.gossip.native import bootstrap, library
+
+
+def start(backend, timeout, on_peer_loss):
+    """Set up the backend before the first mix, on all learners together; returns its name.
+
+    Args:
+      backend: as `resolve` takes it.
+      timeout, on_peer_loss: as `bootstrap.start` takes them; only the native backend has them.
+    """
+    backend = resolve(backend)
+    if backend == "native":
+        bootstrap.start(timeout, on_peer_loss)
+    elif on_peer_loss == "degrade":
+        raise UserError("--on_peer_loss=degrade: needs the native exchange, which does not load on every learner")
+    return backend
+
+
+@functools.cache
+def resolve(backend):
+    """ "auto" becomes "native" if that loads on every learner, else "horovod", which is said once.
+
+    Learners call it together with equal arguments: the first call asks all of them.
+
+    Raises:
+      UserError: "native" does not load on some learner.
+    """
+    if backend not in ("auto", "native") or hvd.size() == 1:
+        return backend
+    missing = _missing()
+    if not missing:
+        return "native"
+    text = "; ".join(f"learner {rank}: {problem}" for rank, problem in missing.items())
+    if backend == "native":
+        raise UserError(f"gossip backend native: {text}")
+    if hvd.rank() == 0:
+        warnings.warn(
+            f"gossip runs on the backend horovod, where every mix waits for all learners ({text})", stacklevel=2
+        )
+    return "horovod"
+
+
+@functools.cache
+def _missing():
+    """{rank: what is wrong} for learners on which the native exchange does not load."""
+    problem = None
+    try:
+        library.op()
+    except (UserError, OSError) as error:
+        problem = str(error)
+    with tf.init_scope():
+        problems = hvd.allgather_object(problem, name="tfdgan.gossip.backends")
+    return {rank: problem for rank, problem in enumerate(problems) if problem is not None}

@@ -1,0 +1,88 @@
+"""Starting the native exchange: everybody listens, and Horovod tells everybody where, once."""
+
+import atexit
+import os
+import socket
+
+import horovod.tensorflow as hvd
+import psutil
+import tensorflow as tf
+
+from tfdgan.errors import UserError
+from tfdgan.gossip.native import library
+
+_started = None  # the options it was started with
+
+
+def start(timeout=60.0, on_peer_loss="fail"):
+    """Start the exchange on every learner together; a second call with the same options does nothing.
+
+    The job's key is drawn by learner 0 and travels over Horovod's own connections, which are not encrypted; it
+    keeps strangers out, not those who read the network.
+
+    Args:
+      timeout: seconds without a sign after which a neighbour counts as late.
+      on_peer_loss: "fail": a lost neighbour is an error; "degrade": its weight goes back to self.
+    """
+    if _started is None:
+        try:
+            mine = listen()
+        except UserError as error:  # the others wait to hear of it
+            mine = error
+        learners = announce(mine)
+        for rank, learner in enumerate(learners):
+            if isinstance(learner, UserError):
+                raise UserError(f"learner {rank}: {learner}")
+        connect(learners, timeout, on_peer_loss)
+    elif _started != (timeout, on_peer_loss):
+        raise UserError(f"native exchange: runs already, with timeout and on_peer_loss {_started}")
+
+
+def start_if_needed():
+    """Start with the default options unless it runs already."""
+    if _started is None:
+        start()
+
+
+def listen():
+    """Listen on Horovod's interface; returns this learner's (host, ip, port)."""
+    ip = _address()
+    return socket.gethostname(), ip, library.listen(ip)
+
+
+def announce(mine):
+    """What each learner gave, on every learner."""
+    with tf.init_scope():
+        return hvd.allgather_object(mine, name="tfdgan.gossip.native.learners")
+
+
+def connect(learners, timeout, on_peer_loss):
+    """Serve, with neighbours at `learners`: (host, ip, port) of each."""
+    global _started
+    with tf.init_scope():
+        key = hvd.broadcast_object(os.urandom(32), root_rank=0, name="tfdgan.gossip.native.key")
+    library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade")
+    _started = (timeout, on_peer_loss)
+    atexit.register(library.functions().tfdgan_stop)
+
+
+def _address():
+    """The IPv4 address of Horovod's interface, or else of this host's name."""
+    names = [name for name in os.environ.get("HOROVOD_GLOO_IFACE", "").split(",") if name]
+    for name in names:
+        for address in psutil.net_if_addrs().get(name, []):
+            if address.family == socket.AF_INET:
+                return address.address
+    if names:
+        raise UserError(
+            f"native exchange: HOROVOD_GLOO_IFACE={','.join(names)}: no such interface with an IPv4 address"
+        )
+    if hvd.size() == hvd.local_size():
+        return "127.0.0.1"
+    ip = socket.gethostbyname(socket.gethostname())
+    if ip.startswith("127."):
+        raise UserError(
+            f"native exchange: this host's name {socket.gethostname()} resolves to {ip}, where other hosts cannot "
+            "reach it; set HOROVOD_GLOO_IFACE to the interface that joins the hosts"
+        )
+    return ip

@@ -1,0 +1,106 @@
+"""The compiled library, as Python sees it: the op, and the C functions of process.cc."""
+
+import ctypes
+import functools
+
+import tensorflow as tf
+
+from tfdgan.errors import UserError
+from tfdgan.gossip.native import build
+
+_ERROR = 512  # bytes for an error's text
+
+
+@functools.cache
+def op():
+    """The op's Python function; the library is compiled on first use. Raises `UserError` if that cannot be."""
+    path = build.build()
+    try:
+        return tf.load_op_library(path).tfdgan_mix
+    except tf.errors.NotFoundError as error:
+        raise UserError(f"native exchange: {path} does not load ({error}); remove it to build it anew") from error
+
+
+@functools.cache
+def functions():
+    """The C functions, with their types."""
+    op()
+    library = ctypes.CDLL(build.library_path())
+    strings, text, size, number = ctypes.POINTER(ctypes.c_char_p), ctypes.c_char_p, ctypes.c_int, ctypes.c_ulonglong
+    types = {
+        "tfdgan_listen": (size, [text, text, size]),
+        "tfdgan_start": (
+            size,
+            [size, size, strings, strings, ctypes.POINTER(size), text, ctypes.c_double, size, text, size],
+        ),
+        "tfdgan_stop": (None, []),
+        "tfdgan_counters": (None, [ctypes.POINTER(number)]),
+        "tfdgan_lost": (size, [text, size]),
+        "tfdgan_send_letter": (None, [size, number, text, number]),
+        "tfdgan_take_letter": (ctypes.c_longlong, [size, number, ctypes.c_double]),
+        "tfdgan_read_letter": (None, [ctypes.c_void_p]),
+        "tfdgan_give_up": (None, [size, text]),
+    }
+    for name, (result, arguments) in types.items():
+        function = getattr(library, name)
+        function.restype, function.argtypes = result, arguments
+    return library
+
+
+def listen(ip):
+    """Listen on an address from now on; returns the port."""
+    error = ctypes.create_string_buffer(_ERROR)
+    port = functions().tfdgan_listen(ip.encode(), error, _ERROR)
+    if port < 0:
+        raise UserError(f"native exchange: {error.value.decode()}")
+    return port
+
+
+def start(rank, learners, key, timeout, degrade):
+    """Serve mixes. `learners`: (host, ip, port) of each; `key`: the job's 32 random bytes; `timeout`: seconds."""
+    hosts, ips, ports = zip(*learners, strict=True)
+    size, error = len(learners), ctypes.create_string_buffer(_ERROR)
+    failed = functions().tfdgan_start(
+        *(rank, size),
+        (ctypes.c_char_p * size)(*(host.encode() for host in hosts)),
+        (ctypes.c_char_p * size)(*(ip.encode() for ip in ips)),
+        (ctypes.c_int * size)(*ports),
+        *(key, float(timeout), int(degrade), error, _ERROR),
+    )
+    if failed:
+        raise UserError(f"native exchange: {error.value.decode()}")
+
+
+def counters():
+    """{name: int} of this learner since the start: bytes on the wire, connections refused, calls."""
+    values = (ctypes.c_ulonglong * 5)()
+    functions().tfdgan_counters(values)
+    names = ("bytes_sent", "bytes_received", "connections_refused", "protocol_errors", "calls")
+    return dict(zip(names, values, strict=True))
+
+
+def lost():
+    """{rank: why} of the learners that this one has lost."""
+    text = ctypes.create_string_buffer(1 << 16)
+    functions().tfdgan_lost(text, len(text))
+    return {int(rank): why for rank, _, why in (line.partition(" ") for line in text.value.decode().splitlines())}
+
+
+def send_letter(rank, number, body):
+    """Send bytes to a learner, apart from mixes. Returns at once."""
+    functions().tfdgan_send_letter(rank, number, body, len(body))
+
+
+def take_letter(rank, number, seconds):
+    """The bytes that a learner sent under `number`, or None if they have not come in time."""
+    count = functions().tfdgan_take_letter(rank, number, seconds)
+    if count < 0:
+        return None
+    body = ctypes.create_string_buffer(max(count, 1))
+    functions().tfdgan_read_letter(body)
+    return body.raw[:count]
+
+
+def give_up(rank, why):
+    """Treat a learner as lost from now on, and tell it."""
+    functions().tfdgan_give_up(rank, why.encode())

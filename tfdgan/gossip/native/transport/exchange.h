@@ -1,0 +1,132 @@
+// One call of mix: what it sends, what it waits for, what it has computed. Knows nothing of sockets.
+#ifndef TFDGAN_TRANSPORT_EXCHANGE_H_
+#define TFDGAN_TRANSPORT_EXCHANGE_H_
+
+#include <sys/uio.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "frame.h"
+#include "mixing.h"
+
+namespace tfdgan {
+
+using Clock = std::chrono::steady_clock;
+
+enum class Code { kOk, kLate, kGone, kMismatch, kCancelled };
+
+struct Status {
+  Code code = Code::kOk;
+  std::string message;
+  bool ok() const { return code == Code::kOk; }
+};
+
+struct Round {
+  std::vector<int> send_to;       // ranks
+  std::vector<int> receive_from;  // ranks, ascending
+  std::vector<double> weights;    // in the order of receive_from
+};
+
+// What a caller asks for. Inputs and outputs must live until `done` is called, once, on the transport's thread.
+struct Request {
+  std::string channel;
+  int64_t step = 0;
+  Type type = Type::kFloat32;  // of the tensors
+  Type wire = Type::kFloat32;
+  uint64_t shapes = 0;
+  std::vector<Round> rounds;
+  std::vector<const void*> inputs;
+  std::vector<void*> outputs;
+  std::vector<size_t> counts;  // numbers in each tensor
+  std::function<void(const Status&)> done;
+};
+
+// What one peer sends for one round. Exists before the call has begun if the peer is ahead.
+struct Incoming {
+  int peer = 0;
+  double weight = 0;
+  Header first;               // of its first chunk, which says what the peer is sending
+  std::deque<Block> waiting;  // received and not yet mixed
+  uint32_t received = 0, mixed = 0;
+  uint32_t limit = kEagerChunks;  // chunks that the peer may send
+  bool lost = false;              // nothing is expected of it any more
+  bool closed = false;            // all is mixed, and counted as finished
+  Clock::time_point heard;        // when the peer last gave a sign of life
+};
+
+struct Outgoing {
+  int peer = 0;
+  uint32_t taken = 0, written = 0;  // chunks given to a connection; chunks the kernel has
+  uint32_t limit = kEagerChunks;
+  bool open = false, lost = false;
+  Clock::time_point moved;  // when the peer last let something through
+};
+
+class Exchange {
+ public:
+  Exchange(Request request, uint64_t channel, uint64_t sequence);
+
+  // The header of a chunk that this exchange sends, without kind, bytes and chunk. Peers must send the same.
+  Header Describe(int round) const;
+  uint32_t chunks() const { return chunks_; }
+  int64_t step() const { return request_.step; }
+  const std::string& channel_name() const { return request_.channel; }
+  int rounds() const { return static_cast<int>(rounds_.size()); }
+  Incoming* From(int round, int peer);  // nullptr if nothing is expected
+  Outgoing* To(int round, int peer);
+  std::deque<Incoming>& incoming(int round) { return rounds_[round].in; }
+  std::vector<Outgoing>& outgoing(int round) { return rounds_[round].out; }
+
+  // True if the next chunk to a peer is computed and within the peer's credit.
+  bool CanTake(int round, const Outgoing& out) const;
+  // True if something computed has not gone to the peer because the peer does not let it.
+  bool WaitsForPeer(int round, const Outgoing& out) const;
+  // Appends where the chunk lies to `pieces`; returns its bytes. The memory stays until the chunk is written.
+  uint32_t Take(int round, Outgoing* out, std::vector<iovec>* pieces);
+  // Mixes all that can be mixed; blocks no longer needed go to `freed`.
+  void Advance(std::vector<Block>* freed);
+  // All is mixed, and all that peers need is with the kernel.
+  bool Finished() const;
+  void Finish(const Status& status) { request_.done(status); }
+  // For errors: "1,000 numbers of float32 in 3 tensors as float32".
+  std::string Expected() const;
+
+ private:
+  struct RoundState {
+    std::deque<Incoming> in;
+    std::vector<Outgoing> out;
+    uint32_t mixed = 0;  // chunks
+  };
+  // Calls f(tensor, first number in it, numbers) for the parts of a chunk.
+  template <typename F>
+  void EachPart(uint32_t chunk, F f) const;
+  size_t CountOf(uint32_t chunk) const;
+  uint32_t Computed(int round) const { return round ? rounds_[round - 1].mixed : chunks_; }
+  bool CanMix(int round) const;
+  template <typename A>
+  void MixChunk(int round, std::vector<Block>* freed);
+  template <typename A>
+  void EncodeFirstRound(uint32_t until);
+
+  Request request_;
+  uint64_t channel_, sequence_;
+  size_t elements_ = 0, per_chunk_;
+  uint32_t chunks_;
+  std::vector<size_t> begins_;  // of each tensor in the flat vector
+  std::vector<RoundState> rounds_;
+  Type sum_type_;                // float64 for float64 tensors, else float32
+  bool encodes_;                 // Q(x) is kept apart, in encoded_, since x is not what travels
+  std::vector<char> encoded_;    // flat, of the wire type
+  uint32_t encoded_chunks_ = 0;  // of the first round
+  std::vector<char> between_;    // flat, of sum_type_: x between rounds where the outputs are narrower
+  std::vector<Term> terms_;
+};
+
+}  // namespace tfdgan
+
+#endif  // TFDGAN_TRANSPORT_EXCHANGE_H_

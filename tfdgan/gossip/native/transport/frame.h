@@ -1,0 +1,53 @@
+// What travels on a connection once both ends have proved themselves: frames, a header and a payload each.
+#ifndef TFDGAN_TRANSPORT_FRAME_H_
+#define TFDGAN_TRANSPORT_FRAME_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "number_types.h"
+
+namespace tfdgan {
+
+constexpr uint32_t kMagic = 0x67646674;        // "tfdg"
+constexpr uint32_t kChunkBytes = 64 * 1024;    // payload of every DATA frame but a stream's last
+constexpr uint32_t kEagerChunks = 4;           // may be sent before the receiver's call has begun
+constexpr uint32_t kWindowChunks = 64;         // may be unmixed at the receiver once it has
+constexpr uint32_t kOpenStreams = 8;           // a channel's streams to a peer beyond those it reported as finished
+constexpr uint64_t kLongestLetter = 1ull << 30;
+
+enum class Kind : uint8_t {
+  kData = 1,    // a chunk of a stream
+  kCredit = 2,  // `chunk`: the stream may be sent up to this chunk; `elements`: the channel's finished streams
+  kHold = 3,    // the sender is alive and itself waits for others
+  kDrop = 4,    // the sender has given the receiver up
+  kLetter = 5,  // a piece of a letter: `sequence` its number, `elements` its bytes in all
+};
+
+// In the byte order of the hosts, which must be little-endian. A stream is what one peer sends for one gossip round
+// of one call: (channel, sequence, round).
+struct Header {
+  uint32_t magic = kMagic;
+  Kind kind = Kind::kData;
+  uint8_t type = 0, wire = 0, unused = 0;
+  uint32_t bytes = 0;  // of payload
+  uint32_t chunk = 0;
+  uint32_t round = 0, rounds = 0;
+  uint64_t channel = 0;   // hash of the channel's name
+  uint64_t sequence = 0;  // the call's number on its channel
+  int64_t step = 0;
+  uint64_t elements = 0;  // of the whole stream
+  uint64_t shapes = 0;    // hash of the tensors' shapes
+};
+static_assert(sizeof(Header) == 64, "the header is sent as it lies in memory");
+#if defined(__BYTE_ORDER__)
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-endian");
+#endif
+
+inline uint32_t ElementsPerChunk(Type wire) { return kChunkBytes / static_cast<uint32_t>(SizeOf(wire)); }
+
+using Block = std::unique_ptr<char[]>;  // kChunkBytes of memory
+
+}  // namespace tfdgan
+
+#endif  // TFDGAN_TRANSPORT_FRAME_H_

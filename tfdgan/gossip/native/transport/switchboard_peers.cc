@@ -1,0 +1,188 @@
+// The part of the switchboard that looks at peers: what to send to them, when they are late or lost, how calls end.
+#include <algorithm>
+
+#include "switchboard.h"
+
+namespace tfdgan {
+
+void Switchboard::SendLetter(int peer, uint64_t number, std::shared_ptr<const std::string> letter) {
+  if (peers_[peer].lost) return;
+  size_t offset = 0;
+  do {
+    Header header;
+    header.kind = Kind::kLetter;
+    header.sequence = number;
+    header.elements = letter->size();
+    header.bytes = static_cast<uint32_t>(std::min<size_t>(kChunkBytes, letter->size() - offset));
+    peers_[peer].control.push_back({header, letter, offset});
+    offset += header.bytes;
+  } while (offset < letter->size());
+  eager_.insert(peer);
+}
+
+void Switchboard::Fill(int p, Outbox* outbox) {
+  Peer& peer = peers_[p];
+  for (; !peer.control.empty() && !outbox->full(); peer.control.pop_front()) {
+    Control& control = peer.control.front();
+    outbox->AddControl(control.header, std::move(control.body), control.offset);
+  }
+  for (auto item = peer.sending.begin(); item != peer.sending.end() && !outbox->full();) {
+    const auto found = calls_.find(item->first);
+    if (found == calls_.end() || found->second.ended) {
+      item = peer.sending.erase(item);
+      continue;
+    }
+    Call& call = found->second;
+    const int round = item->second;
+    Outgoing* const out = call.exchange.To(round, p);
+    Flow& flow = peer.flows[call.channel];
+    if (!out->open && call.exchange.CanTake(round, *out) && flow.opened - flow.reported < kOpenStreams) {
+      out->open = true;
+      ++flow.opened;
+    }
+    while (out->open && call.exchange.CanTake(round, *out) && !outbox->full()) {
+      Header header = call.exchange.Describe(round);
+      header.chunk = out->taken;
+      pieces_.clear();
+      header.bytes = call.exchange.Take(round, out, &pieces_);
+      outbox->AddData(header, pieces_, {found->first, round});
+    }
+    item = out->taken == call.exchange.chunks() ? peer.sending.erase(item) : std::next(item);
+  }
+}
+
+void Switchboard::Written(const Outbox& outbox, int peer) {
+  const auto now = Clock::now();
+  uint64_t last = 0;
+  for (const Outbox::Sent& sent : outbox.sent()) {
+    Call& call = calls_.at(sent.exchange);
+    Outgoing* const out = call.exchange.To(sent.round, peer);
+    ++out->written;
+    out->moved = now;
+    if (last && last != sent.exchange) Pump(last, &calls_.at(last));
+    last = sent.exchange;
+  }
+  if (last) Pump(last, &calls_.at(last));
+}
+
+void Switchboard::Lose(int p, Code code, const std::string& why) {
+  Peer& peer = peers_[p];
+  if (peer.lost) return;
+  peer.lost = true;
+  peer.why = {code, why};
+  losses_[p] = why;
+  parted_.insert(p);
+  peer.control.clear();
+  peer.sending.clear();
+  for (auto& item : calls_) {
+    Call& call = item.second;
+    bool concerned = false;
+    for (int round = 0; round < call.exchange.rounds() && !call.ended; ++round) {
+      Incoming* const in = call.exchange.From(round, p);
+      Outgoing* const out = call.exchange.To(round, p);
+      if (in && in->received < call.exchange.chunks()) concerned = in->lost = true;
+      if (out && out->written < call.exchange.chunks()) concerned = out->lost = true;
+    }
+    if (!concerned) continue;
+    if (settings_.degrade) {
+      Pump(item.first, &call);
+    } else {
+      End(&call, Explain(call, p, code, why));
+    }
+  }
+}
+
+void Switchboard::GiveUp(int peer, const std::string& why) {
+  if (peers_[peer].lost) return;
+  Lose(peer, Code::kLate, why);
+  Header drop;
+  drop.kind = Kind::kDrop;
+  if (settings_.degrade) peers_[peer].control.push_back({drop, nullptr, 0});
+}
+
+void Switchboard::CheckTime(Clock::time_point now) {
+  std::map<int, std::string> late;
+  std::set<int> awaited;
+  bool waits = false;
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(settings_.timeout).count();
+  for (auto& item : calls_) {
+    Call& call = item.second;
+    if (call.ended) continue;
+    waits |= now - call.begun > settings_.timeout / 4;
+    const uint32_t chunks = call.exchange.chunks();
+    for (int round = 0; round < call.exchange.rounds(); ++round) {
+      for (const Incoming& in : call.exchange.incoming(round)) {
+        if (in.lost || in.received == chunks) continue;
+        awaited.insert(in.peer);
+        if (now - in.heard > settings_.timeout) {
+          late[in.peer] = "is late: nothing came for " + std::to_string(seconds) + " s, " +
+                          std::to_string(in.received) + " of " + std::to_string(chunks) + " chunks are here";
+        }
+      }
+      for (Outgoing& out : call.exchange.outgoing(round)) {
+        if (!call.exchange.WaitsForPeer(round, out)) {
+          out.moved = now;
+        } else if (now - out.moved > settings_.timeout) {
+          late[out.peer] = "is late: it took nothing for " + std::to_string(seconds) + " s, " +
+                           std::to_string(out.written) + " of " + std::to_string(chunks) + " chunks were sent";
+        }
+      }
+    }
+  }
+  for (const auto& item : late) GiveUp(item.first, item.second);
+  if (waits && now - last_hold_ > settings_.timeout / 4) {
+    last_hold_ = now;
+    Header hold;
+    hold.kind = Kind::kHold;
+    for (size_t p = 0; p < peers_.size(); ++p) {
+      if (peers_[p].lost || peers_[p].flows.empty() || awaited.count(static_cast<int>(p))) continue;
+      peers_[p].control.push_back({hold, nullptr, 0});
+      eager_.insert(static_cast<int>(p));
+    }
+  }
+}
+
+void Switchboard::Settle() {
+  while (!ended_.empty()) {
+    const uint64_t id = *ended_.begin();
+    ended_.erase(ended_.begin());
+    const auto found = calls_.find(id);
+    if (found == calls_.end() || !(found->second.ended || found->second.exchange.Finished())) continue;
+    Call call = std::move(found->second);
+    calls_.erase(found);
+    ids_.erase({call.channel, call.sequence});
+    for (int round = 0; round < call.exchange.rounds(); ++round) {
+      for (const Outgoing& out : call.exchange.outgoing(round)) {
+        // A frame of it may be half on its way, from memory that now goes back to the caller.
+        if (out.taken > out.written && !out.lost) {
+          Lose(out.peer, Code::kGone, "was cut off in the middle of a call that failed: " + call.status.message);
+        }
+      }
+    }
+    call.exchange.Finish(call.status);
+  }
+}
+
+void Switchboard::FailAll(const Status& status) {
+  if (failed_.ok()) failed_ = status;
+  for (auto& item : calls_) End(&item.second, status);
+}
+
+void Switchboard::End(Call* call, const Status& status) {
+  if (call->ended) return;
+  call->ended = true;
+  call->status = status;
+  ended_.insert(ids_.at({call->channel, call->sequence}));
+}
+
+std::string Switchboard::Who(int peer) const {
+  return "learner " + std::to_string(peer) + " on " + settings_.hosts[peer];
+}
+
+Status Switchboard::Explain(const Call& call, int peer, Code code, const std::string& why) const {
+  return {code, "gossip: " + Who(peer) + " " + why + "; at step " + std::to_string(call.exchange.step()) +
+                    " on channel " + call.exchange.channel_name() + " learner " + std::to_string(settings_.rank) +
+                    " expected " + call.exchange.Expected()};
+}
+
+}  // namespace tfdgan

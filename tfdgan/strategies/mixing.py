@@ -1,0 +1,24 @@
+"""What strategies that average weights with neighbours share."""
+
+from tfdgan import gossip
+from tfdgan.strategies.local import Local
+
+
+class Mixing(Local):
+    """A strategy that mixes by one schedule.
+
+    Args:
+      players: whose weights are mixed.
+      schedule, rounds, backend, wire_dtype: as `gossip.mix` takes them.
+    """
+
+    def __init__(self, players, *, schedule, rounds, backend, wire_dtype):
+        super().__init__(players)
+        self._exchange = dict(schedule=schedule, rounds=rounds, backend=backend, wire_dtype=wire_dtype)
+
+    def lay(self, schedule):
+        """Mix by another schedule from now on: in functions that are traced after this."""
+        self._exchange["schedule"] = schedule
+
+    def _mix(self, values, index, channel):
+        return gossip.mix(values, step=index, channel=channel, **self._exchange)
