@@ -63,7 +63,7 @@ def connect(learners, timeout, on_peer_loss):
         key = hvd.broadcast_object(os.urandom(32), root_rank=0, name="tfdgan.gossip.native.key")
     library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade")
     _started = (timeout, on_peer_loss)
-    atexit.register(library.functions().tfdgan_stop)
+    atexit.register(library.stop)
 
 
 def _address():

@@ -71,6 +71,11 @@ def start(rank, learners, key, timeout, degrade):
         raise UserError(f"native exchange: {error.value.decode()}")
 
 
+def stop():
+    """Close all connections; mixes under way fail."""
+    functions().tfdgan_stop()
+
+
 def counters():
     """{name: int} of this learner since the start: bytes on the wire, connections refused, calls."""
     values = (ctypes.c_ulonglong * 5)()

@@ -1,0 +1,131 @@
+"""What an exchange costs, by backend: tables, ratios and plots, each measured in one run on this machine.
+
+    python tools/bench_exchange.py --part=sizes,slow,overlap --output=runs/exchange
+
+sizes: seconds an exchange over a ring takes for 1e3 to 1e8 bytes and 2, 4, 8 learners, beside alltoall, allreduce and
+plain sockets. slow: who waits for a learner that sleeps 200 ms a step. overlap: a step that computes while its
+exchange is under way, over a link that holds every frame. About 12 minutes in all on 2 cores.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+from absl import flags
+from matplotlib.figure import Figure
+
+from tfdgan import command
+from tfdgan.errors import UserError
+
+_PARTS = ("sizes", "slow", "overlap")
+_BYTES = ("1000", "10000", "100000", "1000000", "4000000", "10000000", "100000000")
+
+
+def _define(flag_values):
+    flags.DEFINE_list("part", list(_PARTS), f"Of {', '.join(_PARTS)}.", flag_values=flag_values)
+    flags.DEFINE_list("learners", ["2", "4", "8"], "Numbers of learners (sizes).", flag_values=flag_values)
+    flags.DEFINE_list("bytes", list(_BYTES), "Sizes of the tensors of a learner (sizes).", flag_values=flag_values)
+    flags.DEFINE_float("hold", 40, "Milliseconds that the link holds a frame (overlap).", flag_values=flag_values)
+    flags.DEFINE_string("output", "runs/exchange", "Folder for plots and result.json.", flag_values=flag_values)
+
+
+def measure(learners, *arguments):
+    """What learner 0 of a fresh job found."""
+    script = os.path.join(os.path.dirname(__file__), "exchange", "learner.py")
+    line = ["horovodrun", "-np", str(learners), sys.executable, script, *map(str, arguments)]
+    done = subprocess.run(line, capture_output=True, text=True)
+    found = [part.partition("RESULT ")[2] for part in done.stdout.splitlines() if "RESULT " in part]
+    if not found:
+        raise UserError(f"{' '.join(line)} failed: {(done.stderr or done.stdout)[-1500:]}")
+    return json.loads(found[0])
+
+
+def sizes(options, folder):
+    """Table and plot of cost against size."""
+    results = {}
+    for learners in options.learners:
+        numbers = [max(1, int(size) // 4) for size in options.bytes]
+        results[learners] = measure(learners, "sizes", *numbers)
+        ways = list(results[learners][0]["seconds"])
+        print(f"\n{learners} learners, ring, milliseconds an exchange (median of 7 blocks, the slowest learner)")
+        print(f"{'float32':>10}  " + "".join(f"{way:>17}" for way in ways) + "   native against alltoall, plain; bytes")
+        for row in results[learners]:
+            seconds, sent = row["seconds"], row["sent"]
+            print(
+                f"{row['numbers']:>10}  "
+                + "".join(f"{1e3 * seconds[way]:>17.2f}" for way in ways)
+                + f"   {seconds['alltoall'] / seconds['native']:.2f} times as fast, "
+                + f"{seconds['native'] / seconds['plain sockets']:.2f} of plain; "
+                + f"{sent['native bfloat16'] / sent['native']:.3f} of the bytes in bfloat16",
+                flush=True,
+            )
+    figure = Figure(figsize=(4.2 * len(results), 4), layout="constrained")
+    for axis, (learners, rows) in zip(figure.subplots(1, len(results), squeeze=False)[0], results.items(), strict=True):
+        for way in rows[0]["seconds"]:
+            axis.loglog([4 * r["numbers"] for r in rows], [1e3 * r["seconds"][way] for r in rows], "o-", label=way)
+        axis.set(title=f"{learners} learners", xlabel="bytes of weights", ylabel="ms an exchange")
+        axis.grid(alpha=0.3)
+    figure.axes[0].legend()
+    figure.savefig(os.path.join(folder, "exchange_sizes.png"), dpi=100)
+    return results
+
+
+def slow(options, folder):
+    """Who waits for whom."""
+    del options
+    results = {name: measure(8, "slow", backend) for name, backend in (("native", "native"), ("alltoall", "horovod"))}
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axis, (name, ends) in zip(figure.subplots(1, 2, sharey=True), results.items(), strict=True):
+        print(f"\n{name}: milliseconds after which learners at a distance from the slow one have finished steps 1 to 8")
+        for distance in range(5):
+            mean = [(ends[distance][k] + ends[-distance][k]) / 2 for k in range(8)]
+            print(f"  {distance} hops  " + "".join(f"{1e3 * t:>8.0f}" for t in mean))
+            axis.plot(range(1, 9), [1e3 * t for t in mean], "o-", label=f"{distance} hops away")
+        axis.set(title=name, xlabel="steps finished", ylabel="milliseconds")
+        axis.grid(alpha=0.3)
+    figure.axes[0].legend()
+    figure.savefig(os.path.join(folder, "exchange_slow_learner.png"), dpi=100)
+    return results
+
+
+def overlap(options, folder):
+    """A step against its parts, and its timeline."""
+    found = measure(2, "overlap", options.hold)
+    seconds = found["seconds"]
+    longer = max(seconds["compute"], seconds["exchange"])
+    print(f"\noverlap, 2 learners with one thread each, a link that holds frames for {options.hold:g} ms: milliseconds")
+    print("".join(f"  {name} {1e3 * value:.1f}" for name, value in seconds.items()))
+    print(f"  a step takes {seconds['both'] / longer:.3f} of the longer part (one after the other: "
+          f"{(seconds['compute'] + seconds['exchange']) / longer:.2f})")  # fmt: skip
+    figure = Figure(figsize=(9, 2.6), layout="constrained")
+    axis = figure.subplots()
+    zero = min(step[0] for steps in found["timeline"] for step in steps)
+    for learner, steps in enumerate(found["timeline"]):
+        for index, (begun, computed, exchanged) in enumerate(steps):
+            for row, end, color, label in ((0.2, computed, "C0", "gradient"), (-0.2, exchanged, "C1", "exchange")):
+                first = learner == index == 0
+                axis.barh(learner + row, 1e3 * (end - begun), 0.36, 1e3 * (begun - zero), color=color,
+                          edgecolor="white", label=label if first else None)  # fmt: skip
+    axis.set(yticks=[0, 1], yticklabels=["learner 0", "learner 1"], xlabel="milliseconds")
+    axis.legend(loc="lower right")
+    figure.savefig(os.path.join(folder, "exchange_overlap.png"), dpi=100)
+    return found
+
+
+def main(argv):
+    options = command.parse(argv, _define)
+    unknown = sorted(set(options.part) - set(_PARTS))
+    if unknown:
+        raise UserError(f"--part={unknown[0]}: choose of {', '.join(_PARTS)}")
+    os.makedirs(options.output, exist_ok=True)
+    results = {
+        part: {"sizes": sizes, "slow": slow, "overlap": overlap}[part](options, options.output) for part in options.part
+    }
+    with open(os.path.join(options.output, "result.json"), "w") as file:
+        json.dump(results, file)
+    print(f"\nplots: {options.output}")
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)

@@ -1,0 +1,1 @@
+"""The learners' side of tools/bench_exchange.py."""

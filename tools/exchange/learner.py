@@ -1,0 +1,162 @@
+"""What a learner of tools/bench_exchange.py does: one measurement; learner 0 prints it as a line of JSON.
+
+horovodrun -np N python tools/exchange/learner.py sizes NUMBERS...
+horovodrun -np N python tools/exchange/learner.py slow BACKEND
+horovodrun -np 2 python tools/exchange/learner.py overlap MILLISECONDS
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import horovod.tensorflow as hvd
+import numpy as np
+import tensorflow as tf
+from plain import PlainRing
+
+from tfdgan import distributed, gossip
+from tfdgan.gossip import topology
+from tfdgan.gossip.native import bootstrap, library
+
+
+def mixer(numbers, backend, wire=None):
+    """A function that mixes `numbers` float32 over a ring and returns when it is done."""
+    schedule = topology.make_schedule("ring", hvd.size())
+    values = [tf.random.stateless_normal([numbers], [hvd.rank(), 0])]
+    channel = f"{backend}.{wire}.{numbers}"
+    mixed = tf.function(
+        lambda x, step: gossip.mix(x, schedule, step, backend=backend, wire_dtype=wire, channel=channel)
+    )
+    step = tf.constant(0, tf.int64)
+    return lambda: mixed(values, step)[0]
+
+
+def allreducer(numbers):
+    values = tf.random.stateless_normal([numbers], [hvd.rank(), 0])
+    reduced = tf.function(lambda x: hvd.allreduce(x, op=hvd.Sum, name=f"bench.allreduce.{numbers}"))
+    return lambda: reduced(values)
+
+
+def seconds_each(ways, blocks, repeats):
+    """{way: median over blocks of the seconds a call takes}, the slowest learner's; blocks of all ways alternate."""
+    for call in ways.values():
+        call(), call()
+    times = {name: [] for name in ways}
+    for _ in range(blocks):
+        for name, call in ways.items():
+            distributed.gather_vector([0.0], "bench.start")
+            begun = time.perf_counter()
+            for _ in range(repeats):
+                call()
+            mine = (time.perf_counter() - begun) / repeats
+            times[name].append(float(distributed.gather_vector([mine], "bench.end").max()))
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def sizes(*numbers):
+    """Seconds an exchange takes for each size and way, and bytes that this learner sent for one of them."""
+    found = []
+    for count in map(int, numbers):
+        plain = PlainRing(count)
+        ways = {
+            "native": mixer(count, "native"),
+            "native bfloat16": mixer(count, "native", "bfloat16"),
+            "alltoall": mixer(count, "horovod"),
+            "allreduce": allreducer(count),
+            "plain sockets": plain.exchange,
+        }
+        repeats = max(1, min(50, 4_000_000 // count))
+        seconds = seconds_each(ways, blocks=7, repeats=repeats)
+        sent = {}
+        for name in ("native", "native bfloat16"):
+            before = library.counters()["bytes_sent"]
+            ways[name]()
+            sent[name] = library.counters()["bytes_sent"] - before
+        plain.close()
+        found.append({"numbers": count, "seconds": seconds, "sent": sent})
+    return found
+
+
+def slow(backend):
+    """When each learner has finished each of 8 steps if learner 0 sleeps 200 ms before its own: seconds [n, 8]."""
+    mix = mixer(1000, backend)
+    mix(), mix()
+    distributed.gather_vector([0.0], "bench.start")
+    begun, ends = time.perf_counter(), []
+    for _ in range(8):
+        time.sleep(0.2 if hvd.rank() == 0 else 0.001)
+        mix()
+        ends.append(time.perf_counter() - begun)
+    return distributed.gather_vector(ends, "bench.ends").tolist()
+
+
+def overlap(milliseconds):
+    """Seconds of a gradient, an exchange and a step with both, over a link that holds frames; a timeline of steps."""
+    learners = bootstrap.announce(bootstrap.listen())
+    if hvd.rank() == 0:  # who dials
+        host, ip, port = learners[1]
+        command = [sys.executable, os.path.join(os.path.dirname(__file__), "relay.py"), ip, str(port), milliseconds]
+        relay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        learners[1] = (host, ip, int(relay.stdout.readline()))
+    bootstrap.connect(learners, timeout=60, on_peer_loss="fail")
+    schedule = topology.make_schedule("ring", 2)
+    weights = [tf.Variable(tf.random.stateless_normal([200, 200], [hvd.rank(), i])) for i in range(3)]
+
+    def gradient(turns):
+        x = weights[0].value()
+        for _ in tf.range(turns):
+            x = tf.tanh(x @ weights[1])
+        return x
+
+    def exchange():
+        return gossip.mix([tf.convert_to_tensor(w) for w in weights], schedule, 0, backend="native", channel="weights")
+
+    compute_alone = tf.function(gradient)
+    exchange_alone = tf.function(exchange)
+
+    @tf.function
+    def both(turns):
+        begun = tf.timestamp()
+        with tf.control_dependencies([begun]):
+            mixed = exchange()
+            x = gradient(turns)
+        with tf.control_dependencies(mixed):
+            exchanged = tf.timestamp()
+        with tf.control_dependencies([x]):
+            computed = tf.timestamp()
+        return tf.stack([begun, computed, exchanged])
+
+    # As long as the link holds a frame: that is where an overlap shows.
+    turns = tf.constant(100)
+    compute_alone(turns), exchange_alone(), both(turns)
+    one = statistics.median(timed(lambda: compute_alone(turns)) for _ in range(9)) / 100
+    wait = seconds_each({"exchange": exchange_alone}, 9, 3)["exchange"]
+    turns = tf.constant(max(1, round(wait / one)))
+    ways = {"compute": lambda: compute_alone(turns), "exchange": exchange_alone, "both": lambda: both(turns)}
+    seconds = seconds_each(ways, 15, 3)
+    timeline = np.stack([both(turns).numpy() for _ in range(5)])
+    lines = distributed.gather(timeline.tolist(), "bench.timeline")
+    return {"seconds": seconds, "timeline": lines}
+
+
+def timed(call):
+    begun = time.perf_counter()
+    call()
+    return time.perf_counter() - begun
+
+
+def main(what, *arguments):
+    os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    distributed.start()
+    found = {"sizes": sizes, "slow": slow, "overlap": overlap}[what](*arguments)
+    if hvd.rank() == 0:
+        print("RESULT " + json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
