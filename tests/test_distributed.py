@@ -11,9 +11,11 @@ pytestmark = pytest.mark.distributed
 @pytest.mark.parametrize(
     "learners, files",
     [
-        (3, ["test_mix.py", "test_strategies.py", "test_trainer.py"]),
-        (4, ["test_mix.py", "test_strategies.py", "test_trainer.py"]),
-        (8, ["test_bilinear_eight.py"]),
+        (1, ["test_native.py"]),
+        (2, ["test_native.py"]),
+        (3, ["test_mix.py", "test_native.py", "test_strategies.py", "test_trainer.py"]),
+        (4, ["test_mix.py", "test_native.py", "test_strategies.py", "test_trainer.py"]),
+        (8, ["test_native.py", "test_bilinear_eight.py"]),
     ],
 )
 def test_on_several_learners(learners, files):

@@ -34,7 +34,7 @@ def library_path():
     for part in (*tf.sysconfig.get_compile_flags(), *_FLAGS, platform.machine(), *platform.libc_ver()):
         if not part.startswith("-I"):  # where TensorFlow lies does not matter
             digest.update(part.encode() + b"\0")
-    for path in sorted([*_HERE.rglob("*.cc"), *_HERE.rglob("*.h")]):
+    for path in [*sources(), *sorted(_HERE.rglob("*.h"))]:
         digest.update(path.read_bytes())
     name = f"native-tensorflow-{tf.__version__}-abi{tf.sysconfig.CXX11_ABI_FLAG}-{digest.hexdigest()[:16]}.so"
     return os.path.join(files.cache_folder(), name)

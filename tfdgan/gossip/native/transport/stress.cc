@@ -54,8 +54,8 @@ Plan MakePlan(int n, Random* random) {
   plan.wire = wires[(*random)() % 4];
   const size_t tensors = 1 + (*random)() % 6;
   for (size_t t = 0; t < tensors; ++t) {
-    const size_t sizes[] = {0, 1, 17, 1000, 20011, 150001};
-    plan.counts.push_back(sizes[(*random)() % 6]);
+    const size_t sizes[] = {0, 1, 17, 100, 1000, 1001, 5000, 5000, 20011, 100003};
+    plan.counts.push_back(sizes[(*random)() % 10]);
     plan.elements += plan.counts.back();
   }
   if (!plan.elements) plan.counts.push_back(plan.elements = 3);

@@ -1,0 +1,141 @@
+"""The native exchange: bit for bit the alltoall backend, whose closed form test_mix.py has, whatever it is given."""
+
+import horovod.tensorflow as hvd
+import numpy as np
+import psutil
+import pytest
+import tensorflow as tf
+
+from tfdgan import gossip
+from tfdgan.gossip import topology
+from tfdgan.gossip.native import library
+
+N, RANK = hvd.size(), hvd.rank()
+
+
+def inputs(dtype=tf.float32, rank=RANK):
+    """Odd sizes, a scalar, an empty tensor, and one of several chunks."""
+    random = np.random.default_rng(rank)
+    shapes = [(3, 5), (), (0, 2), (17,), (131, 137)]
+    return [tf.cast(random.standard_normal(shape) + rank, dtype) for shape in shapes]
+
+
+def schedules():
+    for name in topology.NAMES:
+        for random in (False, True):
+            try:
+                yield topology.make_schedule(name, N, random=random, seed=11)
+            except ValueError:
+                continue
+
+
+def same(ours, theirs):
+    for a, b in zip(ours, theirs, strict=True):
+        assert a.dtype == b.dtype and a.shape == b.shape
+        assert a.numpy().tobytes() == b.numpy().tobytes()
+
+
+@pytest.mark.parametrize("schedule", list(schedules()), ids=repr)
+def test_equals_the_alltoall_backend_bit_for_bit(schedule):
+    tensors = inputs()
+    for wire in ("float32", "bfloat16", "float16"):
+        for rounds in (1, 2, 3, 4):
+            arguments = dict(step=5 + rounds, rounds=rounds, wire_dtype=wire)
+            mixed = gossip.mix(tensors, schedule, backend="native", **arguments)
+            same(mixed, gossip.mix(tensors, schedule, backend="horovod", **arguments))
+            if wire == "float32":
+                M = schedule.matrix(5 + rounds, rounds)
+                for place, output in enumerate(mixed):
+                    plain = sum(M[RANK, j] * inputs(rank=j)[place].numpy() for j in range(N))
+                    np.testing.assert_allclose(output, plain, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [tf.float64, tf.bfloat16, tf.float16])
+def test_other_types_of_tensors(dtype):
+    schedule = topology.make_schedule("ring", N, random=True, seed=2)
+    for wire in (None, "float32", "bfloat16", "float16"):
+        for rounds in (1, 3):
+            arguments = dict(step=3, rounds=rounds, wire_dtype=wire)
+            mixed = gossip.mix(inputs(dtype), schedule, backend="native", **arguments)
+            same(mixed, gossip.mix(inputs(dtype), schedule, backend="horovod", **arguments))
+
+
+def test_auto_is_native():
+    before = library.counters()["calls"]
+    gossip.mix(inputs(), topology.make_schedule("ring", N), 0)
+    assert library.counters()["calls"] - before == (1 if N > 1 else 0)
+
+
+def test_200_variables_at_once_and_no_retracing():
+    schedule = topology.make_schedule("exponential", N, random=True)
+    variables = [tf.Variable(tf.fill([i % 7, 3], float(RANK + i))) for i in range(200)]
+
+    @tf.function
+    def mixed(step):
+        return gossip.mix(variables, schedule, step, backend="native")
+
+    for step in range(5):
+        outputs = mixed(tf.constant(step, tf.int64))
+        row = schedule.matrix(step)[RANK]
+        for i, output in enumerate(outputs):
+            np.testing.assert_allclose(output, np.full([i % 7, 3], row @ np.arange(N) + i), rtol=1e-5)
+    assert mixed.experimental_get_tracing_count() == 1
+
+
+def test_several_channels_and_steps_in_flight():
+    """Three players, each three steps in a row in one function; learners start them at their own pace."""
+    schedule = topology.make_schedule("one_peer_exponential", N)
+
+    @tf.function
+    def all_of_them(x):
+        results = []
+        for channel in ("critic", "generator", "classifier"):
+            values = [x * float(len(channel))]
+            for step in range(3):
+                values = gossip.mix(values, schedule, step, backend="native", channel=channel)
+            results.append(values[0])
+        return results
+
+    M = schedule.matrix(2) @ schedule.matrix(1) @ schedule.matrix(0)
+    for turn in range(20):
+        if turn % N == RANK:
+            tf.py_function(lambda: __import__("time").sleep(0.01), [], [])
+        results = all_of_them(tf.constant([float(RANK + turn)] * 1000))
+        for channel, result in zip(("critic", "generator", "classifier"), results, strict=True):
+            np.testing.assert_allclose(result, [len(channel) * (M[RANK] @ np.arange(N) + turn)] * 1000, rtol=1e-4)
+
+
+def test_bfloat16_halves_the_bytes():
+    if N == 1:
+        return
+    schedule = topology.make_schedule("ring", N)
+    sent = {}
+    for wire in ("float32", "bfloat16"):
+        before = library.counters()["bytes_sent"]
+        gossip.mix([tf.zeros([500_000])], schedule, 0, backend="native", wire_dtype=wire)
+        sent[wire] = library.counters()["bytes_sent"] - before
+    peers = len(schedule.peers(0, RANK)[0])
+    assert 2_000_000 * peers <= sent["float32"] < 2_010_000 * peers
+    assert 0.5 <= sent["bfloat16"] / sent["float32"] < 0.502
+
+
+def test_memory_is_flat_over_10_000_exchanges():
+    if N != 4:
+        return  # once is enough
+    schedule = topology.make_schedule("exponential", N, random=True)
+    x = tf.random.normal([30_000])
+
+    @tf.function
+    def thousand(begin):
+        def body(step, y):
+            (y,) = gossip.mix([y], schedule, step, rounds=2, wire_dtype="bfloat16", backend="native", channel="many")
+            y = tf.ensure_shape(y, [30_000])
+            return step + 1, y
+
+        return tf.while_loop(lambda step, _: step < begin + 1000, body, (begin, x), parallel_iterations=1)[1]
+
+    sizes = []
+    for turn in range(10):
+        thousand(tf.constant(1000 * turn, tf.int64))
+        sizes.append(psutil.Process().memory_info().rss)
+    assert max(sizes[2:]) - sizes[1] < 8 << 20, sizes
