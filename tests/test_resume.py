@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import numpy as np
 import psutil
 import pytest
 from conftest import ROOT, environment, launch
-from distributed.resume_runs import STRATEGIES, TINY
+from distributed.resume_runs import REAL_DATA_RUNS, RUNS, SAME_COMMAND, TINY
 
 from tfdgan import config as configuration
 from tfdgan import trained
@@ -40,24 +41,46 @@ def stored(workdir, step):
     return found
 
 
+def whole_and_halved(learners, folder, names, **variables):
+    """Of each run one of 20 steps and one of 10 steps that another job took to 20; one launch for each half."""
+    for job in ("first", "second"):
+        done = launch(learners, "tests/distributed/resume_runs.py", job, folder, *names, **variables)
+        assert done.stdout.count("resuming at step 10") == (0 if job == "first" else len(names))
+        for name in set(SAME_COMMAND).intersection(names) if job == "first" else ():
+            shutil.rmtree(folder / f"{name}-halves/checkpoints/00000020")
+
+
+def check_halves(folder, name, learners):
+    """Every array of the last checkpoint is the same, byte for byte; returns them, and it is not the first half's."""
+    whole, halves = stored(folder / f"{name}-whole", 20), stored(folder / f"{name}-halves", 20)
+    assert sorted(whole) == ["consensus.npz", *(f"learner_{rank:03d}.npz" for rank in range(learners))]
+    assert whole == halves
+    assert whole != stored(folder / f"{name}-whole", 10)
+    return whole
+
+
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
-    """For each strategy a run of 20 steps and one of 10 steps that another job took to 20; one launch for each half."""
     folder = tmp_path_factory.mktemp("resume")
-    for job in ("first", "second"):
-        said = launch(4, "tests/distributed/resume_runs.py", job, folder).stdout
-        assert said.count("resuming at step 10") == (0 if job == "first" else len(STRATEGIES))
+    whole_and_halved(4, folder, RUNS)
     return folder
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
+@pytest.mark.parametrize("name", RUNS)
 def test_n_plus_n_steps_equal_2n_bit_for_bit(name, finished):
-    whole, halves = stored(finished / f"{name}-whole", 20), stored(finished / f"{name}-halves", 20)
-    assert sorted(whole) == ["consensus.npz", *(f"learner_{rank:03d}.npz" for rank in range(4))]
-    assert whole == halves
-    assert whole != stored(finished / f"{name}-whole", 10)
-    learners = [whole[f"learner_{rank:03d}.npz"]["model/critic/000.kernel"] for rank in range(4)]
-    assert len(set(learners)) == (1 if name == "centralized" else 4)
+    whole = check_halves(finished, name, 4)
+    kernels = [whole[f"learner_{rank:03d}.npz"]["model/critic/000.kernel"] for rank in range(4)]
+    assert len(set(kernels)) == (1 if name == "centralized" else 4)
+    assert any("moving_variance" in array for array in whole["consensus.npz"]) == (name == "batch_norm")
+    if name != "ring":  # its flags did something
+        assert whole != stored(finished / "ring-whole", 20)
+
+
+@pytest.mark.data
+def test_n_plus_n_steps_on_tfds_records_equal_2n_bit_for_bit(data_folder, tmp_path):
+    whole_and_halved(2, tmp_path, REAL_DATA_RUNS, TFDS_DATA_DIR=f"{data_folder}/tfds")
+    (name,) = REAL_DATA_RUNS
+    check_halves(tmp_path, name, 2)
 
 
 def test_other_number_of_learners_starts_from_the_consensus(tmp_path):

@@ -1,9 +1,11 @@
-"""Whole and halved runs of every strategy, for test_resume.py.
+"""Whole and halved runs, for test_resume.py.
 
-horovodrun -np 4 python resume_runs.py first|second FOLDER
+horovodrun -np 4 python resume_runs.py first|second FOLDER NAME...
 """
 
 import sys
+
+import numpy as np
 
 from tfdgan import train
 
@@ -11,20 +13,39 @@ TINY = [
     *("--dataset=gaussians", "--model=mlp", "--latent_size=2", "--width_g=16", "--width_d=16", "--batch_size=16"),
     *("--critic_steps=2", "--log_every=5", "--eval_every=0", "--topology=ring", "--keep_checkpoints=2"),
 ]
-STRATEGIES = {
+_DCGAN = ["--model=dcgan", "--latent_size=8", "--width_g=4", "--width_d=4", "--batch_size=4", "--critic_steps=1"]
+RUNS = {
     "ring": [],
     "random": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16"],
     "centralized": ["--strategy=centralized"],
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
     "local": ["--strategy=local", "--ema_decay=0"],
+    "alternating": ["--update=alternating"],
+    "mix_after_update": ["--mix_after=update"],
+    "decay": ["--learning_rate_decay=linear"],
+    "batch_norm": ["--dataset=digits", *_DCGAN],
+    "stream": ["--dataset=resume_runs:stream"],
 }
+REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}
+
+# The learning rate depends on the last step, so the first half of such a run has to be the same command.
+SAME_COMMAND = ("decay",)
 
 
-def main(job, folder):
-    for name, flags in STRATEGIES.items():
-        for run, steps in (("whole", 20), ("halves", 10)) if job == "first" else (("halves", 20),):
+def stream():
+    """200 points: 50 a learner, of which a step takes 32, so that halves meet inside an epoch."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(np.random.default_rng(0).standard_normal((200, 2)))
+
+
+def main(job, folder, *names):
+    for name in names:
+        half = 20 if name in SAME_COMMAND else 10
+        for run, steps in (("whole", 20), ("halves", half)) if job == "first" else (("halves", 20),):
             workdir = f"{folder}/{name}-{run}"
-            train.main(["train", *TINY, *flags, f"--workdir={workdir}", f"--steps={steps}", "--checkpoint_every=10"])
+            flags = [*TINY, *{**RUNS, **REAL_DATA_RUNS}[name], f"--workdir={workdir}", f"--steps={steps}"]
+            train.main(["train", *flags, "--checkpoint_every=10"])
 
 
 if __name__ == "__main__":
