@@ -105,6 +105,26 @@ def test_a_lost_shard_takes_everybody_back(tmp_path):
     assert "resuming at step 10" in said and "00000020 was passed over" in said
 
 
+def test_scores_of_a_resumed_run_are_those_of_one_run(tmp_path):
+    flags = ("--eval_every=5", "--checkpoint_every=10", "--steps=20")
+    train(0, tmp_path, *flags)
+    path = tmp_path / "scores.jsonl"
+    whole = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [score["step"] for score in whole] == [5, 5, 10, 10, 15, 15, 20, 20]  # modes found, good samples
+    by_hand = {**whole[3], "name": "another"}  # as `evaluate` adds it
+    del by_hand["seconds"]
+    with open(path, "a") as file:
+        file.write(json.dumps(by_hand) + "\n" + json.dumps(whole[0])[:30])  # and half a line
+    shutil.rmtree(tmp_path / "checkpoints/00000020")
+    assert "resuming at step 10" in train(0, tmp_path, *flags).stdout
+    halves = [json.loads(line) for line in path.read_text().splitlines()]
+    assert halves[:5] == [*whole[:4], by_hand]
+    for ours, theirs in zip(whole[4:], halves[5:], strict=True):
+        assert {**ours, "seconds": None} == {**theirs, "seconds": None}
+    seconds = [score["seconds"] for score in [*halves[:4], *halves[5:]]]
+    assert seconds == sorted(seconds) and seconds[4] > seconds[3] > 0
+
+
 def whole_checkpoints(workdir, learners):
     """The committed steps; every file of each must be there and readable to its last byte."""
     steps = []
