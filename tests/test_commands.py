@@ -1,5 +1,6 @@
 """The commands as a user calls them: a short run without a launcher, then everything that reads its workdir."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT, environment, launch
+
+from tfdgan.config import Config
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +35,7 @@ def test_train_says_where_things_are(run):
 
 def test_tensorboard_has_everything(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
 
     events = EventAccumulator(str(run[0] / "tensorboard")).Reload()
     tags = set(events.Tags()["tensors"])
@@ -41,7 +45,10 @@ def test_tensorboard_has_everything(run):
         *("time/step", "time/waiting", "time/waiting_share", "speed/samples_per_second", "samples", "flags"),
         "score/FD (digits_classifier)",
     }
-    assert "_hparams_/session_start_info" in tags or "_hparams_/session_start_info" in str(events.Tags())
+    content = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    kept = metadata.parse_session_start_info_plugin_data(content).hparams
+    assert set(kept) == {field.name for field in dataclasses.fields(Config)} - {"workdir"}
+    assert (kept["batch_size"].number_value, kept["random_mixing"].bool_value) == (32, True)
     assert [event.step for event in events.Tensors("loss/critic")] == [10, 20]
 
 
