@@ -28,8 +28,9 @@ RUNS = {
 }
 REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}
 
-# The learning rate depends on the last step, so the first half of such a run has to be the same command.
-SAME_COMMAND = ("decay",)
+# Taken up at the middle of the whole run, as if its later checkpoint had never been; the others stop there by --steps.
+# Decay depends on the last step, so there the second half has to be the same command.
+CUT = ("alternating", "mix_after_update", "decay", "stream", "cifar10")
 
 
 def stream():
@@ -41,8 +42,8 @@ def stream():
 
 def main(job, folder, *names):
     for name in names:
-        half = 20 if name in SAME_COMMAND else 10
-        for run, steps in (("whole", 20), ("halves", half)) if job == "first" else (("halves", 20),):
+        first = [("whole", 20)] if name in CUT else [("whole", 20), ("halves", 10)]
+        for run, steps in first if job == "first" else [("halves", 20)]:
             workdir = f"{folder}/{name}-{run}"
             flags = [*TINY, *{**RUNS, **REAL_DATA_RUNS}[name], f"--workdir={workdir}", f"--steps={steps}"]
             train.main(["train", *flags, "--checkpoint_every=10"])
