@@ -1,6 +1,6 @@
 """Whole and halved runs, for test_resume.py.
 
-horovodrun -np 4 python resume_runs.py first|second FOLDER NAME...
+horovodrun -np N python resume_runs.py first|second FOLDER NAME...
 """
 
 import sys
@@ -20,6 +20,8 @@ RUNS = {
     "centralized": ["--strategy=centralized"],
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
     "local": ["--strategy=local", "--ema_decay=0"],
+}
+MORE_RUNS = {
     "alternating": ["--update=alternating"],
     "mix_after_update": ["--mix_after=update"],
     "decay": ["--learning_rate_decay=linear"],
@@ -34,10 +36,10 @@ CUT = ("alternating", "mix_after_update", "decay", "stream", "cifar10")
 
 
 def stream():
-    """200 points: 50 a learner, of which a step takes 32, so that halves meet inside an epoch."""
+    """100 points: 50 for each of two learners, of which a step takes 32, so that halves meet inside an epoch."""
     import tensorflow as tf
 
-    return tf.data.Dataset.from_tensor_slices(np.random.default_rng(0).standard_normal((200, 2)))
+    return tf.data.Dataset.from_tensor_slices(np.random.default_rng(0).standard_normal((100, 2)))
 
 
 def main(job, folder, *names):
@@ -45,7 +47,7 @@ def main(job, folder, *names):
         first = [("whole", 20)] if name in CUT else [("whole", 20), ("halves", 10)]
         for run, steps in first if job == "first" else [("halves", 20)]:
             workdir = f"{folder}/{name}-{run}"
-            flags = [*TINY, *{**RUNS, **REAL_DATA_RUNS}[name], f"--workdir={workdir}", f"--steps={steps}"]
+            flags = [*TINY, *{**RUNS, **MORE_RUNS, **REAL_DATA_RUNS}[name], f"--workdir={workdir}", f"--steps={steps}"]
             train.main(["train", *flags, "--checkpoint_every=10"])
 
 
