@@ -146,6 +146,16 @@ def test_commands_on_an_empty_workdir(tmp_path):
             assert done.returncode == 2 and "nothing was trained there" in errors(done)[0]
 
 
+def test_evaluate_of_points_suggests_no_extractor(tmp_path):
+    (tmp_path / "points.py").write_text("import numpy as np\n\n\ndef data():\n    return np.ones((64, 2))\n")
+    path, flags = f"{tmp_path}{os.pathsep}{ROOT}", ("--dataset=points:data", "--model=mlp", "--steps=2")
+    launch(0, "-m", "tfdgan.train", *flags, f"--workdir={tmp_path}/run", PYTHONPATH=path)
+    assert (tmp_path / "run/samples/00000002.png").is_file()
+    done = launch(0, "-m", "tfdgan.evaluate", f"--workdir={tmp_path}/run", check=False, PYTHONPATH=path)
+    assert done.returncode == 2 and "--inception" not in done.stderr
+    assert "no score is known for samples of shape 2, as --dataset=points:data has" in errors(done)[0]
+
+
 def test_different_flags_on_different_ranks(tmp_path):
     """Rank 1 reads another seed; rank 0 alone says so."""
     wrapper = tmp_path / "wrapper.py"
