@@ -1,5 +1,6 @@
 """The commands as a user calls them: a short run without a launcher, then everything that reads its workdir."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,6 +9,9 @@ import sys
 import numpy as np
 import pytest
 from conftest import ROOT, environment, launch
+
+from tfdgan.config import Config
+from tools.experiments import strategies
 
 pytestmark = pytest.mark.slow
 
@@ -32,6 +36,7 @@ def test_train_says_where_things_are(run):
 
 def test_tensorboard_has_everything(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.hparams import metadata
 
     events = EventAccumulator(str(run[0] / "tensorboard")).Reload()
     tags = set(events.Tags()["tensors"])
@@ -41,7 +46,10 @@ def test_tensorboard_has_everything(run):
         *("time/step", "time/waiting", "time/waiting_share", "speed/samples_per_second", "samples", "flags"),
         "score/FD (digits_classifier)",
     }
-    assert "_hparams_/session_start_info" in tags or "_hparams_/session_start_info" in str(events.Tags())
+    content = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
+    kept = metadata.parse_session_start_info_plugin_data(content).hparams
+    assert set(kept) == {field.name for field in dataclasses.fields(Config)} - {"workdir"}
+    assert (kept["batch_size"].number_value, kept["random_mixing"].bool_value) == (32, True)
     assert [event.step for event in events.Tensors("loss/critic")] == [10, 20]
 
 
@@ -138,6 +146,16 @@ def test_commands_on_an_empty_workdir(tmp_path):
             assert done.returncode == 2 and "nothing was trained there" in errors(done)[0]
 
 
+def test_evaluate_of_points_suggests_no_extractor(tmp_path):
+    (tmp_path / "points.py").write_text("import numpy as np\n\n\ndef data():\n    return np.ones((64, 2))\n")
+    path, flags = f"{tmp_path}{os.pathsep}{ROOT}", ("--dataset=points:data", "--model=mlp", "--steps=2")
+    launch(0, "-m", "tfdgan.train", *flags, f"--workdir={tmp_path}/run", PYTHONPATH=path)
+    assert (tmp_path / "run/samples/00000002.png").is_file()
+    done = launch(0, "-m", "tfdgan.evaluate", f"--workdir={tmp_path}/run", check=False, PYTHONPATH=path)
+    assert done.returncode == 2 and "--inception" not in done.stderr
+    assert "no score is known for samples of shape 2, as --dataset=points:data has" in errors(done)[0]
+
+
 def test_different_flags_on_different_ranks(tmp_path):
     """Rank 1 reads another seed; rank 0 alone says so."""
     wrapper = tmp_path / "wrapper.py"
@@ -164,6 +182,27 @@ def test_input_that_is_bad_on_one_learner_only(tmp_path):
     done = launch(2, "-m", "tfdgan.train", *flags, check=False, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert done.returncode != 0 and len(errors(done)) == 1
     assert errors(done)[0].startswith("[0]") and "disk 7 is gone (learner 1 on " in errors(done)[0]
+
+
+@pytest.mark.parametrize("tool", ["bench_cifar.py", "experiments/strategies.py"])
+def test_tools_refuse_flags_in_one_line(tool):
+    done = launch(0, ROOT / "tools" / tool, "--learners=some", check=False)
+    assert done.returncode == 2 and done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1 and "flag --learners=some" in errors(done)[0], done.stderr[-2000:]
+
+
+def test_table_of_strategies_by_hand():
+    def scores(value, seconds):
+        return [{"step": 5, "name": "good", "value": 0.1, "seconds": 1.0}, {**last, "value": value, "seconds": seconds}]
+
+    last = {"step": 10, "name": "good"}
+    results = {"local": [scores(0.5, 4.0), scores(0.7, 6.0)], "DP-OAdam": [scores(0.25, 20.0)]}
+    assert strategies.table(results, 10).splitlines() == [
+        "| strategy | good | seconds | steps/s |",
+        "|---|---|---|---|",
+        "| local | 0.6 (0.5 to 0.7) | 5 | 2 |",
+        "| DP-OAdam | 0.25 | 20 | 0.5 |",
+    ]
 
 
 def test_topology_tool(tmp_path):

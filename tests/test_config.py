@@ -231,7 +231,11 @@ COMMAND_LINES = {
     "unknown flag": (["--bach_size=4"], 1, "bach_size"),
     "unknown name": (["--strategy=federated"], 1, "--strategy=federated"),
     "no number": (["--steps=many"], 1, "many"),
-    "no flagfile": (["--flagfile=no_such.flags"], 1, "no_such.flags"),
+    "no flagfile": (
+        ["--flagfile=no_such.flags"],
+        1,
+        "error: --flagfile=no_such.flags: cannot be read (No such file or directory)",
+    ),
     "no flag": (["digits"], 1, "digits"),
     "torus of 7": (["--topology=torus"], 7, "7"),
     "not doubly stochastic": (["--topology={folder}/rows.npy"], 2, "column 0 sums to 0.75"),

@@ -248,8 +248,8 @@ def test_users_dataset_is_divided():
 )
 def test_users_data_that_cannot_be_used(data, options, words):
     with pytest.raises(UserError, match=words) as caught:
-        from_user(data, **options)
-    assert "\n" not in str(caught.value)
+        from_user(data, name="mine:data", **options)
+    assert "\n" not in str(caught.value) and "--dataset=mine:data" in str(caught.value)
 
 
 def test_load_goes_by_name(pictures, tmp_path, monkeypatch):
@@ -288,5 +288,5 @@ def test_reference_that_gives_no_data_is_refused(value, monkeypatch):
     module.__spec__ = types.SimpleNamespace(name="users_broken_data")
     module.nothing, module.text = (lambda: None), (lambda: "text")
     monkeypatch.setitem(sys.modules, "users_broken_data", module)
-    with pytest.raises(UserError, match="dataset"):
+    with pytest.raises(UserError, match=f"--dataset={value}: an array of "):
         load(Config(dataset=value))

@@ -1,5 +1,8 @@
 """Files that are replaced whole or not at all."""
 
+import os
+import stat
+
 import pytest
 
 from tfdgan import files
@@ -41,6 +44,25 @@ def test_name_without_folder_is_written_here(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     files.write_text("file", "text")
     assert (tmp_path / "file").read_text() == "text"
+
+
+def test_the_file_is_flushed_before_the_rename_and_the_folder_after(tmp_path, monkeypatch):
+    done, fsync, replace = [], os.fsync, os.replace
+
+    def noted_fsync(descriptor):
+        status = os.fstat(descriptor)
+        assert not stat.S_ISDIR(status.st_mode) or os.path.samestat(status, os.stat(tmp_path))
+        done.append("folder" if stat.S_ISDIR(status.st_mode) else "file")
+        fsync(descriptor)
+
+    def noted_replace(*paths):
+        done.append("rename")
+        replace(*paths)
+
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    monkeypatch.setattr(os, "replace", noted_replace)
+    files.write_text(tmp_path / "file", "text")
+    assert done == ["file", "rename", "folder"]
 
 
 def test_target_that_is_a_folder_leaves_nothing_behind(tmp_path):

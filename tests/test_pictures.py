@@ -1,9 +1,16 @@
 """Samples as one picture."""
 
+import math
+
+import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfdgan import pictures
+from tfdgan.config import Config
+from tfdgan.models.sampling import Sampler
+from tfdgan.tasks import ImageTask
 
 
 def test_grid_places_images_row_by_row():
@@ -25,3 +32,33 @@ def test_scatter_with_and_without_centres():
 def test_png_round_trip():
     picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     np.testing.assert_array_equal(tf.io.decode_png(pictures.to_png(picture)), picture)
+
+
+class Subclassed(keras.Model):
+    """A generator written as a class, which has no output_shape."""
+
+    def __init__(self, sample_shape):
+        super().__init__()
+        self.dense, self.reshape = keras.layers.Dense(math.prod(sample_shape)), keras.layers.Reshape(sample_shape)
+
+    def call(self, latents, training=False):
+        return self.reshape(self.dense(latents))
+
+
+@pytest.mark.parametrize(
+    ("sample_shape", "picture_shape"),
+    [((8, 8, 1), (8 * 44, 8 * 44, 1)), ((2,), (500, 500, 3)), ((5,), None)],
+    ids=["images", "points", "neither"],
+)
+def test_picture_of_a_subclassed_generator(sample_shape, picture_shape):
+    critic = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    samples = np.zeros((4, *sample_shape))
+    task = ImageTask(
+        Config(dataset="given", model="given", latent_size=3), Subclassed(sample_shape), critic, samples=samples
+    )
+    generator, _ = task.build_models(sample_shape)
+    with pytest.raises(AttributeError):
+        _ = generator.output_shape
+    sampler = Sampler(generator, (generator.trainable_variables, generator.non_trainable_variables), 3, "test")
+    picture = task.picture(sampler)
+    assert picture is None if picture_shape is None else picture.shape == picture_shape

@@ -2,8 +2,14 @@
 
 import json
 
+import numpy as np
 import pytest
+import scipy.linalg
+import tensorflow as tf
 from conftest import launch
+
+from tfdgan.metrics.extractor import Extractor
+from tfdgan.metrics.frechet import Moments, frechet_distance
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
@@ -26,3 +32,40 @@ def test_cifar_flags_on_eight_learners(data_folder, tmp_path):
     # Three steps make no images: far above the .04 of real test images.
     assert record["value"] > 1
     assert record["signature"]["extractor"].startswith("cifar10_classifier ")
+
+
+def test_frechet_distance_knows_real_images(data_folder):
+    """Real images are close to other real ones; the same ones blurred, and those of one class, are not."""
+    import tensorflow_datasets as tfds
+
+    everything = tfds.load(
+        "cifar10", split="train[:6000]", batch_size=-1, data_dir=data_folder / "tfds", download=False
+    )
+    pictures, labels = everything["image"].numpy() / np.float32(127.5) - 1, everything["label"].numpy()
+    blurred = tf.image.resize(tf.image.resize(pictures[500:1000], [8, 8], method="area"), [32, 32]).numpy()
+    extractor = Extractor(str(data_folder / "cifar10_classifier"))
+
+    def features(images):
+        return np.concatenate([extractor(part)["pool_3"] for part in np.split(images, 5)])
+
+    reference = features(pictures[:500])
+
+    def distance(images):
+        return frechet_distance(moments(reference), moments(features(images)))
+
+    def moments(values):
+        result = Moments()
+        result.add(values)
+        return result
+
+    assert abs(frechet_distance(moments(reference), moments(reference))) < 1e-6
+    other = features(pictures[500:1000])
+    near = frechet_distance(moments(reference), moments(other))
+    # The definition as it is written, by a general matrix root.
+    a, b = (np.cov(np.asarray(values, np.float64), rowvar=False) for values in (reference, other))
+    gap = reference.mean(axis=0, dtype=np.float64) - other.mean(axis=0, dtype=np.float64)
+    assert near == pytest.approx(gap @ gap + np.trace(a + b - 2 * scipy.linalg.sqrtm(a @ b).real), rel=1e-4)
+    # 500 images have some distance by their number alone: in 256 dimensions their covariances are rough.
+    assert near < 2
+    assert distance(blurred) > 3 * near
+    assert distance(pictures[labels == 3][:500]) > 3 * near

@@ -1,10 +1,11 @@
 """Runs that are interrupted: bit-exact resuming, other numbers of learners, kill -9, signals, faults."""
 
-import concurrent.futures
 import json
 import os
 import pathlib
 import random
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +16,13 @@ import numpy as np
 import psutil
 import pytest
 from conftest import ROOT, environment, launch
-from distributed.resume_runs import STRATEGIES, TINY
+from distributed.resume_runs import CUT, MORE_RUNS, REAL_DATA_RUNS, RUNS, TINY
+
+from tfdgan import config as configuration
+from tfdgan import trained
+from tfdgan.training.adversarial import AdversarialTrainer
+from tfdgan.training.checkpoints import Checkpoints, arrays
+from tfdgan.training.noise import Noise
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 
@@ -34,24 +41,57 @@ def stored(workdir, step):
     return found
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """For each strategy a run of 20 steps and one of 10 steps that another job took to 20; one launch for each half."""
-    folder = tmp_path_factory.mktemp("resume")
+def whole_and_halved(learners, folder, names, **variables):
+    """Of each run one of 20 steps and one of 10 steps that another job took to 20; one launch for each half."""
     for job in ("first", "second"):
-        said = launch(4, "tests/distributed/resume_runs.py", job, folder).stdout
-        assert said.count("resuming at step 10") == (0 if job == "first" else len(STRATEGIES))
+        done = launch(learners, "tests/distributed/resume_runs.py", job, folder, *names, **variables)
+        assert done.stdout.count("resuming at step 10") == (0 if job == "first" else len(names))
+        for name in set(CUT).intersection(names) if job == "first" else ():
+            shutil.copytree(folder / f"{name}-whole", folder / f"{name}-halves")
+            shutil.rmtree(folder / f"{name}-halves/checkpoints/00000020")
+
+
+def check_halves(folder, name, learners):
+    """Every array of the last checkpoint is the same, byte for byte; returns them, and it is not the first half's."""
+    whole, halves = stored(folder / f"{name}-whole", 20), stored(folder / f"{name}-halves", 20)
+    assert sorted(whole) == ["consensus.npz", *(f"learner_{rank:03d}.npz" for rank in range(learners))]
+    assert whole == halves
+    assert whole != stored(folder / f"{name}-whole", 10)
+    return whole
+
+
+@pytest.fixture(scope="module")
+def by_four(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("four")
+    whole_and_halved(4, folder, RUNS)
     return folder
 
 
-@pytest.mark.parametrize("name", STRATEGIES)
-def test_n_plus_n_steps_equal_2n_bit_for_bit(name, finished):
-    whole, halves = stored(finished / f"{name}-whole", 20), stored(finished / f"{name}-halves", 20)
-    assert sorted(whole) == ["consensus.npz", *(f"learner_{rank:03d}.npz" for rank in range(4))]
-    assert whole == halves
-    assert whole != stored(finished / f"{name}-whole", 10)
-    learners = [whole[f"learner_{rank:03d}.npz"]["model/critic/000.kernel"] for rank in range(4)]
-    assert len(set(learners)) == (1 if name == "centralized" else 4)
+@pytest.mark.parametrize("name", RUNS)
+def test_n_plus_n_steps_equal_2n_bit_for_bit(name, by_four):
+    whole = check_halves(by_four, name, 4)
+    kernels = [whole[f"learner_{rank:03d}.npz"]["model/critic/000.kernel"] for rank in range(4)]
+    assert len(set(kernels)) == (1 if name == "centralized" else 4)
+
+
+@pytest.fixture(scope="module")
+def by_two(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("two")
+    whole_and_halved(2, folder, MORE_RUNS)
+    return folder
+
+
+@pytest.mark.parametrize("name", MORE_RUNS)
+def test_other_runs_resume_bit_for_bit(name, by_two):
+    whole = check_halves(by_two, name, 2)
+    assert any("moving_variance" in array for array in whole["consensus.npz"]) == (name == "batch_norm")
+
+
+@pytest.mark.data
+def test_a_run_on_tfds_records_resumes_bit_for_bit(data_folder, tmp_path):
+    whole_and_halved(2, tmp_path, REAL_DATA_RUNS, TFDS_DATA_DIR=f"{data_folder}/tfds")
+    for name in REAL_DATA_RUNS:
+        check_halves(tmp_path, name, 2)
 
 
 def test_other_number_of_learners_starts_from_the_consensus(tmp_path):
@@ -74,6 +114,26 @@ def test_a_lost_shard_takes_everybody_back(tmp_path):
     (tmp_path / "checkpoints/00000020/learner_001.npz").unlink()
     said = train(2, tmp_path, "--steps=20", "--checkpoint_every=10").stdout
     assert "resuming at step 10" in said and "00000020 was passed over" in said
+
+
+def test_scores_of_a_resumed_run_are_those_of_one_run(tmp_path):
+    flags = ("--eval_every=5", "--checkpoint_every=10", "--steps=20")
+    train(0, tmp_path, *flags)
+    path = tmp_path / "scores.jsonl"
+    whole = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [score["step"] for score in whole] == [5, 5, 10, 10, 15, 15, 20, 20]  # modes found, good samples
+    by_hand = {**whole[3], "name": "another"}  # as `evaluate` adds it
+    del by_hand["seconds"]
+    with open(path, "a") as file:
+        file.write(json.dumps(by_hand) + "\n" + json.dumps(whole[0])[:30])  # and half a line
+    shutil.rmtree(tmp_path / "checkpoints/00000020")
+    assert "resuming at step 10" in train(0, tmp_path, *flags).stdout
+    halves = [json.loads(line) for line in path.read_text().splitlines()]
+    assert halves[:5] == [*whole[:4], by_hand]
+    for ours, theirs in zip(whole[4:], halves[5:], strict=True):
+        assert {**ours, "seconds": None} == {**theirs, "seconds": None}
+    seconds = [score["seconds"] for score in [*halves[:4], *halves[5:]]]
+    assert seconds == sorted(seconds) and seconds[4] > seconds[3] > 0
 
 
 def whole_checkpoints(workdir, learners):
@@ -102,15 +162,16 @@ def _is_learner(command):
     return "tfdgan.train" in command and os.path.basename(command[0]).startswith("python") and "-np" not in command
 
 
-def kill_while_saving(workdir, learners, delay):
-    """Start a job that saves at every step, kill -9 its learners `delay` seconds after its second new save."""
-    command = [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000"]
-    command += ["--checkpoint_every=1", "--width_g=128", "--width_d=128"]
+WIDE = ("--width_g=128", "--width_d=128")
+
+
+def start(learners, workdir, *flags):
+    """Start a job that trains on and on in a session of its own; what it says is added to WORKDIR.log."""
+    command = [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000", *flags]
     if learners > 1:
         command = [os.path.join(os.path.dirname(sys.executable), "horovodrun"), "-np", str(learners), *command]
-    before = max(committed(workdir), default=0)
     with open(f"{workdir}.log", "a") as log:
-        job = subprocess.Popen(
+        return subprocess.Popen(
             command,
             cwd=ROOT,
             env=environment(),
@@ -119,58 +180,105 @@ def kill_while_saving(workdir, learners, delay):
             stderr=log,
             start_new_session=True,
         )
-    deadline = time.monotonic() + 120
+
+
+def said(workdir):
+    return pathlib.Path(f"{workdir}.log").read_text()
+
+
+def wait_for_steps(job, workdir):
+    """Wait until a job has said that it has taken steps."""
+    deadline = time.monotonic() + 240
+    while "ms/step" not in said(workdir) and time.monotonic() < deadline and job.poll() is None:
+        time.sleep(0.1)
+
+
+def kill_while_saving(workdir, learners, delay):
+    """Start a job that saves at every step, kill -9 its learners `delay` seconds after its second new save."""
+    before = max(committed(workdir), default=0)
+    job = start(learners, workdir, *WIDE, "--checkpoint_every=1")
+    deadline = time.monotonic() + 240
     while max(committed(workdir), default=0) < before + 2 and time.monotonic() < deadline and job.poll() is None:
         time.sleep(0.005)
+    running = learners_of(job)
     time.sleep(delay)
     reached = max(committed(workdir), default=0)
-    assert reached >= before + 2, pathlib.Path(f"{workdir}.log").read_text()[-3000:]
-    for learner in learners_of(job):
+    assert reached >= before + 2, said(workdir)[-3000:]
+    assert len(running) == learners
+    for learner in running:
         os.kill(learner, signal.SIGKILL)
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
     return reached
 
 
-def test_kill_9_at_20_random_instants_leaves_a_loadable_checkpoint(tmp_path):
-    """17 kills of one learner, two at a time, then 3 of a job of two learners that has to go on each time."""
-    delays = [random.Random(0).uniform(0, 0.3) for _ in range(20)]
-    names = set()
-
-    def one(number):
-        workdir = tmp_path / f"alone-{number}"
-        reached = kill_while_saving(workdir, 1, delays[number])
-        steps = whole_checkpoints(workdir, 1)
-        assert steps[-1] >= reached
-        names.add(tuple(stored(workdir, steps[-1])["learner_000.npz"]))
-
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        list(pool.map(one, range(17)))
-    assert len(names) == 1  # every one holds the same, whole state
-
-    for delay in delays[17:]:
-        reached = kill_while_saving(tmp_path / "pair", 2, delay)
-        assert whole_checkpoints(tmp_path / "pair", 2)[-1] >= reached
-    assert (tmp_path / "pair.log").read_text().count("resuming at step") == 2
-    done = train(
-        2, tmp_path / "pair", "--width_g=128", "--width_d=128", f"--steps={committed(tmp_path / 'pair')[-1] + 1}"
-    )
-    assert "resuming at step" in done.stdout
+def load_newest(workdir, learners):
+    """The newest committed step, after the package itself has loaded each learner's state and the consensus of it."""
+    step = whole_checkpoints(workdir, learners)[-1]
+    config = configuration.load(str(workdir))
+    task, sampler, loaded = trained.load(str(workdir))
+    assert loaded == step and np.isfinite(sampler.samples(4, seed=0)).all()
+    trainer = AdversarialTrainer(*task.build_models((2,)), config, Noise(config.seed, 0), learners)
+    states = []
+    for rank in range(learners):
+        checkpoints = Checkpoints(str(workdir), rank, learners, keep=1)
+        checkpoints.load(step, trainer.state)
+        states.append(arrays(trainer.state))
+        # Two critic updates and one of the generator a step, through every kill.
+        assert [int(player.optimizer.iterations) for player in trainer.players] == [2 * step, step]
+    consensus = checkpoints.consensus(step)
+    assert {name.rsplit("/", 1)[0] for name in consensus} == {"model/generator", "model/critic", "average/generator"}
+    for name, mean in consensus.items():  # so no file is of another step than the others
+        assert np.isfinite(mean).all()
+        everyone = np.stack([state[name].astype(np.float64) for state in states])
+        np.testing.assert_array_equal(everyone.mean(axis=0).astype(mean.dtype), mean)
+    return step
 
 
-def test_sigterm_saves_and_ends_well(tmp_path):
-    job = subprocess.Popen(
-        [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={tmp_path}", "--steps=1000000"],
-        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    for line in job.stdout:
-        if line.startswith("step "):
-            break
+@pytest.mark.parametrize("learners", [1, 2])
+def test_kill_9_at_10_random_instants_leaves_a_loadable_checkpoint(learners, tmp_path):
+    """Each job goes on from the checkpoint that the kill before it left."""
+    workdir, random_delay, kept = tmp_path / "run", random.Random(learners), []
+    for _ in range(10):
+        reached = kill_while_saving(workdir, learners, random_delay.uniform(0, 0.3))
+        kept.append(load_newest(workdir, learners))
+        assert kept[-1] >= reached
+    assert [int(step) for step in re.findall(r"resuming at step (\d+)", said(workdir))] == kept[:-1]
+    done = train(learners if learners > 1 else 0, workdir, *WIDE, f"--steps={kept[-1] + 1}")
+    assert f"resuming at step {kept[-1]}" in done.stdout
+    assert load_newest(workdir, learners) == kept[-1] + 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_one_process_saves_and_ends_well(number, tmp_path):
+    workdir = tmp_path / "run"
+    job = start(1, workdir)
+    wait_for_steps(job, workdir)
+    job.send_signal(number)
+    assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
+    (step,) = re.findall(r"stopped on request at step (\d+); the same command goes on from there", said(workdir))
+    assert committed(workdir) == [int(step)] and load_newest(workdir, 1) == int(step)
+
+
+def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
+    workdir = tmp_path / "run"
+    job = start(2, workdir)
+    wait_for_steps(job, workdir)
+    os.kill(max(learners_of(job)), signal.SIGTERM)
+    assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
+    (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
+    assert committed(workdir) == [int(step)] and load_newest(workdir, 2) == int(step)
+
+
+def test_sigterm_to_the_launcher_saves(tmp_path):
+    """horovodrun passes the signal on and kills after 5 seconds, which is enough at a tick a step."""
+    workdir = tmp_path / "run"
+    job = start(2, workdir, "--log_every=1")
+    wait_for_steps(job, workdir)
     job.terminate()
-    rest = job.stdout.read()
-    assert job.wait() == 0 and "stopped on request at step" in rest, rest
-    step = int(rest.split("stopped on request at step ")[1].split(";")[0])
-    assert committed(tmp_path) == [step]
+    job.wait(timeout=120)
+    (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
+    assert committed(workdir) == [int(step)] and load_newest(workdir, 2) == int(step)
 
 
 BROKEN = """
@@ -194,23 +302,6 @@ def models(config, sample_shape):
     generator, critic = mlp.build(config, sample_shape)
     return generator, keras.Sequential([*critic.layers, BreaksAtStep7()])
 """
-
-
-def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
-    horovodrun = os.path.join(os.path.dirname(sys.executable), "horovodrun")
-    command = [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={tmp_path}/run", "--steps=1000000"]
-    with open(tmp_path / "log", "w") as log:
-        job = subprocess.Popen(
-            [horovodrun, "-np", "2", *command], cwd=ROOT, env=environment(), stdout=log, stderr=log
-        )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while "ms/step" not in (tmp_path / "log").read_text() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    one = max(learners_of(job))
-    os.kill(one, signal.SIGTERM)
-    assert job.wait(timeout=60) == 0, (tmp_path / "log").read_text()[-3000:]
-    step = int((tmp_path / "log").read_text().split("stopped on request at step ")[1].split(";")[0])
-    assert committed(tmp_path / "run") == whole_checkpoints(tmp_path / "run", 2) == [step]
 
 
 def test_nan_names_step_learner_and_checkpoint(tmp_path):

@@ -23,6 +23,8 @@ def parse(argv, define):
     flags.DEFINE_boolean("help", False, "Show this help.", short_name="h", flag_values=flag_values)
     try:
         rest = flag_values(argv)
+    except flags.CantOpenFlagFileError as error:
+        raise UserError(_without_flagfile(error)) from error
     except flags.Error as error:
         raise UserError(str(error).replace("\n", " ")) from error
     if flag_values.help:
@@ -31,6 +33,14 @@ def parse(argv, define):
     if len(rest) > 1:
         raise UserError(f"{rest[1]!r}: flags only, as --name=value")
     return flag_values
+
+
+def _without_flagfile(error):
+    """absl's error with the flag as the user gave it, from the error of the file system that it was raised for."""
+    cause = error.__context__
+    return (
+        f"--flagfile={cause.filename}: cannot be read ({cause.strerror})" if isinstance(cause, OSError) else str(error)
+    )
 
 
 def define_workdir(flag_values):

@@ -21,6 +21,13 @@ def _define(flag_values):
     flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=flag_values)
 
 
+def _why_no_score(task):
+    if len(task.sample_shape) == 3:
+        return "no score is known for this data without an extractor: give --inception=SAVED_MODEL_DIR"
+    shape = "x".join(map(str, task.sample_shape))
+    return f"no score is known for samples of shape {shape}, as --dataset={task.config.dataset} has; use export"
+
+
 def main(argv):
     flag_values = command.parse(argv, _define)
     (workdir,) = command.required(flag_values, "workdir")
@@ -41,7 +48,7 @@ def main(argv):
         sampler, flag_values.samples, flag_values.seed, progress=lambda it: tqdm(it, unit="batch", disable=None)
     )
     if not scores:
-        raise UserError("no score is known for this data without an extractor: give --inception=SAVED_MODEL_DIR")
+        raise UserError(_why_no_score(task))
     print(f"step {step} of {workdir}")
     for score in scores:
         print(score)

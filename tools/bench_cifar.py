@@ -15,14 +15,24 @@ import time
 
 import numpy as np
 import psutil
-from absl import app, flags
+from absl import flags
 
-_DATA_DIR = flags.DEFINE_string("data_dir", "", "Folder of the prepared TFDS set cifar10.")
-_LEARNERS = flags.DEFINE_integer("learners", 8, "Learners.")
-_STEPS = flags.DEFINE_integer("steps", 12, "Steps; the first, which compiles, is left out of the time.")
-_BATCH = flags.DEFINE_integer("batch_size", 64, "Samples per learner and update.")
+from tfdgan import command
 
 _STEP = re.compile(r"step (\d+)/\d+: .* ([\d.e+]+) ms/step \((\d+)% waiting\)")
+
+
+def _define(flag_values):
+    flags.DEFINE_string("data_dir", "", "Folder of the prepared TFDS set cifar10.", flag_values=flag_values)
+    flags.DEFINE_integer("learners", 8, "Learners.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_integer(
+        "steps",
+        12,
+        "Steps; the first, which compiles, is left out of the time.",
+        lower_bound=2,
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer("batch_size", 64, "Samples per learner and update.", lower_bound=1, flag_values=flag_values)
 
 
 def learners_of(job):
@@ -30,10 +40,10 @@ def learners_of(job):
     found = []
     for process in psutil.Process(job.pid).children(recursive=True):
         try:
-            command = process.cmdline()
+            line = process.cmdline()
         except psutil.Error:
             continue
-        if "tfdgan.train" in command and command[0].endswith(("python", "python3")) and "horovodrun" not in command:
+        if "tfdgan.train" in line and line[0].endswith(("python", "python3")) and "horovodrun" not in line:
             found.append(process)
     return found
 
@@ -50,16 +60,17 @@ def sample(job, peaks):
 
 
 def main(argv):
-    del argv
+    flag_values = command.parse(argv, _define)
+    learners, batch, data_dir = flag_values.learners, flag_values.batch_size, flag_values.data_dir
     with tempfile.TemporaryDirectory() as folder:
-        command = [
-            *("horovodrun", "-np", str(_LEARNERS.value), sys.executable, "-m", "tfdgan.train"),
-            *("--flagfile=configs/cifar.flags", f"--workdir={folder}/run", f"--steps={_STEPS.value}"),
-            *(f"--batch_size={_BATCH.value}", "--log_every=1", "--eval_every=0", "--checkpoint_every=0"),
-            *([f"--data_dir={_DATA_DIR.value}"] if _DATA_DIR.value else []),
+        line = [
+            *("horovodrun", "-np", str(learners), sys.executable, "-m", "tfdgan.train"),
+            *("--flagfile=configs/cifar.flags", f"--workdir={folder}/run", f"--steps={flag_values.steps}"),
+            *(f"--batch_size={batch}", "--log_every=1", "--eval_every=0", "--checkpoint_every=0"),
+            *([f"--data_dir={data_dir}"] if data_dir else []),
         ]
         with open(os.path.join(folder, "log"), "w+") as log:
-            job = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
+            job = subprocess.Popen(line, stdout=log, stderr=subprocess.STDOUT)
             peaks = {}
             while job.poll() is None:
                 sample(job, peaks)
@@ -72,7 +83,7 @@ def main(argv):
     milliseconds, waiting = np.median(steps, axis=0)
     rss, pss = np.array(list(peaks.values())).max(axis=0)
     print(
-        f"{_LEARNERS.value} learners, batch {_BATCH.value}: {milliseconds:.0f} ms a step (median of {len(steps)}), ",
+        f"{learners} learners, batch {batch}: {milliseconds:.0f} ms a step (median of {len(steps)}), ",
         end="",
     )
     print(
@@ -81,4 +92,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.run(main, sys.argv)

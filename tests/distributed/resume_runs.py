@@ -1,9 +1,11 @@
-"""Whole and halved runs of every strategy, for test_resume.py.
+"""Whole and halved runs, for test_resume.py.
 
-horovodrun -np 4 python resume_runs.py first|second FOLDER
+horovodrun -np N python resume_runs.py first|second FOLDER NAME...
 """
 
 import sys
+
+import numpy as np
 
 from tfdgan import train
 
@@ -11,20 +13,42 @@ TINY = [
     *("--dataset=gaussians", "--model=mlp", "--latent_size=2", "--width_g=16", "--width_d=16", "--batch_size=16"),
     *("--critic_steps=2", "--log_every=5", "--eval_every=0", "--topology=ring", "--keep_checkpoints=2"),
 ]
-STRATEGIES = {
+_DCGAN = ["--model=dcgan", "--latent_size=8", "--width_g=4", "--width_d=4", "--batch_size=4", "--critic_steps=1"]
+RUNS = {
     "ring": [],
     "random": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16"],
     "centralized": ["--strategy=centralized"],
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
     "local": ["--strategy=local", "--ema_decay=0"],
 }
+MORE_RUNS = {
+    "alternating": ["--update=alternating"],
+    "mix_after_update": ["--mix_after=update"],
+    "decay": ["--learning_rate_decay=linear"],
+    "batch_norm": ["--dataset=digits", *_DCGAN],
+    "stream": ["--dataset=resume_runs:stream"],
+}
+REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}
+
+# Taken up at the middle of the whole run, as if its later checkpoint had never been; the others stop there by --steps.
+# Decay depends on the last step, so there the second half has to be the same command.
+CUT = ("alternating", "mix_after_update", "decay", "stream", "cifar10")
 
 
-def main(job, folder):
-    for name, flags in STRATEGIES.items():
-        for run, steps in (("whole", 20), ("halves", 10)) if job == "first" else (("halves", 20),):
+def stream():
+    """100 points: 50 for each of two learners, of which a step takes 32, so that halves meet inside an epoch."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.from_tensor_slices(np.random.default_rng(0).standard_normal((100, 2)))
+
+
+def main(job, folder, *names):
+    for name in names:
+        first = [("whole", 20)] if name in CUT else [("whole", 20), ("halves", 10)]
+        for run, steps in first if job == "first" else [("halves", 20)]:
             workdir = f"{folder}/{name}-{run}"
-            train.main(["train", *TINY, *flags, f"--workdir={workdir}", f"--steps={steps}", "--checkpoint_every=10"])
+            flags = [*TINY, *{**RUNS, **MORE_RUNS, **REAL_DATA_RUNS}[name], f"--workdir={workdir}", f"--steps={steps}"]
+            train.main(["train", *flags, "--checkpoint_every=10"])
 
 
 if __name__ == "__main__":

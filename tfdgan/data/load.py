@@ -25,7 +25,7 @@ def load(config, rank=0, size=1):
     elif name.startswith("folder:"):
         source = folder.load(os.path.expanduser(name.removeprefix("folder:")), image_size=config.image_size, **shard)
     elif factories.is_reference(name):
-        source = from_user(factories.load("dataset", name)(), **shard)
+        source = from_user(factories.load("dataset", name)(), name=name, **shard)
     else:
         source = tfds_images.load(name, data_dir=config.data_dir, image_size=config.image_size, **shard)
     return source

@@ -102,37 +102,45 @@ class RecordSource:
         return self._records.map(self._decode, num_parallel_calls=2, deterministic=True).batch(batch)
 
 
-def from_user(data, rank=0, size=1, partition="iid"):
+def from_user(data, rank=0, size=1, partition="iid", name="given"):
     """A learner's shard of the user's own data.
 
     Args:
       data: samples as an array [n, ...], a pair (samples, labels), or a finite tf.data.Dataset of samples with
         a known cardinality. Values are taken as they are.
+      rank, size, partition: which part of how many, and how they are made.
+      name: what --dataset names it by, for errors.
     """
     if isinstance(data, tf.data.Dataset):
         if not isinstance(data.element_spec, tf.TensorSpec):
             raise UserError(
-                f"dataset: its elements are {type(data.element_spec).__name__}s; map them to one sample each"
+                f"--dataset={name}: its elements are {type(data.element_spec).__name__}s; map them to one sample each"
             )
         total = int(data.cardinality())
         if total < 0:
-            raise UserError("dataset: its cardinality is unknown or infinite; give a finite one (assert_cardinality)")
+            raise UserError(
+                f"--dataset={name}: its cardinality is unknown or infinite; give a finite one (assert_cardinality)"
+            )
         if partition == "by_label":
             raise UserError(
-                "--partition=by_label: a tf.data.Dataset of samples has no labels; return (samples, labels)"
+                f"--partition=by_label: --dataset={name} is a tf.data.Dataset without labels; return (samples, labels)"
             )
         shard = data.take(total // size * size).shard(size, rank)
         return RecordSource(shard, total // size, lambda sample: tf.cast(sample, tf.float32))
     samples, labels = data if isinstance(data, tuple) else (data, None)
     samples = np.asarray(samples)
     if samples.ndim < 2 or samples.dtype.kind not in "fiu":
-        raise UserError(f"dataset: an array of {samples.dtype} and shape {samples.shape}; give numbers [n, ...]")
+        raise UserError(
+            f"--dataset={name}: an array of {samples.dtype} and shape {samples.shape}; give numbers [n, ...]"
+        )
     if labels is None:
         if partition == "by_label":
-            raise UserError("--partition=by_label: the dataset has no labels; return (samples, labels)")
+            raise UserError(f"--partition=by_label: --dataset={name} has no labels; return (samples, labels)")
         labels = np.zeros(len(samples), np.int64)
     labels = np.asarray(labels)
     if labels.shape != samples.shape[:1]:
-        raise UserError(f"dataset: {len(samples)} samples but labels of shape {labels.shape}; give one number each")
+        raise UserError(
+            f"--dataset={name}: {len(samples)} samples but labels of shape {labels.shape}; give one number each"
+        )
     mine = parts.indices(labels, rank, size, partition)
     return ArraySource(samples[mine], labels[mine])

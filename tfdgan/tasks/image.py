@@ -31,6 +31,7 @@ class ImageTask:
     def __init__(self, config, generator=None, critic=None, samples=None):
         self.config, self._models, self._samples = config, (generator, critic), samples
         self._moments = {}  # of the real data, by extractor
+        self.sample_shape = None  # known once the models are built
         if (config.model == "given") != (generator is not None and critic is not None):
             raise UserError("models: pass generator and critic together, with model='given' in the Config")
         if (config.dataset == "given") != (samples is not None):
@@ -70,14 +71,18 @@ class ImageTask:
 
     def build_models(self, sample_shape):
         """(generator, critic), built, equal on every learner."""
+        self.sample_shape = tuple(sample_shape)
         if self.config.model != "given":
             return models.build(self.config, sample_shape)
         models.check_pair(*self._models, self.config.latent_size, sample_shape)
         return self._models
 
     def picture(self, sampler, number=None, seed=0):
-        """Fixed latents' samples as one picture, uint8 [h, w, 1 or 3]; None if they cannot be drawn."""
-        shape = sampler.generator.output_shape[1:]
+        """Fixed latents' samples as one picture, uint8 [h, w, 1 or 3]; None if they cannot be drawn.
+
+        Not by the generator's own output_shape, which only Sequential and functional models have.
+        """
+        shape = self.sample_shape
         if len(shape) == 3 and shape[-1] in (1, 3):
             return pictures.grid(sampler.samples(number or _PICTURE, seed, "picture"))
         if shape == (2,):

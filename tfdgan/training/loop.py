@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import threading
 
 import horovod.tensorflow as hvd
 import tensorflow as tf
@@ -217,11 +218,16 @@ class _Run:
 
 
 class _StopRequest:
-    """SIGTERM and Ctrl-C become a request that the next tick shares; a second one ends the process."""
+    """SIGTERM and Ctrl-C become a request that the next tick shares; a second one ends the process.
+
+    Python lets only the main thread take signals, so training in another thread leaves them as they are.
+    """
 
     def __enter__(self):
         self.requested = False
-        self._former = {number: signal.signal(number, self._note) for number in (signal.SIGTERM, signal.SIGINT)}
+        is_main = threading.current_thread() is threading.main_thread()
+        taken = (signal.SIGTERM, signal.SIGINT) if is_main else ()
+        self._former = {number: signal.signal(number, self._note) for number in taken}
         return self
 
     def __exit__(self, *_):

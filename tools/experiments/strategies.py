@@ -13,14 +13,11 @@ import subprocess
 import sys
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from matplotlib.figure import Figure
 
-_PROBLEM = flags.DEFINE_enum("problem", "gaussians", ["gaussians", "digits"], "Which configuration.")
-_SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.")
-_LEARNERS = flags.DEFINE_integer("learners", 4, "Learners.")
-_SCALE = flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", required=True)
+from tfdgan import command
+from tfdgan.errors import UserError
 
 _STRATEGIES = {
     "local": ["--strategy=local"],
@@ -32,21 +29,29 @@ _STEPS = {"gaussians": 20_000, "digits": 2_500}
 _EVERY = {"gaussians": 2_000, "digits": 250}
 
 
-def run(problem, name, seed, steps, output):
+def _define(flag_values):
+    flags.DEFINE_enum("problem", "gaussians", list(_STEPS), "Which configuration.", flag_values=flag_values)
+    flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.", flag_values=flag_values)
+    flags.DEFINE_integer("learners", 4, "Learners.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.", flag_values=flag_values)
+    flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
+
+
+def run(problem, name, seed, steps, learners, output):
     """Train one strategy with one seed, unless that is done; returns its scores, a list of dicts."""
     workdir = os.path.join(output, f"{name}-{seed}")
     if not scores_at(read_scores(workdir), steps):
-        command = [
-            *("horovodrun", "-np", str(_LEARNERS.value), sys.executable, "-m", "tfdgan.train"),
+        line = [
+            *("horovodrun", "-np", str(learners), sys.executable, "-m", "tfdgan.train"),
             f"--flagfile=configs/{problem}.flags",
             *_STRATEGIES[name],
             *(f"--seed={seed}", f"--workdir={workdir}", f"--steps={steps}"),
             *(f"--eval_every={_EVERY[problem]}", f"--checkpoint_every={_EVERY[problem]}"),
         ]
-        print(" ".join(command), flush=True)
+        print(" ".join(line), flush=True)
         os.makedirs(workdir, exist_ok=True)
         with open(os.path.join(workdir, "log.txt"), "a") as log:
-            subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+            subprocess.run(line, check=True, stdout=log, stderr=subprocess.STDOUT)
     return read_scores(workdir)
 
 
@@ -64,11 +69,11 @@ def scores_at(scores, step):
 
 
 def table(results, steps):
-    """A markdown table: a row a strategy, mean and range over seeds at the last step."""
+    """A markdown table: a row a strategy, mean and range over seeds at the last step, time with set-up and scores."""
     names = list(scores_at(next(iter(results.values()))[0], steps))
     lines = [
-        f"| strategy | {' | '.join(names)} | seconds |",
-        "|---" * (len(names) + 2) + "|",
+        f"| strategy | {' | '.join(names)} | seconds | steps/s |",
+        "|---" * (len(names) + 3) + "|",
     ]
     for strategy, runs in results.items():
         cells = []
@@ -76,8 +81,8 @@ def table(results, steps):
             values = [scores_at(scores, steps)[name] for scores in runs]
             spread = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
             cells.append(f"{np.mean(values):.3g}{spread}")
-        seconds = [max(score["seconds"] for score in scores) for scores in runs]
-        lines.append(f"| {strategy} | {' | '.join(cells)} | {np.mean(seconds):.0f} |")
+        seconds = np.mean([max(score["seconds"] for score in scores) for scores in runs])
+        lines.append(f"| {strategy} | {' | '.join(cells)} | {seconds:.0f} | {steps / seconds:.3g} |")
     return "\n".join(lines) + "\n"
 
 
@@ -99,13 +104,17 @@ def plot(results, path):
 
 
 def main(argv):
-    del argv
-    problem, output = _PROBLEM.value, _OUTPUT.value
-    steps = max(_EVERY[problem], round(_STEPS[problem] * _SCALE.value))
+    flag_values = command.parse(argv, _define)
+    (output,) = command.required(flag_values, "output")
+    problem = flag_values.problem
+    for seed in flag_values.seeds:
+        if not seed.isdecimal():
+            raise UserError(f"--seeds={','.join(flag_values.seeds)}: give whole numbers, as 0,1,2")
+    steps = max(_EVERY[problem], round(_STEPS[problem] * flag_values.scale))
     results = {name: [] for name in _STRATEGIES}
-    for seed in _SEEDS.value:
+    for seed in flag_values.seeds:
         for name in _STRATEGIES:
-            results[name].append(run(problem, name, seed, steps, output))
+            results[name].append(run(problem, name, seed, steps, flag_values.learners, output))
             done = {name: runs for name, runs in results.items() if runs}
             with open(os.path.join(output, "table.md"), "w") as file:
                 file.write(table(done, steps))
@@ -114,4 +123,4 @@ def main(argv):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    command.run(main, sys.argv)
