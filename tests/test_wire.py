@@ -329,6 +329,17 @@ def test_before_the_start_a_mix_is_an_error():
     assert "has not been started" in Mix().wait(5).message
 
 
+def test_a_learner_gives_signs_of_life(serve):
+    end = peer.connect(serve(timeout=1.0), KEY)
+    begun = time.monotonic()
+    assert peer.read(end, 64) == peer.frame(kind=peer.PULSE, **BLANK, shapes=0)
+    assert time.monotonic() - begun < 0.5
+    assert library.silent_for(0) > 0
+    before = library.silent_for(0)
+    end.sendall(peer.frame(kind=peer.PULSE))
+    wait_until(lambda: library.silent_for(0) < before)
+
+
 def test_letters_of_any_length(serve):
     end = peer.connect(serve(), KEY)
     body = os.urandom(100_000)

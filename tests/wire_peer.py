@@ -8,7 +8,7 @@ import struct
 
 MAGIC = b"tfdgan01"
 FRAME = struct.Struct("<IBBBBIIIIQQqQQ")
-DATA, CREDIT, HOLD, DROP, LETTER = 1, 2, 3, 4, 5
+DATA, CREDIT, HOLD, DROP, LETTER, PULSE = 1, 2, 3, 4, 5, 6
 FLOAT32 = 1
 WORD = 0x67646674
 

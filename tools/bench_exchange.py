@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from tfdgan import command
 from tfdgan.errors import UserError
 
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PARTS = ("sizes", "slow", "overlap")
 _BYTES = ("1000", "10000", "100000", "1000000", "4000000", "10000000", "100000000")
 
@@ -32,9 +33,8 @@ def _define(flag_values):
 
 def measure(learners, *arguments):
     """What learner 0 of a fresh job found."""
-    script = os.path.join(os.path.dirname(__file__), "exchange", "learner.py")
-    line = ["horovodrun", "-np", str(learners), sys.executable, script, *map(str, arguments)]
-    done = subprocess.run(line, capture_output=True, text=True)
+    line = ["horovodrun", "-np", str(learners), sys.executable, "-m", "tools.exchange.learner", *map(str, arguments)]
+    done = subprocess.run(line, cwd=_ROOT, capture_output=True, text=True)
     found = [part.partition("RESULT ")[2] for part in done.stdout.splitlines() if "RESULT " in part]
     if not found:
         raise UserError(f"{' '.join(line)} failed: {(done.stderr or done.stdout)[-1500:]}")

@@ -25,6 +25,11 @@ def start(backend, timeout, on_peer_loss):
     return backend
 
 
+def lost():
+    """{rank: why} of learners that the backend knows to be lost."""
+    return library.lost() if bootstrap.is_started() else {}
+
+
 @functools.cache
 def resolve(backend):
     """ "auto" becomes "native" if that loads on every learner, else "horovod", which is said once.

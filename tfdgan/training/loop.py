@@ -7,6 +7,7 @@ import threading
 
 import horovod.tensorflow as hvd
 import tensorflow as tf
+from horovod.common.exceptions import HorovodInternalError
 
 from tfdgan import __version__, distributed, files
 from tfdgan import config as configuration
@@ -54,11 +55,15 @@ def train(config, task):
     start = run.start()
     with distributed.together():
         run.open(start)
-    distributed.gather_among_the_left(assembly)
+    distributed.gather_by(assembly)
     try:
         return run.steps(source, start)
+    except LocalFault as error:
+        raise LocalFault(f"{error}; last good checkpoint: {run.last_good()}") from error
+    except (tf.errors.OpError, HorovodInternalError) as error:
+        raise run.explained(error) from error
     finally:
-        distributed.gather_among_the_left(None)
+        distributed.gather_by(None)
 
 
 _TRAINERS = {"adversarial": AdversarialTrainer}
@@ -119,7 +124,7 @@ class _Run:
         reached, sampler = start, None
         with _StopRequest() as stop:
             for step in range(start, config.steps):
-                ticker.add(self._step(step, next(batches)))
+                ticker.add(trainer.step(tf.constant(step, tf.int64), next(batches)))
                 reached, last = step + 1, step + 1 == config.steps
                 scores_now = config.eval_every > 0 and _due(reached, config.eval_every, last)
                 save_now = _due(reached, config.checkpoint_every, last)
@@ -142,14 +147,14 @@ class _Run:
         self._end(reached)
         return sampler
 
-    def _step(self, step, batch):
-        try:
-            return self._trainer.step(tf.constant(step, tf.int64), batch)
-        except tf.errors.OpError as error:
-            found = re.search(r"gossip: [^\n]*", error.message)
-            if not found:
-                raise
-            raise LocalFault(f"{found.group()}; last good checkpoint: {self._last_good()}") from error
+    def explained(self, error):
+        """What a failed exchange or collective comes to: a `LocalFault` that names who is lost, or the error itself."""
+        found = re.search(r"gossip: [^\n]*", str(error))
+        if not found and "Horovod has been shut down" not in str(error):
+            return error
+        lost = "; ".join(f"learner {rank} {why}" for rank, why in backends.lost().items())
+        what = found.group() if found else f"Horovod has ended, {lost or 'some learner has left the job'}"
+        return LocalFault(f"{what}; last good checkpoint: {self.last_good()}")
 
     def _meet_losses(self, step):
         """Say which learners have been lost since the last tick, and go on without them."""
@@ -187,10 +192,10 @@ class _Run:
     def _fault(self, step, learner):
         return TrainingFault(
             f"NaN or Inf in a loss or gradient at step {step} on learner {learner}; "
-            f"last good checkpoint: {self._last_good()}"
+            f"last good checkpoint: {self.last_good()}"
         )
 
-    def _last_good(self):
+    def last_good(self):
         committed = self._checkpoints.committed()
         return self._checkpoints.folder(committed[-1]) if committed else "none was saved yet"
 
@@ -253,11 +258,11 @@ def _light():
 
 
 def _start_gossip(config):
-    """Set up what carries the mixes. Returns the `Assembly` by which to gather if learners may be lost, or None."""
+    """Set up what carries the mixes. Returns the `Assembly` that the native exchange offers, or None."""
     if not config.gossips or hvd.size() == 1:
         return None
-    backends.start(config.gossip_backend, config.gossip_timeout, config.on_peer_loss)
-    return Assembly(config.gossip_timeout) if config.on_peer_loss == "degrade" else None
+    backend = backends.start(config.gossip_backend, config.gossip_timeout, config.on_peer_loss)
+    return Assembly(config.gossip_timeout, config.on_peer_loss == "degrade") if backend == "native" else None
 
 
 def _check_same(config):

@@ -1,8 +1,8 @@
 """What a learner of tools/bench_exchange.py does: one measurement; learner 0 prints it as a line of JSON.
 
-horovodrun -np N python tools/exchange/learner.py sizes NUMBERS...
-horovodrun -np N python tools/exchange/learner.py slow BACKEND
-horovodrun -np 2 python tools/exchange/learner.py overlap MILLISECONDS
+horovodrun -np N python -m tools.exchange.learner sizes NUMBERS...
+horovodrun -np N python -m tools.exchange.learner slow BACKEND
+horovodrun -np 2 python -m tools.exchange.learner overlap MILLISECONDS
 """
 
 import json
@@ -15,11 +15,11 @@ import time
 import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
-from plain import PlainRing
 
 from tfdgan import distributed, gossip
 from tfdgan.gossip import topology
 from tfdgan.gossip.native import bootstrap, library
+from tools.exchange.plain import PlainRing
 
 
 def mixer(numbers, backend, wire=None):

@@ -1,7 +1,7 @@
-"""Gathering values from the learners that are left, by letters between all of them.
+"""Gathering values by letters between all learners, so that one which is gone or stands still is named.
 
-Horovod's collectives need every learner of the job. A job that is to outlive some of them (`--on_peer_loss=degrade`)
-gathers its ticks and checkpoints by this instead. It costs a connection between any two learners.
+A Horovod collective waits for every learner without saying for whom, and ends with any of them. This costs a
+connection between any two learners instead.
 """
 
 import itertools
@@ -13,22 +13,24 @@ import horovod.tensorflow as hvd
 from tfdgan.errors import LocalFault
 from tfdgan.gossip.native import library
 
-_PEEK = 0.02  # seconds to wait for one learner before looking at the next
+_PEEK = 0.05  # seconds to wait for one learner before looking at the next
 
 
 class Assembly:
     """The learners that are left, and what they agree on.
 
-    Two rounds of letters a gathering: values, then who got whose. So all agree on the values and on who is lost, if
-    at most one learner is lost in the course of one gathering; a second one ends up lost in the next.
+    A learner is lost whose connection has ended, or whose process has given no sign of life for `timeout` seconds;
+    one that merely takes its time is waited for. With `degrade` the others agree on who is lost by a second round
+    of letters (who got whose), which holds if at most one learner is lost in the course of one gathering; a second
+    one ends up lost in the next.
 
     Args:
-      timeout: `gossip_timeout`; a learner that does not write for twice as long is lost. Twice, since it may have
-        waited once for another that is lost.
+      timeout: `gossip_timeout`, seconds.
+      degrade: go on among those left; else any loss is an error.
     """
 
-    def __init__(self, timeout):
-        self._rank, self._size, self._patience = hvd.rank(), hvd.size(), 2 * timeout
+    def __init__(self, timeout, degrade):
+        self._rank, self._size, self._timeout, self.degrades = hvd.rank(), hvd.size(), timeout, degrade
         self._numbers = itertools.count()
         self._lost = {}
 
@@ -46,38 +48,40 @@ class Assembly:
         """[value of each learner in `ranks`], on every one of them; any picklable value.
 
         Raises:
-          LocalFault: learner 0 is lost, which alone writes what the job leaves behind.
+          LocalFault: a learner is lost; with `degrade` only for learner 0, which alone writes what the job leaves.
         """
-        lost = {**library.lost(), **self._lost}
-        values, heard = self._round((value, lost))
-        lost |= heard
-        letters = {rank: of_rank for rank, (of_rank, _) in values.items()}
-        views, heard = self._round((set(letters), lost), lost)
-        lost |= heard
-        for _, theirs in views.values():
-            lost |= theirs
-        for rank, why in lost.items():
-            library.give_up(rank, why)
-        self._lost |= lost
-        if 0 in self._lost:
-            raise LocalFault(f"learner 0 is lost, which keeps logs and checkpoints: {self._lost[0]}")
-        return [letters[rank] for rank in self.ranks]
+        values, lost = self._round(value, {**library.lost(), **self._lost})
+        if self.degrades:
+            views, lost = self._round(set(values), lost)
+            for rank in set().union(*(set(self.ranks) - view for view in views.values())):
+                lost.setdefault(rank, "left while others were still told of it")
+            for rank, why in lost.items():
+                library.give_up(rank, why)
+            self._lost |= lost
+        fatal = min(lost, default=None) if not self.degrades else 0 if 0 in self._lost else None
+        if fatal is not None:
+            raise LocalFault(f"gossip: learner {fatal} {lost[fatal]}")
+        return [values[rank] for rank in self.ranks]
 
-    def _round(self, mine, lost=None):
-        """({rank: letter}, {rank: why}): letters from everybody left, and those who have turned out to be lost."""
-        lost = dict(lost or mine[1])
-        number, body = next(self._numbers), pickle.dumps(mine)
-        waiting = [rank for rank in self.ranks if rank != self._rank and rank not in lost]
-        for rank in waiting:
+    def _round(self, mine, lost):
+        """({rank: value}, {rank: why}): what everybody left sent, and who is lost by anybody's knowledge."""
+        lost, number = dict(lost), next(self._numbers)
+        others = [rank for rank in self.ranks if rank != self._rank and rank not in lost]
+        body = pickle.dumps((mine, lost))
+        for rank in others:
             library.send_letter(rank, number, body)
-        letters, until = {self._rank: mine}, time.monotonic() + self._patience
-        while waiting := [rank for rank in waiting if rank not in letters and rank not in lost]:
+        values, begun = {self._rank: mine}, time.monotonic()
+        while waiting := [rank for rank in others if rank not in values and rank not in lost]:
             for rank in waiting:
                 letter = library.take_letter(rank, number, _PEEK)
                 if letter is not None:
-                    letters[rank] = pickle.loads(letter)
-                    lost |= letters[rank][1]
-                elif time.monotonic() > until:
-                    lost.setdefault(rank, f"is late: learner {self._rank} had no word of it for {self._patience:g} s")
+                    values[rank], theirs = pickle.loads(letter)
+                    lost |= theirs
+                    continue
+                silent = library.silent_for(rank)
+                if (time.monotonic() - begun if silent is None else silent) > self._timeout:
+                    lost.setdefault(rank, f"is late: no sign of life for {self._timeout:g} s")
             lost |= library.lost()
-        return {rank: letter for rank, letter in letters.items() if rank not in lost}, lost
+            if lost and not self.degrades:
+                break
+        return {rank: value for rank, value in values.items() if rank not in lost}, lost

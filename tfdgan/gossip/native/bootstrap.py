@@ -38,6 +38,10 @@ def start(timeout=60.0, on_peer_loss="fail"):
         raise UserError(f"native exchange: runs already, with timeout and on_peer_loss {_started}")
 
 
+def is_started():
+    return _started is not None
+
+
 def start_if_needed():
     """Start with the default options unless it runs already."""
     if _started is None:

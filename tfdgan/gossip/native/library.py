@@ -39,6 +39,7 @@ def functions():
         "tfdgan_send_letter": (None, [size, number, text, number]),
         "tfdgan_take_letter": (ctypes.c_longlong, [size, number, ctypes.c_double]),
         "tfdgan_read_letter": (None, [ctypes.c_void_p]),
+        "tfdgan_silent_for": (ctypes.c_double, [size]),
         "tfdgan_give_up": (None, [size, text]),
     }
     for name, (result, arguments) in types.items():
@@ -104,6 +105,12 @@ def take_letter(rank, number, seconds):
     body = ctypes.create_string_buffer(max(count, 1))
     functions().tfdgan_read_letter(body)
     return body.raw[:count]
+
+
+def silent_for(rank):
+    """Seconds since a learner's process gave a sign of life; None before it was connected."""
+    seconds = functions().tfdgan_silent_for(rank)
+    return None if seconds < 0 else seconds
 
 
 def give_up(rank, why):

@@ -128,6 +128,11 @@ long long tfdgan_take_letter(int peer, unsigned long long number, double seconds
 
 void tfdgan_read_letter(char* to) { std::memcpy(to, letter.data(), letter.size()); }
 
+double tfdgan_silent_for(int peer) {
+  const auto transport = tfdgan::ProcessTransport();
+  return transport ? transport->SilentFor(peer) : -1;
+}
+
 void tfdgan_give_up(int peer, const char* why) {
   if (const auto transport = tfdgan::ProcessTransport()) transport->GiveUp(peer, why);
 }

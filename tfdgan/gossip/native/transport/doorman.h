@@ -2,6 +2,7 @@
 #ifndef TFDGAN_TRANSPORT_DOORMAN_H_
 #define TFDGAN_TRANSPORT_DOORMAN_H_
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -33,7 +34,7 @@ class Doorman {
   bool OnEvent(int socket, uint32_t events);
   // Ends handshakes that take too long.
   void Expire(Clock::time_point now);
-  // Connections that did not prove to be of this job.
+  // Connections that did not prove to be of this job. From any thread.
   uint64_t refused() const { return refused_; }
 
  private:
@@ -62,7 +63,7 @@ class Doorman {
   Admitted admitted_;
   Failed failed_;
   std::map<int, Visitor> visitors_;  // by socket
-  uint64_t refused_ = 0;
+  std::atomic<uint64_t> refused_{0};
 };
 
 }  // namespace tfdgan

@@ -22,6 +22,7 @@ enum class Kind : uint8_t {
   kHold = 3,    // the sender is alive and itself waits for others
   kDrop = 4,    // the sender has given the receiver up
   kLetter = 5,  // a piece of a letter: `sequence` its number, `elements` its bytes in all
+  kPulse = 6,   // the sender's process runs
 };
 
 // In the byte order of the hosts, which must be little-endian. A stream is what one peer sends for one gossip round

@@ -79,7 +79,7 @@ void Link::CloseGently() {
   setsockopt(socket_, SOL_SOCKET, SO_LINGER, &wait, sizeof wait);
 }
 
-std::string Link::Read(Reader* reader, Pool* pool, uint64_t* bytes) {
+std::string Link::Read(Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
   for (int i = 0; i < kReadsInARow; ++i) {
     // The next header rides on the read of a payload's end.
     iovec parts[2];

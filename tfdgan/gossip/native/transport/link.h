@@ -4,6 +4,7 @@
 
 #include <sys/uio.h>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -79,7 +80,7 @@ class Link {
 
   // Reads what is there, up to a limit that keeps other connections served. Empty if all is well, else why the
   // connection ends.
-  std::string Read(Reader* reader, Pool* pool, uint64_t* bytes);
+  std::string Read(Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
   // Ends it so that what was sent still arrives.
   void CloseGently();
 

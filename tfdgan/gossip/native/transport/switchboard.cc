@@ -108,6 +108,7 @@ void Switchboard::Cancel(uint64_t id) {
 }
 
 Verdict Switchboard::Admit(int peer, const Header& header) {
+  settings_.on_sign(peer);
   if (header.magic != kMagic || header.bytes > kChunkBytes || peers_[peer].lost) return Verdict::kRefuse;
   switch (header.kind) {
     case Kind::kData: return AdmitData(peer, header);
@@ -117,6 +118,7 @@ Verdict Switchboard::Admit(int peer, const Header& header) {
       return header.bytes || !fits ? Verdict::kRefuse : Verdict::kKeep;
     }
     case Kind::kHold:
+    case Kind::kPulse:
     case Kind::kDrop: return header.bytes ? Verdict::kRefuse : Verdict::kKeep;
     case Kind::kLetter: {
       const Peer& from = peers_[peer];
@@ -198,7 +200,7 @@ void Switchboard::Deliver(int peer, const Header& header, Block payload) {
     }
   } else if (header.kind == Kind::kDrop) {
     FailAll({Code::kGone, "gossip: " + Who(peer) + " has given this learner up as late"});
-  } else {
+  } else if (header.kind == Kind::kLetter) {
     from.letter_number = header.sequence;
     if (header.bytes) from.letter.append(payload.get(), header.bytes);
     if (payload) pool_.Give(std::move(payload));

@@ -28,6 +28,7 @@ class Switchboard : public Link::Reader {
     Clock::duration timeout = std::chrono::seconds(60);
     bool degrade = false;  // give a lost peer's weight back to self and go on
     std::function<void(int peer, uint64_t number, std::string letter)> on_letter;
+    std::function<void(int peer)> on_sign;  // of life: anything from a peer
   };
 
   explicit Switchboard(Settings settings);
@@ -51,6 +52,8 @@ class Switchboard : public Link::Reader {
   void GiveUp(int peer, const std::string& why);
   bool IsLost(int peer) const { return peers_[peer].lost; }
   const std::map<int, std::string>& losses() const { return losses_; }
+  // A sign of life to a peer.
+  void Pulse(int peer);
   // Gives up peers that are late; tells peers if this learner itself waits for others.
   void CheckTime(Clock::time_point now);
   // Finishes what is complete or has failed.

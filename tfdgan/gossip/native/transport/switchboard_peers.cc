@@ -20,6 +20,14 @@ void Switchboard::SendLetter(int peer, uint64_t number, std::shared_ptr<const st
   eager_.insert(peer);
 }
 
+void Switchboard::Pulse(int peer) {
+  if (peers_[peer].lost) return;
+  Header pulse;
+  pulse.kind = Kind::kPulse;
+  peers_[peer].control.push_back({pulse, nullptr, 0});
+  eager_.insert(peer);
+}
+
 void Switchboard::Fill(int p, Outbox* outbox) {
   Peer& peer = peers_[p];
   for (; !peer.control.empty() && !outbox->full(); peer.control.pop_front()) {

@@ -38,6 +38,10 @@ void Transport::Start(const Options& options) {
     letters_[{peer, number}] = std::move(letter);
     changed_.notify_all();
   };
+  settings.on_sign = [this](int peer) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    signs_[peer] = Clock::now();
+  };
   switchboard_ = std::make_unique<Switchboard>(std::move(settings));
   links_.resize(options.learners.size());
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -58,6 +62,8 @@ void Transport::Start(const Options& options) {
         event.data.fd = socket;
         epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
         switchboard_->eager().insert(peer);
+        std::lock_guard<std::mutex> lock(mutex_);
+        signs_[peer] = Clock::now();
         return true;
       },
       [this](int peer, const std::string& why) {
@@ -81,9 +87,9 @@ void Transport::Stop() {
 uint64_t Transport::Submit(Request request) {
   const uint64_t channel = HashOf(request.channel);
   const auto shared = std::make_shared<Request>(std::move(request));
+  ++calls_;
   std::unique_lock<std::mutex> lock(mutex_);
   const uint64_t id = ++last_id_, sequence = sequences_[channel]++;
-  ++counters_.calls;
   const bool first = commands_.empty();
   commands_.push_back([=] { switchboard_->Begin(id, channel, sequence, std::move(*shared)); });
   lock.unlock();
@@ -96,8 +102,7 @@ void Transport::Cancel(uint64_t id) {
 }
 
 Transport::Counters Transport::Count() const {
-  std::lock_guard<std::mutex> lock(mutex_);
-  return counters_;
+  return {sent_, received_, doorman_.refused(), protocol_errors_, calls_};
 }
 
 std::vector<std::pair<int, std::string>> Transport::Lost() const {
@@ -119,6 +124,12 @@ bool Transport::TakeLetter(int peer, uint64_t number, double seconds, std::strin
   *letter = std::move(found->second);
   letters_.erase(found);
   return true;
+}
+
+double Transport::SilentFor(int peer) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  const auto sign = signs_.find(peer);
+  return sign == signs_.end() ? -1 : std::chrono::duration<double>(Clock::now() - sign->second).count();
 }
 
 void Transport::GiveUp(int peer, const std::string& why) {
@@ -165,6 +176,9 @@ void Transport::Run() {
       checked = now;
       doorman_.Expire(now);
       switchboard_->CheckTime(now);
+      for (size_t peer = 0; peer < links_.size(); ++peer) {
+        if (links_[peer]) switchboard_->Pulse(static_cast<int>(peer));
+      }
     }
     FlushAll();
     Publish();
@@ -257,10 +271,6 @@ void Transport::Close(int peer) {
 
 void Transport::Publish() {
   std::lock_guard<std::mutex> lock(mutex_);
-  counters_.bytes_sent = sent_;
-  counters_.bytes_received = received_;
-  counters_.protocol_errors = protocol_errors_;
-  counters_.connections_refused = doorman_.refused();
   if (lost_.size() == switchboard_->losses().size()) return;
   lost_ = switchboard_->losses();
   changed_.notify_all();

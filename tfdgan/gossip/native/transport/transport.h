@@ -67,6 +67,9 @@ class Transport {
   void SendLetter(int peer, uint64_t number, std::string letter);
   // Waits for a letter. False if it has not come in time or the peer is lost.
   bool TakeLetter(int peer, uint64_t number, double seconds, std::string* letter);
+  // Seconds since a peer gave a sign of life, or since it was connected; -1 before that. Every learner gives one at
+  // least four times in a timeout, whatever its program does.
+  double SilentFor(int peer) const;
   // Treats a peer as lost from now on, and tells it so.
   void GiveUp(int peer, const std::string& why);
 
@@ -89,7 +92,7 @@ class Transport {
   std::map<int, int> peer_of_;  // by socket
   int epoll_ = -1, wake_ = -1;
   std::thread thread_;
-  uint64_t received_ = 0, sent_ = 0, protocol_errors_ = 0;
+  std::atomic<uint64_t> calls_{0}, received_{0}, sent_{0}, protocol_errors_{0};
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
@@ -97,8 +100,8 @@ class Transport {
   std::unordered_map<uint64_t, uint64_t> sequences_;
   uint64_t last_id_ = 0;
   bool stopping_ = false;
-  Counters counters_;
   std::map<int, std::string> lost_;
+  std::map<int, Clock::time_point> signs_;  // of life
   std::map<std::pair<int, uint64_t>, std::string> letters_;
 };
 

@@ -1,0 +1,113 @@
+"""A learner that is killed or stopped in the middle of a real run: named in time, and the others may go on."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+from conftest import ROOT, environment
+
+pytestmark = [pytest.mark.distributed, pytest.mark.slow]
+
+TIMEOUT = 4
+FLAGS = [
+    *("--dataset=gaussians", "--model=mlp", "--latent_size=2", "--width_g=16", "--width_d=16", "--batch_size=16"),
+    *("--critic_steps=1", "--log_every=5", "--eval_every=0", "--gossip_backend=native", f"--gossip_timeout={TIMEOUT}"),
+]
+
+
+class Job:
+    """Three learners, under a shell each: horovodrun would end them all as soon as one process fails."""
+
+    def __init__(self, folder, *flags):
+        self._workdir, self._log = f"{folder}/run", folder / "log"
+        command = " ".join([sys.executable, "-u", "-m", "tfdgan.train", *FLAGS, f"--workdir={self._workdir}", *flags])
+        horovodrun = os.path.join(os.path.dirname(sys.executable), "horovodrun")
+        with open(self._log, "w") as log:
+            self._job = subprocess.Popen(
+                [horovodrun, "-np", "3", "sh", "-c", f"{command} || echo learner ended with $?"],
+                cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def said(self):
+        return self._log.read_text()
+
+    def learners(self):
+        """{rank: process} of the learners that run."""
+        found = {}
+        for process in psutil.process_iter():
+            try:
+                command = process.cmdline()
+                if command[1:2] == ["-u"] and f"--workdir={self._workdir}" in command:
+                    if process.status() != psutil.STATUS_ZOMBIE:
+                        found[int(process.environ()["HOROVOD_RANK"])] = process
+            except psutil.Error:
+                continue
+        return found
+
+    def wait_for(self, text, seconds):
+        """Seconds until the log holds a text (a pattern)."""
+        begun = time.monotonic()
+        while not re.search(text, self.said()):
+            assert time.monotonic() - begun < seconds, f"no {text!r} in\n{self.said()[-3000:]}"
+            time.sleep(0.05)
+        return time.monotonic() - begun
+
+    def hit(self, number):
+        """Send a signal to a learner in the middle of the run."""
+        self.wait_for("ms/step", 120)
+        self.learners()[2].send_signal(number)
+
+    def end(self):
+        for process in self.learners().values():
+            process.kill()
+        try:
+            self._job.wait(30)
+        finally:
+            if self._job.poll() is None:
+                os.killpg(self._job.pid, signal.SIGKILL)
+                self._job.wait()
+
+
+@pytest.fixture
+def start(tmp_path):
+    jobs = []
+
+    def run(*flags):
+        jobs.append(Job(tmp_path, *flags))
+        return jobs[-1]
+
+    yield run
+    for job in jobs:
+        job.end()
+
+
+@pytest.mark.parametrize("number, why", [(signal.SIGKILL, "is gone"), (signal.SIGSTOP, "is late: no")])
+def test_the_error_names_the_learner_within_the_timeout(number, why, start):
+    """It is missed in a mix or, between mixes, at a tick."""
+    job = start("--steps=1000000", "--topology=ring")
+    job.hit(number)
+    line = rf"fault: learner [01]: (gossip: |Horovod has ended, )learner 2 .*{why}.*; last good checkpoint: none was"
+    assert job.wait_for(line, 30) < TIMEOUT + 3
+    job.wait_for("learner ended with 1", 60)
+
+
+@pytest.mark.parametrize(
+    "number, topology", [(signal.SIGKILL, "--topology=ring"), (signal.SIGSTOP, "--topology=exponential")]
+)
+def test_degraded_the_others_train_on(number, topology, start, tmp_path):
+    job = start("--steps=1500", "--on_peer_loss=degrade", topology, "--random_mixing")
+    job.hit(number)
+    job.wait_for(r"step \d+: learner 2 is lost, it is (gone|late).*; 2 go on", TIMEOUT + 20)
+    job.wait_for(r"done: 1500 steps", 120)
+    assert "fault" not in job.said()
+    manifest = json.loads((tmp_path / "run/checkpoints/00001500/manifest.json").read_text())
+    assert (manifest["step"], manifest["learners"]) == (1500, 2)
+    if number == signal.SIGSTOP:  # it wakes up, finds that it was given up, and ends itself
+        job.learners()[2].send_signal(signal.SIGCONT)
+        job.wait_for(r"fault: learner 2: gossip: learner [01] on \S+ has given this learner up as late", 60)
