@@ -156,7 +156,6 @@ BAD_FRAMES = {
     "an unknown kind": dict(kind=77),
     "an unknown type": dict(type=9),
     "an unknown wire": dict(wire=0),
-    "a chunk that is not the next": dict(elements=10**6, chunk=3, bytes=64 * 1024),
     "a round beyond the last": dict(round=1),
     "a million rounds": dict(rounds=10**6),
     "nothing to send": dict(bytes=0, elements=0),
@@ -205,6 +204,13 @@ def test_random_frames_of_a_proven_peer_never_crash(serve):
         end.close()
         library.stop()
     goes_through(peer.connect(serve(), KEY), 0)
+
+
+def test_chunks_come_in_order(serve):
+    end = peer.connect(serve(), KEY)
+    end.sendall(peer.frame(payload=bytes(64 * 1024), elements=10**6, chunk=3))
+    assert peer.is_closed(end)
+    wait_until(lambda: library.counters()["protocol_errors"] == 1)
 
 
 def test_eager_data_is_bounded(serve):

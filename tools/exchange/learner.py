@@ -23,34 +23,50 @@ from tools.exchange.plain import PlainRing
 
 
 def mixer(numbers, backend, wire=None):
-    """A function that mixes `numbers` float32 over a ring and returns when it is done."""
+    """times -> None: mix `numbers` float32 over a ring that often, in one call of a compiled loop."""
     schedule = topology.make_schedule("ring", hvd.size())
-    values = [tf.random.stateless_normal([numbers], [hvd.rank(), 0])]
     channel = f"{backend}.{wire}.{numbers}"
-    mixed = tf.function(
-        lambda x, step: gossip.mix(x, schedule, step, backend=backend, wire_dtype=wire, channel=channel)
-    )
-    step = tf.constant(0, tf.int64)
-    return lambda: mixed(values, step)[0]
+    return looped(numbers, lambda x: gossip.mix([x], schedule, 0, backend=backend, wire_dtype=wire, channel=channel)[0])
 
 
 def allreducer(numbers):
+    return looped(numbers, lambda x: hvd.allreduce(x, op=hvd.Sum, name=f"bench.allreduce.{numbers}") / hvd.size())
+
+
+def looped(numbers, exchange):
+    """times -> None: x <- exchange(x), compiled: what is timed is the exchange and not the way into TensorFlow."""
     values = tf.random.stateless_normal([numbers], [hvd.rank(), 0])
-    reduced = tf.function(lambda x: hvd.allreduce(x, op=hvd.Sum, name=f"bench.allreduce.{numbers}"))
-    return lambda: reduced(values)
+
+    @tf.function(autograph=False)
+    def loop(times):
+        def body(i, x):
+            return i + 1, tf.ensure_shape(exchange(x), [numbers])
+
+        return tf.while_loop(lambda i, _: i < times, body, (0, values), parallel_iterations=1)[1]
+
+    return lambda times: loop(tf.constant(times))
+
+
+def repeated(call):
+    """times -> None, for a call that does one exchange."""
+
+    def repeat(times):
+        for _ in range(times):
+            call()
+
+    return repeat
 
 
 def seconds_each(ways, blocks, repeats):
-    """{way: median over blocks of the seconds a call takes}, the slowest learner's; blocks of all ways alternate."""
-    for call in ways.values():
-        call(), call()
+    """{way: median over blocks of the seconds one time takes}, the slowest learner's; blocks of all ways alternate."""
+    for way in ways.values():
+        way(2)
     times = {name: [] for name in ways}
     for _ in range(blocks):
-        for name, call in ways.items():
+        for name, way in ways.items():
             distributed.gather_vector([0.0], "bench.start")
             begun = time.perf_counter()
-            for _ in range(repeats):
-                call()
+            way(repeats)
             mine = (time.perf_counter() - begun) / repeats
             times[name].append(float(distributed.gather_vector([mine], "bench.end").max()))
     return {name: statistics.median(values) for name, values in times.items()}
@@ -66,14 +82,14 @@ def sizes(*numbers):
             "native bfloat16": mixer(count, "native", "bfloat16"),
             "alltoall": mixer(count, "horovod"),
             "allreduce": allreducer(count),
-            "plain sockets": plain.exchange,
+            "plain sockets": repeated(plain.exchange),
         }
-        repeats = max(1, min(50, 4_000_000 // count))
+        repeats = max(2, min(50, 4_000_000 // count))
         seconds = seconds_each(ways, blocks=7, repeats=repeats)
         sent = {}
         for name in ("native", "native bfloat16"):
             before = library.counters()["bytes_sent"]
-            ways[name]()
+            ways[name](1)
             sent[name] = library.counters()["bytes_sent"] - before
         plain.close()
         found.append({"numbers": count, "seconds": seconds, "sent": sent})
@@ -83,12 +99,12 @@ def sizes(*numbers):
 def slow(backend):
     """When each learner has finished each of 8 steps if learner 0 sleeps 200 ms before its own: seconds [n, 8]."""
     mix = mixer(1000, backend)
-    mix(), mix()
+    mix(2)
     distributed.gather_vector([0.0], "bench.start")
     begun, ends = time.perf_counter(), []
     for _ in range(8):
         time.sleep(0.2 if hvd.rank() == 0 else 0.001)
-        mix()
+        mix(1)
         ends.append(time.perf_counter() - begun)
     return distributed.gather_vector(ends, "bench.ends").tolist()
 
@@ -133,10 +149,10 @@ def overlap(milliseconds):
     turns = tf.constant(100)
     compute_alone(turns), exchange_alone(), both(turns)
     one = statistics.median(timed(lambda: compute_alone(turns)) for _ in range(9)) / 100
-    wait = seconds_each({"exchange": exchange_alone}, 9, 3)["exchange"]
+    wait = seconds_each({"exchange": repeated(exchange_alone)}, 9, 3)["exchange"]
     turns = tf.constant(max(1, round(wait / one)))
     ways = {"compute": lambda: compute_alone(turns), "exchange": exchange_alone, "both": lambda: both(turns)}
-    seconds = seconds_each(ways, 15, 3)
+    seconds = seconds_each({name: repeated(call) for name, call in ways.items()}, 15, 3)
     timeline = np.stack([both(turns).numpy() for _ in range(5)])
     lines = distributed.gather(timeline.tolist(), "bench.timeline")
     return {"seconds": seconds, "timeline": lines}

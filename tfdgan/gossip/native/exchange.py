@@ -3,7 +3,6 @@
 import functools
 
 import horovod.tensorflow as hvd
-import numpy as np
 import tensorflow as tf
 
 from tfdgan.gossip import schedule_ops
@@ -24,11 +23,11 @@ def _peers(schedule, step, rounds):
     """(send_to, send_counts, receive_from, receive_counts, weights): peers of all rounds, one after the other."""
     rank = hvd.rank()
     if schedule.is_fixed:
-        W = schedule.matrices[0]
-        rows, columns = np.stack([W[rank]] * rounds), np.stack([W[:, rank]] * rounds)
-    else:
-        pairs = [schedule_ops.row_and_column(schedule, step, rounds, index, rank) for index in range(rounds)]
-        rows, columns = (tf.stack(part) for part in zip(*pairs, strict=True))
+        send, receive, weights, _ = schedule.peers(0, rank)
+        lists = (send * rounds, [len(send)] * rounds, receive * rounds, [len(receive)] * rounds)
+        return (*(tf.constant(values, tf.int32) for values in lists), tf.constant(weights * rounds, tf.float64))
+    pairs = [schedule_ops.row_and_column(schedule, step, rounds, index, rank) for index in range(rounds)]
+    rows, columns = (tf.stack(part) for part in zip(*pairs, strict=True))
     others = tf.range(schedule.size) != rank
     sends, receives = (columns != 0) & others, (rows != 0) & others
     return (

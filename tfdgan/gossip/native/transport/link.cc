@@ -81,53 +81,54 @@ void Link::CloseGently() {
 
 std::string Link::Read(Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
   for (int i = 0; i < kReadsInARow; ++i) {
-    // The next header rides on the read of a payload's end.
-    iovec parts[2];
-    int count = 0;
-    if (in_payload_) parts[count++] = {payload_.get() + payload_read_, header_.bytes - payload_read_};
-    Header next;
-    if (in_payload_) {
-      parts[count++] = {&next, sizeof next};
-    } else {
-      parts[count++] = {reinterpret_cast<char*>(&header_) + header_read_, sizeof header_ - header_read_};
-    }
+    if (!ahead_) ahead_ = pool->Get();
+    // What is left of the frame, and whatever comes after it: small frames are read whole, with one call.
+    const iovec rest = in_payload_ ? iovec{payload_.get() + payload_read_, header_.bytes - payload_read_}
+                                   : iovec{reinterpret_cast<char*>(&header_) + header_read_, sizeof header_ - header_read_};
+    iovec parts[2] = {rest, {ahead_.get(), in_payload_ ? sizeof header_ : kChunkBytes}};
     msghdr message{};
     message.msg_iov = parts;
-    message.msg_iovlen = count;
+    message.msg_iovlen = 2;
     const ssize_t got = recvmsg(socket_, &message, MSG_DONTWAIT);
     if (got == 0) return "it closed the connection";
     if (got < 0) return errno == EAGAIN || errno == EINTR ? "" : std::strerror(errno);
     *bytes += got;
-    size_t wanted = 0, left = got;
-    for (int p = 0; p < count; ++p) wanted += parts[p].iov_len;
-    if (in_payload_) {
-      const size_t part = std::min<size_t>(left, parts[0].iov_len);
-      payload_read_ += part;
-      left -= part;
-      if (!Step(reader, pool)) return kBrokeProtocol;
-      if (left) {
-        std::memcpy(&header_, &next, left);
-        header_read_ = left;
-      }
-    } else {
-      header_read_ += left;
-    }
-    if (!Step(reader, pool)) return kBrokeProtocol;
-    if (static_cast<size_t>(got) < wanted) return "";  // that was all for now
+    const size_t part = std::min<size_t>(got, rest.iov_len);
+    (in_payload_ ? payload_read_ : header_read_) += part;
+    size_t extra = got - part, at = 0;
+    if (!Step(reader, pool, &at, &extra)) return kBrokeProtocol;
+    if (static_cast<size_t>(got) < rest.iov_len + parts[1].iov_len) return "";  // that was all for now
   }
   return "";
 }
 
-bool Link::Step(Reader* reader, Pool* pool) {
-  if (!in_payload_ && header_read_ == sizeof header_) {
-    const Verdict verdict = reader->Admit(peer_, header_);
-    if (verdict == Verdict::kRefuse) return false;
-    in_payload_ = true;
-    discards_ = verdict == Verdict::kDiscard;
-    payload_read_ = 0;
-    if (header_.bytes) payload_ = pool->Get();
-  }
-  if (in_payload_ && payload_read_ == header_.bytes) {
+// Takes what was read of the header or the payload, then `extra` bytes that were read ahead, from `at` on.
+bool Link::Step(Reader* reader, Pool* pool, size_t* at, size_t* extra) {
+  for (;;) {
+    if (!in_payload_) {
+      const size_t part = std::min(*extra, sizeof header_ - header_read_);
+      std::memcpy(reinterpret_cast<char*>(&header_) + header_read_, ahead_.get() + *at, part);
+      header_read_ += part, *at += part, *extra -= part;
+      if (header_read_ < sizeof header_) return true;
+      const Verdict verdict = reader->Admit(peer_, header_);
+      if (verdict == Verdict::kRefuse) return false;
+      in_payload_ = true;
+      discards_ = verdict == Verdict::kDiscard;
+      payload_read_ = 0;
+      if (header_.bytes && *at == 0 && *extra && *extra <= header_.bytes) {
+        payload_ = std::move(ahead_);  // it lies where it belongs
+        payload_read_ = *extra;
+        *extra = 0;
+      } else if (header_.bytes) {
+        payload_ = pool->Get();
+      }
+    }
+    if (*extra) {
+      const size_t part = std::min<size_t>(*extra, header_.bytes - payload_read_);
+      std::memcpy(payload_.get() + payload_read_, ahead_.get() + *at, part);
+      payload_read_ += part, *at += part, *extra -= part;
+    }
+    if (payload_read_ < header_.bytes) return true;
     in_payload_ = false;
     header_read_ = 0;
     if (discards_) {
@@ -136,8 +137,8 @@ bool Link::Step(Reader* reader, Pool* pool) {
       const Header header = header_;
       reader->Deliver(peer_, header, std::move(payload_));
     }
+    if (!*extra) return true;
   }
-  return true;
 }
 
 }  // namespace tfdgan

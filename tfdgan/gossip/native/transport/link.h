@@ -85,14 +85,13 @@ class Link {
   void CloseGently();
 
  private:
-  // Takes what was read of the header or the payload; false if the frame is refused.
-  bool Step(Reader* reader, Pool* pool);
+  bool Step(Reader* reader, Pool* pool, size_t* at, size_t* extra);
 
   const int socket_, peer_;
   Outbox outbox_;
   Header header_;
   size_t header_read_ = 0;
-  Block payload_;
+  Block payload_, ahead_;
   size_t payload_read_ = 0;
   bool in_payload_ = false, discards_ = false;
 };
