@@ -45,7 +45,9 @@ class Mix:
         try:
             ones = [1] * rounds
             peers = ([0] * rounds, ones, [0] * rounds, ones, [0.5] * rounds)
-            self.result = library.op()([values], *peers, 0, "test", order, wire=tf.float32)[0].numpy()
+            ops = library.ops()
+            pending = ops.tfdgan_mix_start([values], *peers, 0, "test", order, wire=tf.float32)
+            self.result = ops.tfdgan_mix_finish(pending, N=1, T=tf.float32, shapes=[values.shape])[0].numpy()
         except tf.errors.OpError as error:
             self.result = error
 

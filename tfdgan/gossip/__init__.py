@@ -1,6 +1,7 @@
 """Neighbour averaging: topologies, schedules and the exchange itself.
 
-`topology` and `schedule` need NumPy only; `mix` brings TensorFlow and Horovod, so it is loaded when first used.
+`topology` and `schedule` need NumPy only; `begin` and `mix` bring TensorFlow and Horovod, so they are loaded when
+first used.
 """
 
 import os
@@ -13,12 +14,12 @@ os.environ.setdefault("HOROVOD_DYNAMIC_PROCESS_SETS", "1")
 BACKENDS = ("auto", "native", "horovod", "horovod_pairs")
 WIRE_DTYPES = ("float32", "bfloat16", "float16")
 
-__all__ = ["BACKENDS", "WIRE_DTYPES", "mix"]
+__all__ = ["BACKENDS", "WIRE_DTYPES", "begin", "mix"]
 
 
 def __getattr__(name):
-    if name == "mix":
-        from tfdgan.gossip.neighbor_exchange import mix
+    if name in ("begin", "mix"):
+        from tfdgan.gossip import neighbor_exchange
 
-        return mix
+        return getattr(neighbor_exchange, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -59,7 +59,7 @@ def _missing():
     """{rank: what is wrong} for learners on which the native exchange does not load."""
     problem = None
     try:
-        library.op()
+        library.ops()
     except (UserError, OSError) as error:
         problem = str(error)
     with tf.init_scope():

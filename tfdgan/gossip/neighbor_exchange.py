@@ -1,5 +1,8 @@
 """`mix`: replace tensors by their weighted average over the neighbours of a schedule."""
 
+import dataclasses
+from collections.abc import Callable
+
 import horovod.tensorflow as hvd
 import tensorflow as tf
 
@@ -44,13 +47,35 @@ def mix(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, c
     Raises:
       TypeError: a tensor that is not floating. UserError: anything else about the arguments.
     """
+    return begin(
+        tensors, schedule, step, rounds=rounds, backend=backend, wire_dtype=wire_dtype, channel=channel
+    ).finish()
+
+
+@dataclasses.dataclass(frozen=True)
+class Begun:
+    """A mix under way.
+
+    Attributes:
+      started: tensors; what depends on them is computed after the exchange has been started. Empty for backends
+        that TensorFlow starts when it likes.
+      finish: () -> what `mix` returns; to be called once.
+    """
+
+    started: list
+    finish: Callable
+
+
+@tf.autograph.experimental.do_not_convert
+def begin(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, channel="default"):
+    """Starts a `mix`, to be finished later: what is computed in between overlaps with it. Returns a `Begun`."""
     tensors = [tf.convert_to_tensor(t) for t in tensors]
     _check(tensors, schedule, rounds, backend, wire_dtype)
     if schedule.size == 1:
-        return [tf.identity(t) for t in tensors]
+        return Begun([], lambda: [tf.identity(t) for t in tensors])
     backend = backends.resolve(backend)
     step = tf.cast(step, tf.int64)
-    mixed = [None] * len(tensors)
+    started, finishes = [], []
     for dtype in dict.fromkeys(t.dtype for t in tensors):
         places = [i for i, t in enumerate(tensors) if t.dtype == dtype]
         alike = [tensors[i] for i in places]
@@ -59,12 +84,20 @@ def mix(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, c
         if not any(t.shape.num_elements() for t in alike):
             results = [tf.identity(t) for t in alike]
         elif backend == "native":
-            results = exchange.mix(alike, schedule, step, rounds, wire, name)
+            pending, results = exchange.begin(alike, schedule, step, rounds, wire, name)
+            started.append(pending)
         else:
             results = _mix_flat(alike, schedule, step, rounds, wire, name, _ROUND[backend])
-        for i, result in zip(places, results, strict=True):
-            mixed[i] = result
-    return mixed
+        finishes.append((places, results))
+
+    def finish():
+        mixed = [None] * len(tensors)
+        for places, results in finishes:
+            for i, result in zip(places, results() if callable(results) else results, strict=True):
+                mixed[i] = result
+        return mixed
+
+    return Begun(started, finish)
 
 
 def _mix_flat(tensors, schedule, step, rounds, wire, name, gossip_round):

@@ -36,14 +36,18 @@ class Decentralized(Mixing):
     def end_step(self, begun):
         return tf.constant(0.0, tf.float64) if begun is None else self._end(begun)
 
+    def started(self, begun):
+        return [] if begun is None else begun[2].started
+
     def _begin(self, players, index, channel):
-        """Start one exchange of all these players' weights: (variables, values before, values mixed)."""
+        """Start one exchange of all these players' weights: (variables, values before, the mix begun)."""
         variables = [v for player in players for v in player.variables]
         before = [tf.convert_to_tensor(v) for v in variables]
-        return variables, before, self._mix(before, index, channel)
+        return variables, before, self._begin_mix(before, index, channel)
 
     def _end(self, begun):
-        variables, before, mixed = begun
+        variables, before, mix = begun
+        mixed = mix.finish()
         waited = seconds_until(mixed, [tf.convert_to_tensor(v) for v in variables])
         for variable, old, new in zip(variables, before, mixed, strict=True):
             variable.assign_add(new - old)

@@ -25,6 +25,11 @@ class Local:
         """Before the gradient of `player`'s update number `update` (scalar int64): returns what `apply` is given."""
         del player, update
 
+    def started(self, begun):
+        """Tensors to compute before a gradient, so that what `begin_step` or `begin_update` began runs meanwhile."""
+        del begun
+        return []
+
     def apply(self, player, gradients, finite, begun):
         """Update `player`, by zeros unless the bool tensor `finite` holds. Returns seconds spent waiting for others."""
         del begun

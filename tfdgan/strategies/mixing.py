@@ -20,5 +20,5 @@ class Mixing(Local):
         """Mix by another schedule from now on: in functions that are traced after this."""
         self._exchange["schedule"] = schedule
 
-    def _mix(self, values, index, channel):
-        return gossip.mix(values, step=index, channel=channel, **self._exchange)
+    def _begin_mix(self, values, index, channel):
+        return gossip.begin(values, step=index, channel=channel, **self._exchange)

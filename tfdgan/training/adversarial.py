@@ -122,7 +122,8 @@ class AdversarialTrainer:
         waited, finite = [], []
         for index, part in enumerate(tf.split(real, updates)):
             part = tf.ensure_shape(part, [batch, *real.shape[1:]])
-            mixing, critic_losses, gradients = self._critic_gradients(step * updates + index, part)
+            with tf.control_dependencies(self.strategy.started(begun)):
+                mixing, critic_losses, gradients = self._critic_gradients(step * updates + index, part)
             is_last = index == updates - 1
             if is_last and self._config.update == "simultaneous":
                 generator = self._generator_gradients(step)
@@ -144,6 +145,10 @@ class AdversarialTrainer:
 
     def _critic_gradients(self, update, real):
         mixing = self.strategy.begin_update(self._critic_player, update)
+        with tf.control_dependencies(self.strategy.started(mixing)):
+            return mixing, *self._critic_losses_and_gradients(update, real)
+
+    def _critic_losses_and_gradients(self, update, real):
         fake = self.generator(self._latents("critic latents", update), training=True)
         weights = [v.value for v in self._critic_player.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -155,16 +160,17 @@ class AdversarialTrainer:
                 penalty = objectives.gradient_penalty(lambda x: self.critic(x, training=True), real, fake, alpha)
             total = loss + self._config.gradient_penalty * penalty
         gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return mixing, (total, penalty), gradients
+        return (total, penalty), gradients
 
     def _generator_gradients(self, step):
         mixing = self.strategy.begin_update(self._generator_player, step)
-        weights = [v.value for v in self._generator_player.variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            fake = self.generator(self._latents("generator latents", step), training=True)
-            loss = self._objective.generator_loss(self.critic(fake, training=True))
-        gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        with tf.control_dependencies(self.strategy.started(mixing)):
+            weights = [v.value for v in self._generator_player.variables]
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(weights)
+                fake = self.generator(self._latents("generator latents", step), training=True)
+                loss = self._objective.generator_loss(self.critic(fake, training=True))
+            gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return mixing, loss, gradients
 
     def _apply(self, player, mixing, loss, gradients, waited, finite):

@@ -115,7 +115,9 @@ def overlap(milliseconds):
     if hvd.rank() == 0:  # who dials
         host, ip, port = learners[1]
         command = [sys.executable, os.path.join(os.path.dirname(__file__), "relay.py"), ip, str(port), milliseconds]
-        relay = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        relay = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
         learners[1] = (host, ip, int(relay.stdout.readline()))
     bootstrap.connect(learners, timeout=60, on_peer_loss="fail")
     schedule = topology.make_schedule("ring", 2)
@@ -127,18 +129,20 @@ def overlap(milliseconds):
             x = tf.tanh(x @ weights[1])
         return x
 
-    def exchange():
-        return gossip.mix([tf.convert_to_tensor(w) for w in weights], schedule, 0, backend="native", channel="weights")
+    def begin():
+        return gossip.begin([w.value() for w in weights], schedule, 0, backend="native", channel="weights")
 
     compute_alone = tf.function(gradient)
-    exchange_alone = tf.function(exchange)
+    exchange_alone = tf.function(lambda: begin().finish())
 
     @tf.function
     def both(turns):
         begun = tf.timestamp()
         with tf.control_dependencies([begun]):
-            mixed = exchange()
+            mix = begin()
+        with tf.control_dependencies(mix.started):
             x = gradient(turns)
+            mixed = mix.finish()
         with tf.control_dependencies(mixed):
             exchanged = tf.timestamp()
         with tf.control_dependencies([x]):

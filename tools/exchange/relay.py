@@ -2,7 +2,7 @@
 
     python tools/exchange/relay.py IP PORT MILLISECONDS
 
-Prints the port at which it listens and passes one connection on to IP:PORT.
+Prints the port at which it listens and passes one connection on to IP:PORT. Ends when its standard input does.
 """
 
 import collections
@@ -22,10 +22,13 @@ def serve(target, seconds):
     for end, other in zip(ends, reversed(ends), strict=True):
         end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         selector.register(end, selectors.EVENT_READ, other)
+    selector.register(sys.stdin, selectors.EVENT_READ)
     while True:
         due = min((queue[0][0] for queue in held.values() if queue), default=None)
         wait = None if due is None else max(0.0, due - time.monotonic())
         for key, _ in selector.select(wait):
+            if key.fileobj is sys.stdin:
+                return
             data = key.fileobj.recv(1 << 20)
             if not data:
                 return

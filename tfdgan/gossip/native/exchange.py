@@ -39,8 +39,16 @@ def _peers(schedule, step, rounds):
     )
 
 
-def mix(tensors, schedule, step, rounds, wire, channel):
-    """`neighbor_exchange.mix` for tensors of one type, `wire` their type on the wire."""
+def begin(tensors, schedule, step, rounds, wire, channel):
+    """Start `neighbor_exchange.mix` for tensors of one type, `wire` their type on the wire: (started, finish)."""
     bootstrap.start_if_needed()
+    ops, shapes = library.ops(), [t.shape for t in tensors]
     with tf.device("CPU:0"):
-        return library.op()(tensors, *_peers(schedule, step, rounds), step, channel, _order(channel), wire=wire)
+        peers = _peers(schedule, step, rounds)
+        pending = ops.tfdgan_mix_start(tensors, *peers, step, channel, _order(channel), wire=wire)
+
+    def finish():
+        with tf.device("CPU:0"):
+            return ops.tfdgan_mix_finish(pending, N=len(tensors), T=tensors[0].dtype, shapes=shapes)
+
+    return pending, finish

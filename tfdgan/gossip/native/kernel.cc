@@ -1,4 +1,8 @@
-// The TensorFlow op over the transport: unpacks inputs, hands them over, allocates nothing else.
+// The TensorFlow ops over the transport: one hands tensors over, one gives out what has become of them.
+//
+// Two, so that computing can be made to wait for the start of an exchange: TensorFlow starts what is ready in an order
+// of its own, and on one thread an exchange that is to overlap with a gradient might start after it.
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -7,7 +11,9 @@
 #include "process.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/shape_inference.h"
+#include "tensorflow/core/framework/variant.h"
 #include "transport/transport.h"
 
 namespace tfdgan {
@@ -15,7 +21,7 @@ namespace {
 
 using namespace tensorflow;  // NOLINT: the op's own vocabulary
 
-REGISTER_OP("TfdganMix")
+REGISTER_OP("TfdganMixStart")
     .Input("tensors: N * T")
     .Input("send_to: int32")
     .Input("send_counts: int32")
@@ -25,23 +31,36 @@ REGISTER_OP("TfdganMix")
     .Input("step: int64")
     .Input("channel: string")
     .Input("order: resource")
-    .Output("mixed: N * T")
+    .Output("pending: variant")
     .Attr("N: int >= 1")
     .Attr("T: {float, double, bfloat16, half}")
     .Attr("wire: {float, double, bfloat16, half}")
     .SetIsStateful()
-    .SetShapeFn([](shape_inference::InferenceContext* c) {
-      int count;
-      TF_RETURN_IF_ERROR(c->GetAttr("N", &count));
-      for (int i = 0; i < count; ++i) c->set_output(i, c->input(i));
-      return absl::OkStatus();
-    })
+    .SetShapeFn(shape_inference::ScalarShape)
     .Doc(R"(
-Averages tensors with the neighbours', rounds times: x_i + sum_j W_ij (Q(x_j) - Q(x_i)).
+Starts to average tensors with the neighbours': rounds times x_i + sum_j W_ij (Q(x_j) - Q(x_i)). Returns at once.
 
 send_to and receive_from hold the ranks of all rounds one after the other, send_counts and receive_counts how many
-belong to each round, weights is as long as receive_from. Calls with one `order` run in the order of the program.
+belong to each round, weights is as long as receive_from. Starts with one `order` run in the order of the program.
 )");
+
+REGISTER_OP("TfdganMixFinish")
+    .Input("pending: variant")
+    .Output("mixed: N * T")
+    .Attr("N: int >= 1")
+    .Attr("T: {float, double, bfloat16, half}")
+    .Attr("shapes: list(shape)")
+    .SetShapeFn([](shape_inference::InferenceContext* c) {
+      std::vector<PartialTensorShape> shapes;
+      TF_RETURN_IF_ERROR(c->GetAttr("shapes", &shapes));
+      for (int i = 0; i < c->num_outputs(); ++i) {
+        shape_inference::ShapeHandle shape;
+        TF_RETURN_IF_ERROR(c->MakeShapeFromPartialTensorShape(shapes[i], &shape));
+        c->set_output(i, shape);
+      }
+      return absl::OkStatus();
+    })
+    .Doc("What TfdganMixStart started; no thread waits for it.");
 
 tfdgan::Type TypeOf(DataType type) {
   switch (type) {
@@ -63,64 +82,92 @@ absl::Status StatusOf(const tfdgan::Status& status) {
   return absl::InternalError(status.message);
 }
 
-// A cancellation may come before the transport has said how the call is called.
-struct Ticket {
-  std::mutex mutex;
-  uint64_t id = 0;
-  bool cancelled = false;
+// An exchange under way. Whoever needs it holds a share of it: the transport, and the tensor between the two ops.
+class Pending {
+ public:
+  std::vector<Tensor> inputs, outputs;
+
+  void Finish(const tfdgan::Status& status) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    finished_ = true;
+    status_ = StatusOf(status);
+    inputs.clear();
+    const auto then = std::move(then_);
+    lock.unlock();
+    if (then) then(status_);
+  }
+
+  // Calls `then` once it has finished, which may be now.
+  void Then(std::function<void(const absl::Status&)> then) {
+    std::unique_lock<std::mutex> lock(mutex_);
+    if (!finished_) {
+      then_ = std::move(then);
+      return;
+    }
+    lock.unlock();
+    then(status_);
+  }
+
+  void Started(std::shared_ptr<Transport> transport, uint64_t id) { transport_ = std::move(transport), id_ = id; }
+  void Cancel() { transport_->Cancel(id_); }
+
+ private:
+  std::mutex mutex_;
+  bool finished_ = false;
+  absl::Status status_;
+  std::function<void(const absl::Status&)> then_;
+  std::shared_ptr<Transport> transport_;
+  uint64_t id_ = 0;
 };
 
-class MixOp : public AsyncOpKernel {
+// Carries a Pending through a graph.
+struct PendingHandle {
+  std::shared_ptr<Pending> pending;
+  std::string TypeName() const { return "tfdgan::Pending"; }
+  void Encode(VariantTensorData*) const {}
+  bool Decode(const VariantTensorData&) { return false; }
+};
+
+class MixStartOp : public OpKernel {
  public:
-  explicit MixOp(OpKernelConstruction* context) : AsyncOpKernel(context) {
+  explicit MixStartOp(OpKernelConstruction* context) : OpKernel(context) {
     DataType wire;
     OP_REQUIRES_OK(context, context->GetAttr("wire", &wire));
     wire_ = TypeOf(wire);
   }
 
-  void ComputeAsync(OpKernelContext* context, DoneCallback done) override {
+  // Runs as soon as it can, ahead of the computing that it is to overlap with.
+  bool IsExpensive() override { return false; }
+
+  void Compute(OpKernelContext* context) override {
     const std::shared_ptr<Transport> transport = ProcessTransport();
-    OP_REQUIRES_ASYNC(context, transport != nullptr,
-                      absl::FailedPreconditionError("gossip: the native exchange has not been started"), done);
+    OP_REQUIRES(context, transport != nullptr,
+                absl::FailedPreconditionError("gossip: the native exchange has not been started"));
     Request request;
-    OP_REQUIRES_OK_ASYNC(context, Rounds(context, &request), done);
+    OP_REQUIRES_OK(context, Rounds(context, &request));
     OpInputList tensors;
-    OP_REQUIRES_OK_ASYNC(context, context->input_list("tensors", &tensors), done);
+    OP_REQUIRES_OK(context, context->input_list("tensors", &tensors));
     request.channel = Scalar<tstring>(context, "channel");
     request.step = Scalar<int64_t>(context, "step");
     request.type = TypeOf(tensors[0].dtype());
     request.wire = wire_;
     request.shapes = 0xcbf29ce484222325;
-    for (int i = 0; i < tensors.size(); ++i) {
-      Tensor* output = nullptr;
-      OP_REQUIRES_OK_ASYNC(context, context->allocate_output(i, tensors[i].shape(), &output), done);
-      request.inputs.push_back(tensors[i].data());
-      request.outputs.push_back(output->data());
-      request.counts.push_back(static_cast<size_t>(tensors[i].NumElements()));
-      for (char c : tensors[i].shape().DebugString() + ";") request.shapes = (request.shapes ^ c) * 0x100000001b3;
+    const auto pending = std::make_shared<Pending>();
+    for (const Tensor& tensor : tensors) {
+      Tensor output;
+      OP_REQUIRES_OK(context, context->allocate_temp(tensor.dtype(), tensor.shape(), &output));
+      request.inputs.push_back(tensor.data());
+      request.outputs.push_back(output.data());
+      request.counts.push_back(static_cast<size_t>(tensor.NumElements()));
+      for (char c : tensor.shape().DebugString() + ";") request.shapes = (request.shapes ^ c) * 0x100000001b3;
+      pending->inputs.push_back(tensor);  // a share of its buffer, so that nobody writes to it
+      pending->outputs.push_back(std::move(output));
     }
-
-    CancellationManager* const manager = context->cancellation_manager();
-    const CancellationToken token = manager ? manager->get_cancellation_token() : 0;
-    const auto ticket = std::make_shared<Ticket>();
-    if (manager) {
-      const bool goes_on = manager->RegisterCallback(token, [transport, ticket] {
-        std::lock_guard<std::mutex> lock(ticket->mutex);
-        ticket->cancelled = true;
-        if (ticket->id) transport->Cancel(ticket->id);
-      });
-      OP_REQUIRES_ASYNC(context, goes_on, absl::CancelledError("gossip: the step was cancelled"), done);
-    }
-    request.done = [context, done, manager, token](const tfdgan::Status& status) {
-      if (manager) manager->TryDeregisterCallback(token);
-      if (!status.ok()) context->SetStatus(StatusOf(status));
-      done();
-    };
-    // From here on the context may be gone at any time.
-    const uint64_t id = transport->Submit(std::move(request));
-    std::lock_guard<std::mutex> lock(ticket->mutex);
-    ticket->id = id;
-    if (ticket->cancelled) transport->Cancel(id);
+    Tensor* handle = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({}), &handle));
+    request.done = [pending](const tfdgan::Status& status) { pending->Finish(status); };
+    pending->Started(transport, transport->Submit(std::move(request)));
+    handle->scalar<Variant>()() = PendingHandle{pending};
   }
 
  private:
@@ -174,7 +221,35 @@ class MixOp : public AsyncOpKernel {
   tfdgan::Type wire_;
 };
 
-REGISTER_KERNEL_BUILDER(Name("TfdganMix").Device(DEVICE_CPU), MixOp);
+class MixFinishOp : public AsyncOpKernel {
+ public:
+  using AsyncOpKernel::AsyncOpKernel;
+
+  bool IsExpensive() override { return false; }
+
+  void ComputeAsync(OpKernelContext* context, DoneCallback done) override {
+    const PendingHandle* const handle = context->input(0).scalar<Variant>()().get<PendingHandle>();
+    OP_REQUIRES_ASYNC(context, handle != nullptr, absl::InvalidArgumentError("gossip: nothing is pending"), done);
+    const std::shared_ptr<Pending> pending = handle->pending;
+    CancellationManager* const manager = context->cancellation_manager();
+    const CancellationToken token = manager ? manager->get_cancellation_token() : 0;
+    if (manager && !manager->RegisterCallback(token, [pending] { pending->Cancel(); })) {
+      pending->Cancel();
+      OP_REQUIRES_ASYNC(context, false, absl::CancelledError("gossip: the step was cancelled"), done);
+    }
+    pending->Then([context, done, manager, token, pending](const absl::Status& status) {
+      if (manager) manager->TryDeregisterCallback(token);
+      context->SetStatus(status);
+      for (size_t i = 0; status.ok() && i < pending->outputs.size(); ++i) {
+        context->set_output(static_cast<int>(i), pending->outputs[i]);
+      }
+      done();
+    });
+  }
+};
+
+REGISTER_KERNEL_BUILDER(Name("TfdganMixStart").Device(DEVICE_CPU), MixStartOp);
+REGISTER_KERNEL_BUILDER(Name("TfdganMixFinish").Device(DEVICE_CPU), MixFinishOp);
 
 }  // namespace
 }  // namespace tfdgan

@@ -1,4 +1,4 @@
-"""The compiled library, as Python sees it: the op, and the C functions of process.cc."""
+"""The compiled library, as Python sees it: the ops, and the C functions of process.cc."""
 
 import ctypes
 import functools
@@ -12,11 +12,11 @@ _ERROR = 512  # bytes for an error's text
 
 
 @functools.cache
-def op():
-    """The op's Python function; the library is compiled on first use. Raises `UserError` if that cannot be."""
+def ops():
+    """The ops' Python functions; the library is compiled on first use. Raises `UserError` if that cannot be."""
     path = build.build()
     try:
-        return tf.load_op_library(path).tfdgan_mix
+        return tf.load_op_library(path)
     except tf.errors.NotFoundError as error:
         raise UserError(f"native exchange: {path} does not load ({error}); remove it to build it anew") from error
 
@@ -24,7 +24,7 @@ def op():
 @functools.cache
 def functions():
     """The C functions, with their types."""
-    op()
+    ops()
     library = ctypes.CDLL(build.library_path())
     strings, text, size, number = ctypes.POINTER(ctypes.c_char_p), ctypes.c_char_p, ctypes.c_int, ctypes.c_ulonglong
     types = {
