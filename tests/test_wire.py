@@ -253,6 +253,44 @@ def test_other_shapes_types_rounds_steps(serve, fields, sent, early):
     assert "learner 1 expected 3 numbers of float32 in 1 tensors, sent as float32" in error.message
 
 
+def test_a_call_that_begins_between_header_and_payload_sees_through_it(serve):
+    end = peer.connect(serve(), KEY)
+    words = peer.frame(payload=numbers(1, 2), shapes=SHAPES)
+    end.sendall(words[:64])
+    time.sleep(0.2)
+    mix = Mix()
+    time.sleep(0.2)
+    end.sendall(words[64:])
+    assert "sent 2 numbers of float32" in mix.wait().message
+
+
+@pytest.mark.parametrize("early", [False, True])
+def test_failed_calls_count_as_finished_streams(serve, early):
+    """A sender may have eight streams of a channel open; it is told of finished ones four at a time."""
+    end = peer.connect(serve(), KEY)
+    for sequence in range(20):
+        mix = None if early else Mix()
+        send_data(end, sequence=sequence, step=9)
+        if early:
+            time.sleep(0.05)
+            mix = Mix()
+        assert isinstance(mix.wait(), tf.errors.InvalidArgumentError)
+    told = 0
+    while told < 20:
+        header = peer.FRAME.unpack(peer.read(end, 64))
+        peer.read(end, header[5])
+        if header[1] == peer.CREDIT:
+            told = header[12]
+
+
+def test_after_the_stop_a_mix_is_an_error(serve):
+    end = peer.connect(serve(), KEY)
+    mix = Mix()
+    peer.read(end, 76)
+    library.stop()
+    assert "was stopped" in mix.wait(5).message
+
+
 def test_a_peer_that_goes_is_named(serve):
     end = peer.connect(serve(), KEY)
     mix = Mix()

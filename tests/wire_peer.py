@@ -34,7 +34,7 @@ def frame(kind=DATA, payload=b"", **fields):
 
 def dial(port):
     """A connection and the challenge that came on it."""
-    end = socket.create_connection(("127.0.0.1", port), timeout=5)
+    end = socket.create_connection(("127.0.0.1", port), timeout=10)
     challenge = read(end, 40)
     assert challenge[:8] == MAGIC
     return end, challenge

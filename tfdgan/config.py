@@ -12,7 +12,7 @@ from absl import flags
 
 from tfdgan import factories
 from tfdgan.errors import UserError
-from tfdgan.gossip import BACKENDS, WIRE_DTYPES, topology
+from tfdgan.gossip import BACKENDS, MOST_ROUNDS, WIRE_DTYPES, topology
 
 DATASETS = ("gaussians", "digits", "given")  # given: passed in from Python
 MODELS = ("dcgan", "mlp", "given")
@@ -214,6 +214,8 @@ def _check_names(config):
 
 
 def _check_combinations(config):
+    if config.gossip_rounds > MOST_ROUNDS:
+        raise UserError(f"--gossip_rounds={config.gossip_rounds}: must be at most {MOST_ROUNDS}")
     if config.on_peer_loss == "degrade" and config.gossip_backend not in ("auto", "native"):
         raise UserError(
             f"--on_peer_loss=degrade: Horovod ends with any learner, so --gossip_backend={config.gossip_backend} "

@@ -12,9 +12,10 @@ os.environ.setdefault("HOROVOD_DISABLE_GROUP_FUSION", "1")
 os.environ.setdefault("HOROVOD_DYNAMIC_PROCESS_SETS", "1")
 
 BACKENDS = ("auto", "native", "horovod", "horovod_pairs")
+MOST_ROUNDS = 64  # in a mix; far fewer make a mean of any graph worth using
 WIRE_DTYPES = ("float32", "bfloat16", "float16")
 
-__all__ = ["BACKENDS", "WIRE_DTYPES", "begin", "mix"]
+__all__ = ["BACKENDS", "MOST_ROUNDS", "WIRE_DTYPES", "begin", "mix"]
 
 
 def __getattr__(name):

@@ -7,7 +7,7 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from tfdgan.errors import UserError
-from tfdgan.gossip import BACKENDS, WIRE_DTYPES, backends, horovod_alltoall, horovod_pairs
+from tfdgan.gossip import BACKENDS, MOST_ROUNDS, WIRE_DTYPES, backends, horovod_alltoall, horovod_pairs
 from tfdgan.gossip.native import exchange
 
 # One round on a flat vector. The native backend takes all rounds and all tensors of a type at once.
@@ -34,7 +34,7 @@ def mix(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, c
       tensors: floating tensors or variables with static shapes.
       schedule: a `Schedule` (`topology.make_schedule`) of hvd.size() learners.
       step: int or scalar int64 tensor; may repeat, restart or skip.
-      rounds: gossip rounds, int >= 1.
+      rounds: gossip rounds, 1 to `MOST_ROUNDS`.
       backend: "native" (neighbours only, any schedule; needs a compiler once), "horovod" (alltoall, any schedule),
         "horovod_pairs" (a process set for each pair of neighbours; fixed symmetric schedules) or "auto": native
         where it loads on every learner, else horovod.
@@ -121,8 +121,8 @@ def _check(tensors, schedule, rounds, backend, wire_dtype):
             raise UserError(f"gossip.mix: {label} has shape {tensor.shape}; shapes must be static")
     if schedule.size != hvd.size():
         raise UserError(f"gossip.mix: the schedule is for {schedule.size} learners, but {hvd.size()} are running")
-    if not isinstance(rounds, int) or rounds < 1:
-        raise UserError(f"gossip.mix: rounds is {rounds!r}; give an int of at least 1")
+    if not isinstance(rounds, int) or not 1 <= rounds <= MOST_ROUNDS:
+        raise UserError(f"gossip.mix: rounds is {rounds!r}; give an int of 1 to {MOST_ROUNDS}")
     if backend not in BACKENDS:
         raise UserError(f"gossip.mix: backend {backend!r} is none of {', '.join(BACKENDS)}")
     if wire_dtype is not None and getattr(wire_dtype, "name", wire_dtype) not in WIRE_DTYPES:

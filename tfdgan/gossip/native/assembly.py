@@ -81,7 +81,8 @@ class Assembly:
                 silent = library.silent_for(rank)
                 if (time.monotonic() - begun if silent is None else silent) > self._timeout:
                     lost.setdefault(rank, f"is late: no sign of life for {self._timeout:g} s")
-            lost |= library.lost()
+            # Who has written and is gone since is missed by the next gathering, if there is one.
+            lost |= {rank: why for rank, why in library.lost().items() if rank in others and rank not in values}
             if lost and not self.degrades:
                 break
         return {rank: value for rank, value in values.items() if rank not in lost}, lost

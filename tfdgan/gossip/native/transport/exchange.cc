@@ -82,6 +82,10 @@ bool Exchange::CanTake(int round, const Outgoing& out) const {
   return !out.lost && out.taken < std::min(out.limit, Computed(round));
 }
 
+bool Exchange::Awaits(int round, const Incoming& in) const {
+  return !in.lost && in.received < chunks_ && in.waiting.empty() && Computed(round) > rounds_[round].mixed;
+}
+
 bool Exchange::WaitsForPeer(int round, const Outgoing& out) const {
   return !out.lost && (out.taken > out.written || out.taken < Computed(round));
 }

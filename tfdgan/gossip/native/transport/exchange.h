@@ -84,6 +84,8 @@ class Exchange {
 
   // True if the next chunk to a peer is computed and within the peer's credit.
   bool CanTake(int round, const Outgoing& out) const;
+  // True if the next chunk to mix is missing from this peer. What a peer holds back for want of our credit is not.
+  bool Awaits(int round, const Incoming& in) const;
   // True if something computed has not gone to the peer because the peer does not let it.
   bool WaitsForPeer(int round, const Outgoing& out) const;
   // Appends where the chunk lies to `pieces`; returns its bytes. The memory stays until the chunk is written.

@@ -70,6 +70,7 @@ void Switchboard::Begin(uint64_t id, uint64_t channel, uint64_t sequence, Reques
     }
   }
   for (size_t p = 0; p < peers_.size(); ++p) {
+    if (peers_[p].lost) continue;
     const auto stray = peers_[p].early.lower_bound({channel, sequence, 0});
     if (stray != peers_[p].early.end() && std::get<0>(stray->first) == channel &&
         std::get<1>(stray->first) == sequence) {
@@ -84,13 +85,14 @@ bool Switchboard::Adopt(Call* call, int round, Incoming* in) {
   Peer& peer = peers_[in->peer];
   const auto early = peer.early.find({call->channel, call->sequence, round});
   if (early != peer.early.end()) {
-    if (!Alike(early->second.first, call->exchange.Describe(round))) {
-      End(call, Explain(*call, in->peer, Code::kMismatch, "sent " + Described(early->second.first)));
-      return false;
-    }
+    const Header first = early->second.first;
     in->waiting = std::move(early->second.waiting);
     in->received = early->second.received;
     peer.early.erase(early);
+    if (!Alike(first, call->exchange.Describe(round))) {
+      End(call, Explain(*call, in->peer, Code::kMismatch, "sent " + Described(first)));
+      return false;
+    }
   }
   if (peer.lost && in->received < call->exchange.chunks()) {
     if (!settings_.degrade) {
@@ -134,7 +136,7 @@ Verdict Switchboard::AdmitData(int peer, const Header& header) {
   if (!IsSound(header)) return Verdict::kRefuse;
   Call* const call = Find(header.channel, header.sequence);
   if (!call) {
-    if (HasBegun(header.channel, header.sequence)) return Verdict::kDiscard;  // of a call that failed
+    if (HasBegun(header.channel, header.sequence)) return DiscardData(peer, header);  // of a call that failed
     auto& early = peers_[peer].early;
     const auto found = early.find({header.channel, header.sequence, header.round});
     if (found == early.end()) {
@@ -143,30 +145,40 @@ Verdict Switchboard::AdmitData(int peer, const Header& header) {
     const bool in_order = header.chunk == found->second.received && header.chunk < kEagerChunks;
     return in_order && Alike(header, found->second.first) ? Verdict::kKeep : Verdict::kRefuse;
   }
-  if (call->ended) return Verdict::kDiscard;
+  if (call->ended) return DiscardData(peer, header);
   Incoming* const in = static_cast<int>(header.round) < call->exchange.rounds()
                            ? call->exchange.From(header.round, peer)
                            : nullptr;
   if (!Alike(header, call->exchange.Describe(header.round))) {
     End(call, Explain(*call, peer, Code::kMismatch, "sent " + Described(header)));
-    return Verdict::kDiscard;
+    return DiscardData(peer, header);
   }
   if (!in) {
     End(call, Explain(*call, peer, Code::kMismatch, kNoEdge));
-    return Verdict::kDiscard;
+    return DiscardData(peer, header);
   }
   if (in->lost) return Verdict::kDiscard;
   return header.chunk == in->received && header.chunk < in->limit ? Verdict::kKeep : Verdict::kRefuse;
 }
 
+Verdict Switchboard::DiscardData(int peer, const Header& header) {
+  if (!header.chunk) CountFinished(peer, header.channel, header.sequence);
+  return Verdict::kDiscard;
+}
+
 void Switchboard::Deliver(int peer, const Header& header, Block payload) {
   Peer& from = peers_[peer];
   if (header.kind == Kind::kData) {
+    // The call may have begun or ended since the header was admitted.
     Call* const call = Find(header.channel, header.sequence);
-    Incoming* in;
-    if (call) {
-      in = call->ended ? nullptr : call->exchange.From(header.round, peer);
-    } else {
+    Incoming* in = nullptr;
+    if (call && !call->ended) {
+      if (!Alike(header, call->exchange.Describe(header.round))) {
+        End(call, Explain(*call, peer, Code::kMismatch, "sent " + Described(header)));
+      } else if (!(in = call->exchange.From(header.round, peer))) {
+        End(call, Explain(*call, peer, Code::kMismatch, kNoEdge));
+      }
+    } else if (!HasBegun(header.channel, header.sequence)) {
       in = &from.early[{header.channel, header.sequence, header.round}];
       if (!in->received) in->first = header;
     }

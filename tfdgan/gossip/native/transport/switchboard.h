@@ -99,11 +99,13 @@ class Switchboard : public Link::Reader {
 
   Call* Find(uint64_t channel, uint64_t sequence);
   Verdict AdmitData(int peer, const Header& header);
+  Verdict DiscardData(int peer, const Header& header);
   bool Adopt(Call* call, int round, Incoming* in);
   bool HasBegun(uint64_t channel, uint64_t sequence) const;
   void Pump(uint64_t id, Call* call);
   void Grant(Call* call, int round, Incoming* in);
   void End(Call* call, const Status& status);
+  void CountFinished(int peer, uint64_t channel, uint64_t sequence);
   std::string Who(int peer) const;
   Status Explain(const Call& call, int peer, Code code, const std::string& why) const;
 

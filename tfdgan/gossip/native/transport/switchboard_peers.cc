@@ -119,8 +119,11 @@ void Switchboard::CheckTime(Clock::time_point now) {
     waits |= now - call.begun > settings_.timeout / 4;
     const uint32_t chunks = call.exchange.chunks();
     for (int round = 0; round < call.exchange.rounds(); ++round) {
-      for (const Incoming& in : call.exchange.incoming(round)) {
-        if (in.lost || in.received == chunks) continue;
+      for (Incoming& in : call.exchange.incoming(round)) {
+        if (!call.exchange.Awaits(round, in)) {
+          in.heard = now;
+          continue;
+        }
         awaited.insert(in.peer);
         if (now - in.heard > settings_.timeout) {
           late[in.peer] = "is late: nothing came for " + std::to_string(seconds) + " s, " +
@@ -180,7 +183,27 @@ void Switchboard::End(Call* call, const Status& status) {
   if (call->ended) return;
   call->ended = true;
   call->status = status;
+  for (int round = 0; round < call->exchange.rounds(); ++round) {
+    for (Incoming& in : call->exchange.incoming(round)) {
+      if (in.received && !in.closed) CountFinished(in.peer, call->channel, call->sequence);
+      in.closed = true;
+    }
+  }
   ended_.insert(ids_.at({call->channel, call->sequence}));
+}
+
+// A stream of a call that has failed is over too, or its sender could open no more in the end.
+void Switchboard::CountFinished(int peer, uint64_t channel, uint64_t sequence) {
+  Flow& flow = peers_[peer].flows[channel];
+  if (++flow.finished - flow.told < kOpenStreams / 2 || peers_[peer].lost) return;
+  flow.told = flow.finished;
+  Header credit;
+  credit.kind = Kind::kCredit;
+  credit.channel = channel;
+  credit.sequence = sequence;
+  credit.elements = flow.finished;
+  peers_[peer].control.push_back({credit, nullptr, 0});
+  eager_.insert(peer);
 }
 
 std::string Switchboard::Who(int peer) const {

@@ -90,10 +90,13 @@ uint64_t Transport::Submit(Request request) {
   ++calls_;
   std::unique_lock<std::mutex> lock(mutex_);
   const uint64_t id = ++last_id_, sequence = sequences_[channel]++;
-  const bool first = commands_.empty();
+  if (closed_) {
+    lock.unlock();
+    shared->done({Code::kCancelled, "gossip: the exchange was stopped"});
+    return id;
+  }
+  if (commands_.empty()) eventfd_write(wake_, 1);
   commands_.push_back([=] { switchboard_->Begin(id, channel, sequence, std::move(*shared)); });
-  lock.unlock();
-  if (first) eventfd_write(wake_, 1);
   return id;
 }
 
@@ -137,10 +140,9 @@ void Transport::GiveUp(int peer, const std::string& why) {
 }
 
 void Transport::Do(std::function<void()> command) {
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    commands_.push_back(std::move(command));
-  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (closed_) return;
+  commands_.push_back(std::move(command));
   eventfd_write(wake_, 1);
 }
 
@@ -182,12 +184,21 @@ void Transport::Run() {
     }
     FlushAll();
     Publish();
-    if (!stopping_) continue;
+    {
+      std::lock_guard<std::mutex> lock(mutex_);
+      if (!stopping_) continue;
+    }
     if (until == Clock::time_point::max()) until = now + std::chrono::seconds(1);
     const bool idle = std::all_of(links_.begin(), links_.end(),
                                   [](const auto& link) { return !link || link->outbox().empty(); });
     if (idle || now > until) break;
   }
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    closed_ = true;
+  }
+  RunCommands();  // the last; calls among them fail at once
+  switchboard_->Settle();
   for (auto& link : links_) {
     if (link) link->CloseGently();
     link.reset();

@@ -99,7 +99,7 @@ class Transport {
   std::vector<std::function<void()>> commands_;
   std::unordered_map<uint64_t, uint64_t> sequences_;
   uint64_t last_id_ = 0;
-  bool stopping_ = false;
+  bool stopping_ = false, closed_ = false;
   std::map<int, std::string> lost_;
   std::map<int, Clock::time_point> signs_;  // of life
   std::map<std::pair<int, uint64_t>, std::string> letters_;
