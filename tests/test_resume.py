@@ -235,11 +235,11 @@ def load_newest(workdir, learners):
     return step
 
 
-@pytest.mark.parametrize("learners", [1, 2])
-def test_kill_9_at_10_random_instants_leaves_a_loadable_checkpoint(learners, tmp_path):
+@pytest.mark.parametrize("learners, kills", [(1, 14), (2, 6)])
+def test_kill_9_at_20_random_instants_leaves_a_loadable_checkpoint(learners, kills, tmp_path):
     """Each job goes on from the checkpoint that the kill before it left."""
     workdir, random_delay, kept = tmp_path / "run", random.Random(learners), []
-    for _ in range(10):
+    for _ in range(kills):
         reached = kill_while_saving(workdir, learners, random_delay.uniform(0, 0.3))
         kept.append(load_newest(workdir, learners))
         assert kept[-1] >= reached

@@ -107,7 +107,7 @@ bool Link::Step(Reader* reader, Pool* pool, size_t* at, size_t* extra) {
   for (;;) {
     if (!in_payload_) {
       const size_t part = std::min(*extra, sizeof header_ - header_read_);
-      std::memcpy(reinterpret_cast<char*>(&header_) + header_read_, ahead_.get() + *at, part);
+      if (part) std::memcpy(reinterpret_cast<char*>(&header_) + header_read_, ahead_.get() + *at, part);
       header_read_ += part, *at += part, *extra -= part;
       if (header_read_ < sizeof header_) return true;
       const Verdict verdict = reader->Admit(peer_, header_);
@@ -125,7 +125,7 @@ bool Link::Step(Reader* reader, Pool* pool, size_t* at, size_t* extra) {
     }
     if (*extra) {
       const size_t part = std::min<size_t>(*extra, header_.bytes - payload_read_);
-      std::memcpy(payload_.get() + payload_read_, ahead_.get() + *at, part);
+      if (part) std::memcpy(payload_.get() + payload_read_, ahead_.get() + *at, part);
       payload_read_ += part, *at += part, *extra -= part;
     }
     if (payload_read_ < header_.bytes) return true;
