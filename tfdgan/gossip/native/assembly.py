@@ -72,6 +72,7 @@ class Assembly:
             library.send_letter(rank, number, body)
         values, begun = {self._rank: mine}, time.monotonic()
         while waiting := [rank for rank in others if rank not in values and rank not in lost]:
+            gone = library.lost()  # first: a letter is here before its sender counts as gone
             for rank in waiting:
                 letter = library.take_letter(rank, number, _PEEK)
                 if letter is not None:
@@ -82,7 +83,7 @@ class Assembly:
                 if (time.monotonic() - begun if silent is None else silent) > self._timeout:
                     lost.setdefault(rank, f"is late: no sign of life for {self._timeout:g} s")
             # Who has written and is gone since is missed by the next gathering, if there is one.
-            lost |= {rank: why for rank, why in library.lost().items() if rank in others and rank not in values}
+            lost |= {rank: why for rank, why in gone.items() if rank in others and rank not in values}
             if lost and not self.degrades:
                 break
         return {rank: value for rank, value in values.items() if rank not in lost}, lost
