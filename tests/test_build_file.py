@@ -114,7 +114,7 @@ def test_every_command_has_a_binary(name):
 
 def test_the_transport_is_whole():
     every, folder = rules(), "tfdgan/gossip/native/transport/"
-    listed = [*every["transport"]["srcs"], *every["transport"]["hdrs"], *every["stress"]["srcs"]]
+    listed = [*every["transport"]["srcs"], *every["transport"]["hdrs"]]
     assert sorted(listed) == [source for source in sources() if source.startswith(folder)]
 
 

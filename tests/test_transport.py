@@ -1,7 +1,6 @@
-"""The transport library by itself: no TensorFlow in it, and its stress program clean under the sanitizers."""
+"""The transport library by itself: no TensorFlow in it, its programs in transport/ clean under the sanitizers."""
 
 import concurrent.futures
-import pathlib
 import re
 import subprocess
 
@@ -9,7 +8,9 @@ import pytest
 from conftest import ROOT
 
 FOLDER = ROOT / "tfdgan/gossip/native/transport"
+PROGRAMS = ROOT / "tests/transport"
 SECONDS = 30  # under each sanitizer; two run at a time
+SANITIZERS = ["thread", "address,undefined"]
 
 
 def test_it_knows_nothing_of_tensorflow():
@@ -19,17 +20,44 @@ def test_it_knows_nothing_of_tensorflow():
     assert includes and not [line for line in includes if re.search("tensorflow|absl|Eigen", line)]
 
 
-@pytest.mark.slow
-def test_stress_is_clean_under_the_sanitizers(tmp_path: pathlib.Path):
-    def run(sanitizers):
-        program = tmp_path / sanitizers
-        command = ["g++", "-std=c++17", "-O1", "-g", f"-fsanitize={sanitizers}", "-fno-omit-frame-pointer", "-pthread"]
-        sources = sorted(FOLDER.glob("*.cc"))
-        subprocess.run([*command, "-ffp-contract=off", *sources, "-o", program], check=True, capture_output=True)
-        return subprocess.run([program, str(SECONDS), "4", "1"], capture_output=True, text=True, timeout=300)
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """Run a program of transport/ under each sanitizer at once: its outputs."""
+    folder = tmp_path_factory.mktemp("programs")
 
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for done in pool.map(run, ["thread", "address,undefined"]):
-            assert done.returncode == 0 and not done.stderr, f"{done.stdout}\n{done.stderr[-5000:]}"
-            calls, wrong, strangers, refused, errors = map(int, re.findall(r"\d+", done.stdout))
-            assert calls >= 200 and strangers == refused >= 1000 and wrong == errors == 0
+    def compiled(sanitizers, source):
+        command = ["g++", "-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror", f"-fsanitize={sanitizers}"]
+        command += ["-fno-omit-frame-pointer", "-ffp-contract=off", "-pthread", "-I", FOLDER, "-c", source]
+        made = folder / f"{source.stem}.{sanitizers}.o"
+        if not made.exists():
+            subprocess.run([*command, "-o", made], check=True, capture_output=True)
+        return made
+
+    def under(sanitizers, name, *arguments):
+        parts = [compiled(sanitizers, path) for path in (*sorted(FOLDER.glob("*.cc")), PROGRAMS / f"{name}.cc")]
+        program = folder / f"{name}.{sanitizers}"
+        subprocess.run(["g++", f"-fsanitize={sanitizers}", "-pthread", *parts, "-o", program], check=True)
+        done = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0 and not done.stderr, f"{done.stdout}\n{done.stderr[-5000:]}"
+        return done.stdout
+
+    def all_of_them(name, *arguments):
+        with concurrent.futures.ThreadPoolExecutor(len(SANITIZERS)) as pool:
+            return list(pool.map(lambda sanitizers: under(sanitizers, name, *arguments), SANITIZERS))
+
+    return all_of_them
+
+
+@pytest.mark.slow
+def test_stress_is_clean_under_the_sanitizers(run):
+    for output in run("stress", SECONDS, 4, 1):
+        calls, wrong, strangers, refused, errors = map(int, re.findall(r"\d+", output))
+        assert calls >= 200 and strangers == refused >= 1000 and wrong == errors == 0
+
+
+@pytest.mark.slow
+def test_what_goes_wrong_is_handled_and_clean_under_the_sanitizers(run):
+    scenes = re.findall(r'^    {"(.*?)", ', (PROGRAMS / "faults.cc").read_text(), re.MULTILINE)
+    assert len(scenes) >= 16
+    for output in run("faults"):
+        assert output.splitlines() == scenes

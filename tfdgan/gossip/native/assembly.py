@@ -33,6 +33,8 @@ class Assembly:
         self._rank, self._size, self._timeout, self.degrades = hvd.rank(), hvd.size(), timeout, degrade
         self._numbers = itertools.count()
         self._lost = {}
+        for rank in range(self._rank + 1, self._size):  # now: who is slow to its first gathering is not silent
+            library.pulse(rank)
 
     @property
     def ranks(self):
@@ -55,6 +57,8 @@ class Assembly:
             views, lost = self._round(set(values), lost)
             for rank in set().union(*(set(self.ranks) - view for view in views.values())):
                 lost.setdefault(rank, "left while others were still told of it")
+            if self._rank in lost:
+                raise LocalFault(f"gossip: the other learners have given this one up: it {lost[self._rank]}")
             for rank, why in lost.items():
                 library.give_up(rank, why)
             self._lost |= lost

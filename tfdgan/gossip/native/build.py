@@ -24,8 +24,8 @@ _FLAGS = ("-O3", "-g0", "-fPIC", "-shared", "-pthread", "-ffp-contract=off")
 
 
 def sources():
-    """The library's own .cc files; stress.cc is a program apart."""
-    return [path for path in sorted(_HERE.rglob("*.cc")) if path.name != "stress.cc"]
+    """The library's .cc files."""
+    return sorted(_HERE.rglob("*.cc"))
 
 
 def library_path():

@@ -36,10 +36,11 @@ def functions():
         "tfdgan_stop": (None, []),
         "tfdgan_counters": (None, [ctypes.POINTER(number)]),
         "tfdgan_lost": (size, [text, size]),
-        "tfdgan_send_letter": (None, [size, number, text, number]),
+        "tfdgan_send_letter": (size, [size, number, text, number, text, size]),
         "tfdgan_take_letter": (ctypes.c_longlong, [size, number, ctypes.c_double]),
         "tfdgan_read_letter": (None, [ctypes.c_void_p]),
         "tfdgan_silent_for": (ctypes.c_double, [size]),
+        "tfdgan_pulse": (None, [size]),
         "tfdgan_give_up": (None, [size, text]),
     }
     for name, (result, arguments) in types.items():
@@ -93,8 +94,10 @@ def lost():
 
 
 def send_letter(rank, number, body):
-    """Send bytes to a learner, apart from mixes. Returns at once."""
-    functions().tfdgan_send_letter(rank, number, body, len(body))
+    """Send bytes to a learner, apart from mixes. Returns at once. Raises `UserError` if they are too many."""
+    error = ctypes.create_string_buffer(_ERROR)
+    if functions().tfdgan_send_letter(rank, number, body, len(body), error, _ERROR):
+        raise UserError(f"native exchange: {error.value.decode()}")
 
 
 def take_letter(rank, number, seconds):
@@ -111,6 +114,11 @@ def silent_for(rank):
     """Seconds since a learner's process gave a sign of life; None before it was connected."""
     seconds = functions().tfdgan_silent_for(rank)
     return None if seconds < 0 else seconds
+
+
+def pulse(rank):
+    """Give a learner a sign of life now, for which it is connected if need be."""
+    functions().tfdgan_pulse(rank)
 
 
 def give_up(rank, why):

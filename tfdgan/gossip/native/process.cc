@@ -111,9 +111,16 @@ int tfdgan_lost(char* lines, int room) {
   return static_cast<int>(lost.size());
 }
 
-void tfdgan_send_letter(int peer, unsigned long long number, const char* bytes, unsigned long long count) {
-  if (const auto transport = tfdgan::ProcessTransport()) {
-    transport->SendLetter(peer, number, std::string(bytes, count));
+int tfdgan_send_letter(int peer, unsigned long long number, const char* bytes, unsigned long long count, char* error,
+                       int room) {
+  try {
+    if (const auto transport = tfdgan::ProcessTransport()) {
+      transport->SendLetter(peer, number, std::string(bytes, count));
+    }
+    return 0;
+  } catch (const std::exception& problem) {
+    tfdgan::Tell(problem.what(), error, room);
+    return -1;
   }
 }
 
@@ -131,6 +138,10 @@ void tfdgan_read_letter(char* to) { std::memcpy(to, letter.data(), letter.size()
 double tfdgan_silent_for(int peer) {
   const auto transport = tfdgan::ProcessTransport();
   return transport ? transport->SilentFor(peer) : -1;
+}
+
+void tfdgan_pulse(int peer) {
+  if (const auto transport = tfdgan::ProcessTransport()) transport->Pulse(peer);
 }
 
 void tfdgan_give_up(int peer, const char* why) {

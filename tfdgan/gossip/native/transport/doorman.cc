@@ -16,7 +16,6 @@ namespace tfdgan {
 namespace {
 
 constexpr size_t kMostVisitors = 64;
-constexpr auto kHandshakeTime = std::chrono::seconds(10);
 
 sockaddr_in AddressOf(const std::string& ip, int port) {
   sockaddr_in address{};
@@ -57,8 +56,9 @@ int Doorman::Listen(const std::string& ip) {
   return ntohs(address.sin_port);
 }
 
-void Doorman::Open(int epoll, const Digest& key, int rank, int size, Admitted admitted, Failed failed) {
-  epoll_ = epoll, key_ = key, rank_ = rank, size_ = size;
+void Doorman::Open(int epoll, const Digest& key, int rank, int size, Clock::duration patience, Admitted admitted,
+                   Failed failed) {
+  epoll_ = epoll, key_ = key, rank_ = rank, size_ = size, patience_ = patience;
   admitted_ = std::move(admitted), failed_ = std::move(failed);
   epoll_event event{};
   event.events = EPOLLIN;
@@ -69,11 +69,11 @@ void Doorman::Open(int epoll, const Digest& key, int rank, int size, Admitted ad
 void Doorman::Dial(int peer, const std::string& ip, int port) {
   const sockaddr_in address = AddressOf(ip, port);
   const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (socket < 0) return failed_(peer, std::strerror(errno));
+  if (socket < 0) return failed_(peer, false, std::strerror(errno));
   if (connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) && errno != EINPROGRESS) {
-    const std::string why = std::strerror(errno);
+    const int error = errno;
     close(socket);
-    return failed_(peer, why);
+    return failed_(peer, error == ECONNREFUSED, std::strerror(error));
   }
   Visitor visitor;
   visitor.peer = peer;
@@ -83,7 +83,7 @@ void Doorman::Dial(int peer, const std::string& ip, int port) {
 void Doorman::Add(int socket, Visitor visitor, uint32_t events) {
   const int yes = 1;
   setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  visitor.deadline = Clock::now() + kHandshakeTime;
+  visitor.deadline = Clock::now() + patience_;
   visitors_[socket] = visitor;
   epoll_event event{};
   event.events = events;
@@ -121,7 +121,7 @@ bool Doorman::OnEvent(int socket, uint32_t events) {
     socklen_t length = sizeof error;
     getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error || !(events & EPOLLOUT)) {
-      ShowOut(socket, std::strerror(error));
+      ShowOut(socket, std::strerror(error), error == ECONNREFUSED);
       return true;
     }
     visitor.connected = true;
@@ -179,12 +179,12 @@ void Doorman::Release(int socket) {
   epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
 }
 
-void Doorman::ShowOut(int socket, const std::string& why) {
+void Doorman::ShowOut(int socket, const std::string& why, bool refused) {
   const int peer = visitors_.at(socket).peer;
   Release(socket);
   close(socket);
   if (peer >= 0) {
-    failed_(peer, why);
+    failed_(peer, refused, why);
   } else {
     ++refused_;
   }
@@ -195,7 +195,7 @@ void Doorman::Expire(Clock::time_point now) {
     const int socket = item->first;
     const bool late = now > item->second.deadline;
     ++item;
-    if (late) ShowOut(socket, "no answer within 10 s");
+    if (late) ShowOut(socket, "no answer");
   }
 }
 

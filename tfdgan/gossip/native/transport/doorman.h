@@ -17,8 +17,8 @@ class Doorman {
  public:
   // What comes of a handshake. The socket is non-blocking and belongs to the callee, which may refuse it.
   using Admitted = std::function<bool(int socket, int peer)>;
-  // Dialling a peer has come to nothing.
-  using Failed = std::function<void(int peer, const std::string& why)>;
+  // Dialling a peer has come to nothing. `refused`: nobody listens there.
+  using Failed = std::function<void(int peer, bool refused, const std::string& why)>;
 
   Doorman() = default;
   ~Doorman();
@@ -27,8 +27,9 @@ class Doorman {
 
   // Binds to one address; returns the port. Throws std::system_error.
   int Listen(const std::string& ip);
-  // Serves from now on, by the events of `epoll`.
-  void Open(int epoll, const Digest& key, int rank, int size, Admitted admitted, Failed failed);
+  // Serves from now on, by the events of `epoll`. A handshake may take `patience`.
+  void Open(int epoll, const Digest& key, int rank, int size, Clock::duration patience, Admitted admitted,
+            Failed failed);
   void Dial(int peer, const std::string& ip, int port);
   // Handles an event; false if the socket is none of the doorman's.
   bool OnEvent(int socket, uint32_t events);
@@ -54,12 +55,13 @@ class Doorman {
   bool Greet(int socket, Visitor* visitor);
   bool GreetAsDialer(int socket, Visitor* visitor);
   bool GreetAsListener(int socket, Visitor* visitor);
-  void ShowOut(int socket, const std::string& why);
+  void ShowOut(int socket, const std::string& why, bool refused = false);
   void Release(int socket);
   void HandOver(int socket, int peer);
 
   int listener_ = -1, epoll_ = -1, rank_ = 0, size_ = 0;
   Digest key_{};
+  Clock::duration patience_{};
   Admitted admitted_;
   Failed failed_;
   std::map<int, Visitor> visitors_;  // by socket

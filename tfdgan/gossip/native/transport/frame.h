@@ -14,7 +14,8 @@ constexpr uint32_t kChunkBytes = 64 * 1024;    // payload of every DATA frame bu
 constexpr uint32_t kEagerChunks = 4;           // may be sent before the receiver's call has begun
 constexpr uint32_t kWindowChunks = 64;         // may be unmixed at the receiver once it has
 constexpr uint32_t kOpenStreams = 8;           // a channel's streams to a peer beyond those it reported as finished
-constexpr uint64_t kLongestLetter = 1ull << 30;
+constexpr uint64_t kLongestLetter = 1ull << 30;  // bytes
+constexpr int kMostLetters = 64;                // of a peer, untaken
 
 enum class Kind : uint8_t {
   kData = 1,    // a chunk of a stream

@@ -182,7 +182,10 @@ void Switchboard::Deliver(int peer, const Header& header, Block payload) {
       in = &from.early[{header.channel, header.sequence, header.round}];
       if (!in->received) in->first = header;
     }
-    if (!in) return pool_.Give(std::move(payload));
+    if (!in) {
+      if (!header.chunk) CountFinished(peer, header.channel, header.sequence);
+      return pool_.Give(std::move(payload));
+    }
     in->waiting.push_back(std::move(payload));
     ++in->received;
     in->heard = Clock::now();

@@ -56,6 +56,8 @@ class Switchboard : public Link::Reader {
   void Pulse(int peer);
   // Gives up peers that are late; tells peers if this learner itself waits for others.
   void CheckTime(Clock::time_point now);
+  // Moves all limits of time: for so long, up to now, nobody could be heard.
+  void Excuse(Clock::duration pause, Clock::time_point now);
   // Finishes what is complete or has failed.
   void Settle();
   // Fails every call, present and future.
@@ -105,6 +107,7 @@ class Switchboard : public Link::Reader {
   void Pump(uint64_t id, Call* call);
   void Grant(Call* call, int round, Incoming* in);
   void End(Call* call, const Status& status);
+  void Forget(uint64_t channel, uint64_t sequence);
   void CountFinished(int peer, uint64_t channel, uint64_t sequence);
   std::string Who(int peer) const;
   Status Explain(const Call& call, int peer, Code code, const std::string& why) const;

@@ -21,7 +21,8 @@ void Switchboard::SendLetter(int peer, uint64_t number, std::shared_ptr<const st
 }
 
 void Switchboard::Pulse(int peer) {
-  if (peers_[peer].lost) return;
+  // What is still to be sent to it is a sign of life too.
+  if (peers_[peer].lost || !peers_[peer].control.empty()) return;
   Header pulse;
   pulse.kind = Kind::kPulse;
   peers_[peer].control.push_back({pulse, nullptr, 0});
@@ -146,9 +147,23 @@ void Switchboard::CheckTime(Clock::time_point now) {
     Header hold;
     hold.kind = Kind::kHold;
     for (size_t p = 0; p < peers_.size(); ++p) {
-      if (peers_[p].lost || peers_[p].flows.empty() || awaited.count(static_cast<int>(p))) continue;
-      peers_[p].control.push_back({hold, nullptr, 0});
+      Peer& peer = peers_[p];
+      const bool known = !peer.flows.empty() || !peer.early.empty();
+      if (peer.lost || !known || awaited.count(static_cast<int>(p))) continue;
+      if (!peer.control.empty() && peer.control.back().header.kind == Kind::kHold) continue;  // it does not read
+      peer.control.push_back({hold, nullptr, 0});
       eager_.insert(static_cast<int>(p));
+    }
+  }
+}
+
+void Switchboard::Excuse(Clock::duration pause, Clock::time_point now) {
+  for (auto& item : calls_) {
+    Call& call = item.second;
+    call.begun = std::min(now, call.begun + pause);
+    for (int round = 0; round < call.exchange.rounds(); ++round) {
+      for (Incoming& in : call.exchange.incoming(round)) in.heard = std::min(now, in.heard + pause);
+      for (Outgoing& out : call.exchange.outgoing(round)) out.moved = std::min(now, out.moved + pause);
     }
   }
 }
@@ -162,6 +177,7 @@ void Switchboard::Settle() {
     Call call = std::move(found->second);
     calls_.erase(found);
     ids_.erase({call.channel, call.sequence});
+    if (call.ended) Forget(call.channel, call.sequence);
     for (int round = 0; round < call.exchange.rounds(); ++round) {
       for (const Outgoing& out : call.exchange.outgoing(round)) {
         // A frame of it may be half on its way, from memory that now goes back to the caller.
@@ -171,6 +187,21 @@ void Switchboard::Settle() {
       }
     }
     call.exchange.Finish(call.status);
+  }
+}
+
+// What came early for a call that has failed as it began.
+void Switchboard::Forget(uint64_t channel, uint64_t sequence) {
+  const Key first{channel, sequence, 0}, end{channel, sequence + 1, 0};
+  for (size_t p = 0; p < peers_.size(); ++p) {
+    auto& early = peers_[p].early;
+    const auto until = early.lower_bound(end);
+    for (auto item = early.lower_bound(first); item != until; item = early.erase(item)) {
+      for (Block& block : item->second.waiting) pool_.Give(std::move(block));
+      CountFinished(static_cast<int>(p), channel, sequence);
+    }
+    auto& credit = peers_[p].early_credit;
+    credit.erase(credit.lower_bound(first), credit.lower_bound(end));
   }
 }
 

@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <stdexcept>
 #include <system_error>
 
 namespace tfdgan {
@@ -34,7 +36,13 @@ void Transport::Start(const Options& options) {
   settings.timeout = Seconds(options.timeout_seconds);
   settings.degrade = options.degrade;
   settings.on_letter = [this](int peer, uint64_t number, std::string letter) {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::unique_lock<std::mutex> lock(mutex_);
+    const auto first = letters_.lower_bound({peer, 0}), end = letters_.lower_bound({peer + 1, 0});
+    if (std::distance(first, end) >= kMostLetters) {
+      lock.unlock();
+      switchboard_->GiveUp(peer, "has sent letters that nobody takes");
+      return;
+    }
     letters_[{peer, number}] = std::move(letter);
     changed_.notify_all();
   };
@@ -53,6 +61,7 @@ void Transport::Start(const Options& options) {
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
   doorman_.Open(
       epoll_, options.key, options.rank, static_cast<int>(options.learners.size()),
+      std::min(Seconds(10), Seconds(options.timeout_seconds / 4)),
       [this](int socket, int peer) {
         if (links_[peer] || switchboard_->IsLost(peer)) return false;
         links_[peer] = std::make_unique<Link>(socket, peer);
@@ -66,8 +75,12 @@ void Transport::Start(const Options& options) {
         signs_[peer] = Clock::now();
         return true;
       },
-      [this](int peer, const std::string& why) {
-        switchboard_->Lose(peer, Code::kGone, "cannot be reached (" + why + ")");
+      [this](int peer, bool refused, const std::string& why) {
+        Dialling& dialling = dialled_.at(peer);
+        dialling.fails = true;
+        if (refused || Clock::now() - dialling.since > Seconds(options_.timeout_seconds)) {
+          switchboard_->Lose(peer, Code::kGone, "cannot be reached (" + why + ")");
+        }
       });
   thread_ = std::thread([this] { Run(); });
 }
@@ -114,6 +127,9 @@ std::vector<std::pair<int, std::string>> Transport::Lost() const {
 }
 
 void Transport::SendLetter(int peer, uint64_t number, std::string letter) {
+  if (letter.size() > kLongestLetter) {
+    throw std::length_error("gossip: a letter of " + std::to_string(letter.size()) + " bytes is too long");
+  }
   const auto shared = std::make_shared<const std::string>(std::move(letter));
   Do([=] { switchboard_->SendLetter(peer, number, shared); });
 }
@@ -133,6 +149,10 @@ double Transport::SilentFor(int peer) const {
   std::lock_guard<std::mutex> lock(mutex_);
   const auto sign = signs_.find(peer);
   return sign == signs_.end() ? -1 : std::chrono::duration<double>(Clock::now() - sign->second).count();
+}
+
+void Transport::Pulse(int peer) {
+  Do([=] { switchboard_->Pulse(peer); });
 }
 
 void Transport::GiveUp(int peer, const std::string& why) {
@@ -175,8 +195,13 @@ void Transport::Run() {
     RunCommands();
     const auto now = Clock::now();
     if (now - checked > interval) {
+      // This process stood still, as when a machine sleeps: who kept silent meanwhile has not been heard yet.
+      if (now - checked > Seconds(options_.timeout_seconds / 2)) Excuse(now - checked, now);
       checked = now;
       doorman_.Expire(now);
+      for (auto& item : dialled_) {
+        if (std::exchange(item.second.fails, false)) Dial(item.first);
+      }
       switchboard_->CheckTime(now);
       for (size_t peer = 0; peer < links_.size(); ++peer) {
         if (links_[peer]) switchboard_->Pulse(static_cast<int>(peer));
@@ -236,9 +261,7 @@ void Transport::Flush(int peer) {
   Link* const link = links_[peer].get();
   if (!link) {
     // The lower rank dials, on first use.
-    if (options_.rank < peer && dialled_.insert(peer).second) {
-      doorman_.Dial(peer, options_.learners[peer].ip, options_.learners[peer].port);
-    }
+    if (options_.rank < peer && dialled_.insert({peer, {Clock::now()}}).second) Dial(peer);
     return;
   }
   Outbox& outbox = link->outbox();
@@ -257,6 +280,17 @@ void Transport::Flush(int peer) {
     sent_ += written;
     if (outbox.empty()) switchboard_->Written(outbox, peer);
   }
+}
+
+void Transport::Dial(int peer) {
+  if (!switchboard_->IsLost(peer)) doorman_.Dial(peer, options_.learners[peer].ip, options_.learners[peer].port);
+}
+
+void Transport::Excuse(Clock::duration pause, Clock::time_point now) {
+  switchboard_->Excuse(pause, now);
+  for (auto& item : dialled_) item.second.since += pause;
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (auto& item : signs_) item.second = std::min(now, item.second + pause);
 }
 
 void Transport::Await(Link* link, uint32_t events) {

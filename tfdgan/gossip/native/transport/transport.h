@@ -63,13 +63,16 @@ class Transport {
   // (rank, why) of learners lost so far.
   std::vector<std::pair<int, std::string>> Lost() const;
 
-  // Letters: small messages outside of calls, each with a number of the sender's choice.
+  // Letters: messages outside of calls, each with a number of the sender's choice, at most kMostLetters of a peer
+  // untaken. Throws std::length_error if one is longer than kLongestLetter.
   void SendLetter(int peer, uint64_t number, std::string letter);
   // Waits for a letter. False if it has not come in time or the peer is lost.
   bool TakeLetter(int peer, uint64_t number, double seconds, std::string* letter);
   // Seconds since a peer gave a sign of life, or since it was connected; -1 before that. Every learner gives one at
   // least four times in a timeout, whatever its program does.
   double SilentFor(int peer) const;
+  // Gives a peer a sign of life now, for which it is connected if need be.
+  void Pulse(int peer);
   // Treats a peer as lost from now on, and tells it so.
   void GiveUp(int peer, const std::string& why);
 
@@ -79,6 +82,8 @@ class Transport {
   void RunCommands();
   void OnLink(int socket, uint32_t events);
   void Flush(int peer);
+  void Dial(int peer);
+  void Excuse(Clock::duration pause, Clock::time_point now);
   void FlushAll();
   void Await(Link* link, uint32_t events);
   void Close(int peer);
@@ -88,7 +93,11 @@ class Transport {
   Doorman doorman_;
   std::unique_ptr<Switchboard> switchboard_;
   std::vector<std::unique_ptr<Link>> links_;  // by peer
-  std::set<int> dialled_;
+  struct Dialling {
+    Clock::time_point since;
+    bool fails = false;  // the last try has come to nothing
+  };
+  std::map<int, Dialling> dialled_;
   std::map<int, int> peer_of_;  // by socket
   int epoll_ = -1, wake_ = -1;
   std::thread thread_;

@@ -15,6 +15,7 @@
 #include <future>
 #include <random>
 
+#include "job.h"
 #include "number_types.h"
 #include "transport.h"
 
@@ -183,21 +184,12 @@ void Knock(int port, const std::atomic<bool>& over, uint64_t seed, std::atomic<u
 }
 
 int Stress(double seconds, int n, uint64_t seed) {
-  std::vector<std::unique_ptr<Transport>> transports;
-  Transport::Options options;
   Random random(seed);
-  for (uint8_t& byte : options.key) byte = static_cast<uint8_t>(random());
-  for (int rank = 0; rank < n; ++rank) {
-    transports.push_back(std::make_unique<Transport>());
-    options.learners.push_back({"here", "127.0.0.1", transports.back()->Listen("127.0.0.1")});
-  }
-  for (int rank = 0; rank < n; ++rank) {
-    options.rank = rank;
-    transports[rank]->Start(options);
-  }
+  Job job(n, 60, false, seed);
+  job.StartAll();
   std::atomic<bool> over{false};
   std::atomic<uint64_t> visits{0};
-  std::thread stranger([&] { Knock(options.learners[n - 1].port, over, seed + 1, &visits); });
+  std::thread stranger([&] { Knock(job.port(n - 1), over, seed + 1, &visits); });
 
   const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   uint64_t calls = 0, wrong = 0;
@@ -223,7 +215,7 @@ int Stress(double seconds, int n, uint64_t seed) {
           for (int channel : order) {
             if (mine() % 4 == 0) usleep(mine() % 2000);
             const size_t c = channel * kCalls + call;
-            under_way.push_back(Mix(transports[rank].get(), rank, plans[c], "channel " + std::to_string(channel),
+            under_way.push_back(Mix(&job[rank], rank, plans[c], "channel " + std::to_string(channel),
                                     step, inputs[c][rank], &outputs[c][rank]));
           }
         }
@@ -241,8 +233,7 @@ int Stress(double seconds, int n, uint64_t seed) {
   }
   over = true;
   stranger.join();
-  const auto counted = transports[n - 1]->Count();
-  for (auto& transport : transports) transport->Stop();
+  const auto counted = job[n - 1].Count();
   std::printf("%llu calls, %llu wrong, %llu strangers, %llu refused, %llu protocol errors\n",
               static_cast<unsigned long long>(calls), static_cast<unsigned long long>(wrong),
               static_cast<unsigned long long>(visits.load()),

@@ -1,0 +1,316 @@
+// What goes wrong between learners, one scene after the other; run it under a sanitizer.
+//
+//   faults [SCENE]
+//
+// Prints the scenes that went as they should; ends with 1 at the first that did not, and says what was wrong.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <future>
+#include <stdexcept>
+#include <string>
+
+#include <unistd.h>
+
+#include "job.h"
+
+namespace tfdgan {
+namespace {
+
+constexpr double kTimeout = 1;  // seconds, of each scene that waits for it
+constexpr size_t kSmall = 100;
+constexpr size_t kLarge = (kWindowChunks + 16) * (kChunkBytes / sizeof(float));  // more than the credit window
+
+void Check(bool holds, const std::string& what) {
+  if (!holds) throw std::runtime_error(what);
+}
+
+bool Contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+
+void Sleep(double seconds) { usleep(static_cast<useconds_t>(seconds * 1e6)); }
+
+// One learner's part of one call, all its numbers alike.
+class Call {
+ public:
+  // `matrix`[i][j]: the weight that i gives to what j sends; the same in each of `rounds`.
+  Call(Job* job, int rank, const std::vector<std::vector<double>>& matrix, std::string channel, size_t count,
+       float value, int rounds = 1, int64_t step = 0)
+      : input_(count, value), output_(count) {
+    Request request;
+    request.channel = std::move(channel);
+    request.step = step;
+    for (; rounds; --rounds) {
+      Round round;
+      for (int j = 0; j < job->size(); ++j) {
+        if (j == rank) continue;
+        if (matrix[j][rank] != 0) round.send_to.push_back(j);
+        if (matrix[rank][j] != 0) round.receive_from.push_back(j), round.weights.push_back(matrix[rank][j]);
+      }
+      request.rounds.push_back(std::move(round));
+    }
+    request.inputs = {input_.data()};
+    request.outputs = {output_.data()};
+    request.counts = {count};
+    request.done = [this](const Status& status) { done_.set_value(status); };
+    id_ = (*job)[rank].Submit(std::move(request));
+  }
+
+  // A scene that fails must not take the memory from under a call.
+  ~Call() {
+    if (result_.valid()) result_.wait();
+  }
+
+  uint64_t id() const { return id_; }
+  bool IsDone() { return result_.wait_for(std::chrono::seconds(0)) == std::future_status::ready; }
+  Status Result() {
+    Check(result_.wait_for(std::chrono::seconds(60)) == std::future_status::ready, "a call never ended");
+    return result_.get();
+  }
+  // Every number of the result, if they are all one of `values`; else an error.
+  void Expect(const std::vector<float>& values) {
+    const Status status = Result();
+    Check(status.ok(), "a call failed: " + status.message);
+    for (float number : output_) {
+      bool found = false;
+      for (float value : values) found |= std::abs(number - value) < 1e-6f;
+      Check(found, "a call made " + std::to_string(number));
+    }
+  }
+
+ private:
+  std::vector<float> input_, output_;
+  std::promise<Status> done_;
+  std::future<Status> result_ = done_.get_future();
+  uint64_t id_;
+};
+
+using Matrix = std::vector<std::vector<double>>;
+const Matrix kPair{{.5, .5}, {.5, .5}};
+const Matrix kThree(3, std::vector<double>(3, 1.0 / 3));
+const Matrix kLine{{.5, .5, 0}, {.5, 0, .5}, {0, .5, .5}};
+
+void Letters() {
+  Job job(2);
+  job.StartAll();
+  std::string large(3 << 20, 'x'), got;
+  for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 7);
+  for (int rank : {0, 1}) {
+    job[rank].SendLetter(1 - rank, 7, large);
+    job[rank].SendLetter(1 - rank, 3, "");
+  }
+  for (int rank : {0, 1}) {
+    Check(job[rank].TakeLetter(1 - rank, 3, 20, &got) && got.empty(), "the empty letter");
+    Check(job[rank].TakeLetter(1 - rank, 7, 20, &got) && got == large, "the large letter");
+    Check(!job[rank].TakeLetter(1 - rank, 7, 0, &got), "a letter came twice");
+  }
+}
+
+void LettersThatNobodyTakes() {
+  Job job(2, kTimeout);
+  job.StartAll();
+  job[0].Pulse(1);  // the lower rank dials
+  for (int number = 0; number <= kMostLetters; ++number) job[1].SendLetter(0, number, "again");
+  std::string got;
+  for (int i = 0; i < 100 && job[0].Lost().empty(); ++i) Sleep(0.05);
+  const auto lost = job[0].Lost();
+  Check(lost.size() == 1 && lost[0].first == 1 && Contains(lost[0].second, "nobody takes"), "they pile up");
+  Check(job[0].TakeLetter(1, 0, 1, &got) && got == "again", "what came before is lost");
+}
+
+void SignsOfLife() {
+  Job job(2, kTimeout);
+  job.StartAll();
+  Check(job[1].SilentFor(0) < 0, "it was heard before it was connected");
+  job[0].Pulse(1);
+  for (int i = 0; i < 100 && job[1].SilentFor(0) < 0; ++i) Sleep(0.02);
+  Sleep(kTimeout);
+  Check(job[0].SilentFor(1) >= 0 && job[0].SilentFor(1) < kTimeout / 2, "a running peer was silent");
+}
+
+void ACancelledCall() {
+  Job job(2, kTimeout);
+  job.StartAll();
+  Call first(&job, 0, kPair, "c", kSmall, 1);
+  Sleep(0.1);
+  job[0].Cancel(first.id());
+  Check(first.Result().code == Code::kCancelled, "it was not cancelled");
+  job[0].Cancel(first.id());  // too late, and harmless
+  Call a(&job, 1, kPair, "c", kSmall, 3);  // what it needs was sent before
+  a.Expect({2});
+  Call b(&job, 0, kPair, "c", kSmall, 5), c(&job, 1, kPair, "c", kSmall, 7);
+  b.Expect({6});
+  c.Expect({6});
+}
+
+// Its memory goes back to the caller while a frame may be half sent: that peer cannot be served any more.
+void ALargeCancelledCall() {
+  Job job(2, kTimeout);
+  job.StartAll();
+  const auto call = std::make_unique<Call>(&job, 0, kPair, "c", 4 * kLarge, 1);
+  Call other(&job, 1, kPair, "c", 4 * kLarge, 3);
+  Sleep(0.005);
+  job[0].Cancel(call->id());
+  const Status status = call->Result();
+  Check(status.code == Code::kCancelled, "it was not cancelled: " + status.message);
+  Check(!other.Result().ok(), "the other side went through");
+}
+
+void AStopInTheMiddle() {
+  Job job(3);
+  job.StartAll();
+  Call a(&job, 0, kThree, "c", kLarge, 1), b(&job, 1, kThree, "c", kLarge, 2);
+  Sleep(0.1);
+  job[0].Stop();
+  Check(a.Result().code == Code::kCancelled, "a stopped call did not end so");
+  const Status status = b.Result();
+  Check(status.code == Code::kGone && Contains(status.message, "learner 0 on here is gone"), status.message);
+  Call late(&job, 0, kThree, "c", kSmall, 1);
+  Check(late.Result().code == Code::kCancelled, "a call after the stop");
+}
+
+void ACallThatDoesNotFit() {
+  Job job(2, kTimeout);
+  job.StartAll();
+  Call a(&job, 0, kPair, "c", kSmall, 1);
+  Sleep(0.1);
+  Call b(&job, 1, kPair, "c", kSmall + 1, 1);
+  const Status status = b.Result();
+  Check(status.code == Code::kMismatch, status.message);
+  Check(Contains(status.message, "learner 0 on here sent 100 numbers of float32, sent as float32") &&
+            Contains(status.message, "learner 1 expected 101 numbers of float32 in 1 tensors"),
+        status.message);
+  Check(!a.Result().ok(), "the other side went through");
+}
+
+// Learner 2 never begins. Of the others neither is late, though the credit between them is used up.
+void OnlyWhoHoldsAMixUpIsLate(bool degrade, int rounds) {
+  Job job(3, kTimeout, degrade);
+  job.StartAll();
+  Call a(&job, 0, kThree, "c", kLarge, 1, rounds), b(&job, 1, kThree, "c", kLarge, 4, rounds);
+  if (degrade) {  // a third of what learner 2 would have sent goes back to self
+    a.Expect({rounds == 1 ? 2.f : 7.f / 3});
+    b.Expect({rounds == 1 ? 3.f : 8.f / 3});
+  } else {
+    for (Call* call : {&a, &b}) {
+      const Status status = call->Result();
+      Check(status.code == Code::kLate && Contains(status.message, "learner 2 on here is late"), status.message);
+    }
+  }
+  for (int rank : {0, 1}) {
+    for (const auto& lost : job[rank].Lost()) {
+      Check(lost.first == 2, "learner " + std::to_string(lost.first) + " " + lost.second);
+    }
+  }
+}
+
+// Learner 2 goes after its call has begun: each number is mixed with it or without it.
+void DegradedInTheMiddle() {
+  Job job(3, kTimeout, true);
+  job.StartAll();
+  Call a(&job, 0, kThree, "c", kLarge, 1), c(&job, 2, kThree, "c", kLarge, 7);
+  Sleep(0.1);
+  job[2].Stop();
+  Call b(&job, 1, kThree, "c", kLarge, 4);
+  Check(!c.Result().ok(), "the call of the stopped learner");
+  a.Expect({4, 2});
+  b.Expect({4, 3});
+  Call d(&job, 0, kThree, "c", kLarge, 1), e(&job, 1, kThree, "c", kLarge, 4);
+  d.Expect({2});
+  e.Expect({3});
+}
+
+// Learner 1 waits for learner 2 for longer than the timeout, in two parts, and so keeps learner 0 waiting.
+void WhoWaitsItselfGetsTime() {
+  Job job(3, kTimeout);
+  job.StartAll();
+  const Matrix first{{1, 0, 0}, {0, .5, .5}, {0, .5, .5}}, second{{.5, .5, 0}, {.5, .5, 0}, {0, 0, 1}};
+  Call waits(&job, 0, second, "d", kSmall, 1);
+  for (int part = 0; part < 2; ++part) {
+    Call a(&job, 1, first, "c", kSmall, 2);
+    Sleep(0.75 * kTimeout);
+    Call b(&job, 2, first, "c", kSmall, 4);
+    a.Expect({3});
+    b.Expect({3});
+  }
+  Check(!waits.IsDone(), "learner 0 did not wait");
+  Call c(&job, 1, second, "d", kSmall, 3);
+  waits.Expect({2});
+  c.Expect({2});
+}
+
+void APeerThatAnswersLater() {
+  Job job(2, 2 * kTimeout);
+  job.Start(0);
+  Call a(&job, 0, kPair, "c", kSmall, 1);  // dials; the system accepts, nobody greets
+  Sleep(1.4 * kTimeout);                   // two handshakes that come to nothing
+  job.Start(1);
+  Call b(&job, 1, kPair, "c", kSmall, 3);
+  a.Expect({2});
+  b.Expect({2});
+}
+
+void APeerThatIsGone() {
+  Job job(2);
+  job.Remove(1);
+  job.Start(0);
+  Call a(&job, 0, kPair, "c", kSmall, 1);
+  const Status status = a.Result();  // at once, not after the timeout of a minute
+  Check(status.code == Code::kGone && Contains(status.message, "cannot be reached"), status.message);
+}
+
+// The whole process stands still for longer than the timeout: nobody is late for that.
+void AfterASleep() {
+  Job job(2, kTimeout);
+  job.StartAll();
+  Call a(&job, 0, kPair, "c", kSmall, 1);
+  Sleep(0.2 * kTimeout);
+  const std::string wake = "(sleep " + std::to_string(2 * kTimeout) + "; kill -CONT " + std::to_string(getpid()) + ") &";
+  Check(std::system(wake.c_str()) == 0, "no shell");
+  std::raise(SIGSTOP);
+  Sleep(0.4 * kTimeout);
+  Call b(&job, 1, kPair, "c", kSmall, 3);
+  a.Expect({2});
+  b.Expect({2});
+}
+
+struct Scene {
+  const char* name;
+  std::function<void()> play;
+};
+
+const Scene kScenes[] = {
+    {"letters", Letters},
+    {"letters that nobody takes", LettersThatNobodyTakes},
+    {"signs of life", SignsOfLife},
+    {"a cancelled call", ACancelledCall},
+    {"a large cancelled call", ALargeCancelledCall},
+    {"a stop in the middle", AStopInTheMiddle},
+    {"a call that does not fit", ACallThatDoesNotFit},
+    {"only who holds a mix up is late", [] { OnlyWhoHoldsAMixUpIsLate(false, 1); }},
+    {"the same, two rounds", [] { OnlyWhoHoldsAMixUpIsLate(false, 2); }},
+    {"the same, degraded", [] { OnlyWhoHoldsAMixUpIsLate(true, 1); }},
+    {"the same, two rounds, degraded", [] { OnlyWhoHoldsAMixUpIsLate(true, 2); }},
+    {"degraded in the middle", DegradedInTheMiddle},
+    {"who waits itself gets time", WhoWaitsItselfGetsTime},
+    {"a peer that answers later", APeerThatAnswersLater},
+    {"a peer that is gone", APeerThatIsGone},
+    {"after a sleep", AfterASleep},
+};
+
+}  // namespace
+}  // namespace tfdgan
+
+int main(int argc, char** argv) {
+  for (const tfdgan::Scene& scene : tfdgan::kScenes) {
+    if (argc > 1 && std::strcmp(argv[1], scene.name)) continue;
+    try {
+      scene.play();
+      std::printf("%s\n", scene.name);
+      std::fflush(stdout);
+    } catch (const std::exception& error) {
+      std::fprintf(stderr, "%s: %s\n", scene.name, error.what());
+      return 1;
+    }
+  }
+}

@@ -1,0 +1,47 @@
+// The learners of one job, in one process and connected over loopback.
+#ifndef TFDGAN_TESTS_JOB_H_
+#define TFDGAN_TESTS_JOB_H_
+
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "transport.h"
+
+namespace tfdgan {
+
+class Job {
+ public:
+  explicit Job(int learners, double timeout_seconds = 60, bool degrade = false, uint64_t seed = 0) {
+    std::mt19937_64 random(seed);
+    for (uint8_t& byte : options_.key) byte = static_cast<uint8_t>(random());
+    options_.timeout_seconds = timeout_seconds;
+    options_.degrade = degrade;
+    for (int rank = 0; rank < learners; ++rank) {
+      transports_.push_back(std::make_unique<Transport>());
+      options_.learners.push_back({"here", "127.0.0.1", transports_.back()->Listen("127.0.0.1")});
+    }
+  }
+
+  int size() const { return static_cast<int>(transports_.size()); }
+  int port(int rank) const { return options_.learners[rank].port; }
+  Transport& operator[](int rank) { return *transports_[rank]; }
+
+  void Start(int rank) {
+    options_.rank = rank;
+    transports_[rank]->Start(options_);
+  }
+  void StartAll() {
+    for (int rank = 0; rank < size(); ++rank) Start(rank);
+  }
+  // As if its process had ended: nobody listens there any more.
+  void Remove(int rank) { transports_[rank].reset(); }
+
+ private:
+  Transport::Options options_;
+  std::vector<std::unique_ptr<Transport>> transports_;
+};
+
+}  // namespace tfdgan
+
+#endif  // TFDGAN_TESTS_JOB_H_
