@@ -15,9 +15,9 @@ $(SETUP): tools/setup.sh tools/build_horovod.sh requirements.lock setup.py
 	touch $@
 
 demo: $(SETUP)
-	rm -rf runs/digits
-	$(RUN) horovodrun -np 4 python -m tfdgan.train --flagfile=configs/digits.flags
-	@echo "grid of digits: $$(ls runs/digits/samples/*.png | tail -n 1)"
+	rm -rf runs/demo
+	$(RUN) horovodrun -np 4 python -m tfdgan.train --flagfile=configs/digits.flags --workdir=runs/demo
+	@echo "grid of digits: $$(ls runs/demo/samples/*.png | tail -n 1)"
 	@echo "TensorBoard:    $(VENV)/bin/tensorboard --logdir runs"
 
 test: $(SETUP)

@@ -19,6 +19,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: max((cost.get(mark.name, 0) for mark in item.iter_markers()), default=0))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where real data must be there, a test of it that is skipped, for whatever reason, has failed."""
+    report = yield
+    if report.skipped and item.get_closest_marker("data") and "TFDGAN_REQUIRE_DATA" in os.environ:
+        report.outcome, report.longrepr = "failed", f"skipped, although TFDGAN_REQUIRE_DATA is set: {report.longrepr}"
+    return report
+
+
 def environment(**variables):
     """This process's environment, so changed that a subprocess finds the package from any folder."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
@@ -40,7 +49,7 @@ def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, **variables)
     )
     if check and done.returncode:
         raise AssertionError(
-            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}"
+            f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-30000:]}\n{done.stderr[-6000:]}"
         )
     return done
 
@@ -50,6 +59,5 @@ def data_folder():
     """The folder of real data, or skip."""
     folder = os.environ.get("TFDGAN_TEST_DATA")
     if not folder or not os.path.isdir(folder):
-        assert "TFDGAN_REQUIRE_DATA" not in os.environ, f"TFDGAN_TEST_DATA={folder}: no such folder"
         pytest.skip("needs real data: set TFDGAN_TEST_DATA to its folder")
     return pathlib.Path(folder).resolve()

@@ -141,7 +141,7 @@ def test_commands_on_an_empty_workdir(tmp_path):
     for command in ("evaluate", "generate", "export"):
         done = launch(0, "-m", f"tfdgan.{command}", f"--workdir={tmp_path}", f"--output={tmp_path}/a.png", check=False)
         if command == "evaluate":
-            assert done.returncode == 2 and "Unknown command line flag 'output'" in errors(done)[0]
+            assert done.returncode == 2 and "--output: no such flag" in errors(done)[0]
         else:
             assert done.returncode == 2 and "nothing was trained there" in errors(done)[0]
 
@@ -168,6 +168,25 @@ def test_different_flags_on_different_ranks(tmp_path):
     assert done.returncode != 0
     assert [line for line in errors(done) if "[0]" in line] == errors(done) and len(errors(done)) == 1
     assert "learner 1 was given other flags than learner 0: seed: 0 -> 1" in errors(done)[0]
+    assert not os.path.exists(tmp_path / "run")
+
+
+def test_different_matrices_in_one_place(tmp_path):
+    """Each learner starts in a folder of its own, which holds another W.npy."""
+    for rank, weight in enumerate([0.5, 0.25]):
+        (tmp_path / str(rank)).mkdir()
+        np.save(tmp_path / str(rank) / "W.npy", [[1 - weight, weight], [weight, 1 - weight]])
+    wrapper = tmp_path / "wrapper.py"
+    wrapper.write_text(
+        "import os, sys\n"
+        "from tfdgan import command, train\n"
+        f"os.chdir(os.path.join({str(tmp_path)!r}, os.environ['HOROVOD_RANK']))\n"
+        "command.run(train.main, sys.argv)\n"
+    )
+    flags = (f"--flagfile={ROOT}/configs/digits.flags", *TRAIN[3:], "--topology=W.npy")
+    done = launch(2, wrapper, *flags, f"--workdir={tmp_path}/run", check=False)
+    assert done.returncode != 0 and len(errors(done)) == 1
+    assert "--topology=W.npy: learner 1 reads another matrix than learner 0" in errors(done)[0]
     assert not os.path.exists(tmp_path / "run")
 
 
@@ -208,5 +227,9 @@ def test_table_of_strategies_by_hand():
 def test_topology_tool(tmp_path):
     picture = tmp_path / "ring.png"
     said = launch(0, ROOT / "tools/topology.py", "--topology=ring", "--sizes=4,8", f"--output={picture}").stdout
+    none = launch(0, ROOT / "tools/topology.py", "--topology=hypercube", "--sizes=6", check=False)
+    assert none.returncode == 2 and errors(none) == [
+        "error: topology hypercube: 6 learners are no power of two; use 2, 4, 8, ... learners"
+    ]
     assert "0.6667" in said and "0.1953" in said
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -13,7 +13,7 @@ from absl import flags
 from tfdgan import launch
 from tfdgan.errors import LocalFault, SharedError, TrainingFault, UserError
 
-_RANK_0_SPEAKS_FIRST = 3.0  # seconds
+_RANK_0_SPEAKS_FIRST = 10.0  # seconds, as learners of a busy machine come to it one after the other
 
 
 def parse(argv, define):
@@ -25,6 +25,8 @@ def parse(argv, define):
         rest = flag_values(argv)
     except flags.CantOpenFlagFileError as error:
         raise UserError(_without_flagfile(error)) from error
+    except flags.UnrecognizedFlagError as error:
+        raise UserError(f"--{error.flagname}: no such flag; --help lists them") from error
     except flags.Error as error:
         raise UserError(str(error).replace("\n", " ")) from error
     if flag_values.help:

@@ -20,7 +20,7 @@ compiler=gcc$(g++ -dumpversion)
 cache="${TFDGAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tfdgan}/horovod-$version-$tensorflow-$python-$machine-$compiler-$mpi"
 
 built="$(python -c 'import horovod; print(horovod.__version__)' 2>/dev/null || true)"
-mark="$VIRTUAL_ENV/.horovod-built-for"
+mark="$(python -c 'import sys; print(sys.prefix)')/.horovod-built-for"
 if [ "$built" = "$version" ] && [ "$(cat "$mark" 2>/dev/null)" = "$(basename "$cache")" ]; then
   exit 0
 fi

@@ -179,6 +179,8 @@ def main(argv):
     if output and not output.endswith(".png"):
         raise UserError(f"--output={output}: give a name that ends in .png")
     names, sizes = [name] if name else topology.NAMES, _sizes(flag_values.sizes, name)
+    if len(names) == len(sizes) == 1:
+        topology.make_schedule(name or names[0], sizes[0])  # the only one asked for must exist
     print("\n".join(table(names, sizes, flag_values.random)))
     if output:
         graphs = panels(names, sizes, flag_values.random)

@@ -25,8 +25,8 @@ def end_of(strategy, players):
         tf.while_loop(lambda k: k < STEPS, one, [tf.constant(0, tf.int64)])
 
     run()
-    x = tf.concat([v for variables in strategy.state.values() for v in variables][:2], 0) if strategy.state else None
-    x = tf.concat([p.values()[0] for p in players], 0) if x is None else x
+    mixed = [v for variables in strategy.state.values() for v in variables][:2]
+    x = tf.concat(mixed or [p.values()[0] for p in players], 0)
     return np.linalg.norm(hvd.allgather(x[tf.newaxis]).numpy().mean(axis=0))
 
 

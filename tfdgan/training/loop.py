@@ -11,8 +11,8 @@ from horovod.common.exceptions import HorovodInternalError
 
 from tfdgan import __version__, distributed, files
 from tfdgan import config as configuration
-from tfdgan.errors import LocalFault, TrainingFault, UserError
-from tfdgan.gossip import backends
+from tfdgan.errors import LocalFault, SharedError, TrainingFault, UserError
+from tfdgan.gossip import backends, topology
 from tfdgan.gossip.native.assembly import Assembly
 from tfdgan.training import consensus
 from tfdgan.training.adversarial import AdversarialTrainer
@@ -42,6 +42,7 @@ def train(config, task):
         config.check_learners(hvd.size())
         if config.gossip_backend == "horovod_pairs" and not distributed.allows_process_sets():
             raise UserError("--gossip_backend=horovod_pairs: call tfdgan.distributed.start(process_sets=True) first")
+    _check_same_matrix(config)
     assembly = _start_gossip(config)
     with distributed.together():
         _prepare_workdir(config)
@@ -271,10 +272,22 @@ def _check_same(config):
     for learner, other in enumerate(others, start=1):
         different = configuration.differences(other, first, ignore="local")
         if different:
-            raise UserError(
+            raise SharedError(
                 f"learner {learner} was given other flags than learner 0: {'; '.join(different)}; "
                 "start all learners with the same"
             )
+
+
+def _check_same_matrix(config):
+    """A mixing matrix from a file may differ between hosts; then no mean would be kept."""
+    if config.gossips and config.topology not in topology.NAMES:
+        first, *others = distributed.gather(config.schedule(hvd.size()).matrix(0).tobytes(), "matrix")
+        for learner, other in enumerate(others, start=1):
+            if other != first:
+                raise SharedError(
+                    f"--topology={config.topology}: learner {learner} reads another matrix than learner 0; "
+                    "copy one file to all hosts"
+                )
 
 
 def _prepare_workdir(config):
