@@ -33,11 +33,16 @@ def environment(**variables):
     return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
 
 
+def horovodrun(learners, *command):
+    """The command on several learners. Told to use Gloo, the launcher need not load TensorFlow to look for MPI."""
+    return [os.path.join(os.path.dirname(sys.executable), "horovodrun"), "--gloo", "-np", str(learners), *command]
+
+
 def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, **variables):
     """Run `python ARGUMENTS` under horovodrun; on 0 learners: without a launcher. Returns the finished process."""
     command = [sys.executable, *map(str, arguments)]
     if learners:
-        command = [os.path.join(os.path.dirname(sys.executable), "horovodrun"), "-np", str(learners), *command]
+        command = horovodrun(learners, *command)
     done = subprocess.run(
         command,
         cwd=cwd,

@@ -10,7 +10,7 @@ import time
 
 import psutil
 import pytest
-from conftest import ROOT, environment
+from conftest import ROOT, environment, horovodrun
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 
@@ -27,10 +27,9 @@ class Job:
     def __init__(self, folder, *flags):
         self._workdir, self._log = f"{folder}/run", folder / "log"
         command = " ".join([sys.executable, "-u", "-m", "tfdgan.train", *FLAGS, f"--workdir={self._workdir}", *flags])
-        horovodrun = os.path.join(os.path.dirname(sys.executable), "horovodrun")
         with open(self._log, "w") as log:
             self._job = subprocess.Popen(
-                [horovodrun, "-np", "3", "sh", "-c", f"{command} || echo learner ended with $?"],
+                horovodrun(3, "sh", "-c", f"{command} || echo learner ended with $?"),
                 cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
 

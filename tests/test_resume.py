@@ -15,8 +15,8 @@ import zipfile
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT, environment, launch
-from distributed.resume_runs import CUT, MORE_RUNS, REAL_DATA_RUNS, RUNS, TINY
+from conftest import ROOT, environment, horovodrun, launch
+from distributed.resume_runs import MORE_RUNS, REAL_DATA_RUNS, RUNS, SHORT, TINY
 
 from tfdgan import config as configuration
 from tfdgan import trained
@@ -46,7 +46,7 @@ def whole_and_halved(learners, folder, names, **variables):
     for job in ("first", "second"):
         done = launch(learners, "tests/distributed/resume_runs.py", job, folder, *names, **variables)
         assert done.stdout.count("resuming at step 10") == (0 if job == "first" else len(names))
-        for name in set(CUT).intersection(names) if job == "first" else ():
+        for name in set(names).difference(SHORT) if job == "first" else ():
             shutil.copytree(folder / f"{name}-whole", folder / f"{name}-halves")
             shutil.rmtree(folder / f"{name}-halves/checkpoints/00000020")
 
@@ -76,8 +76,9 @@ def test_n_plus_n_steps_equal_2n_bit_for_bit(name, by_four):
 
 @pytest.fixture(scope="module")
 def by_two(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("two")
-    whole_and_halved(2, folder, MORE_RUNS)
+    folder, data = tmp_path_factory.mktemp("two"), os.environ.get("TFDGAN_TEST_DATA")
+    names = [*MORE_RUNS, *(REAL_DATA_RUNS if data else ())]
+    whole_and_halved(2, folder, names, TFDS_DATA_DIR=f"{data}/tfds")
     return folder
 
 
@@ -88,10 +89,9 @@ def test_other_runs_resume_bit_for_bit(name, by_two):
 
 
 @pytest.mark.data
-def test_a_run_on_tfds_records_resumes_bit_for_bit(data_folder, tmp_path):
-    whole_and_halved(2, tmp_path, REAL_DATA_RUNS, TFDS_DATA_DIR=f"{data_folder}/tfds")
-    for name in REAL_DATA_RUNS:
-        check_halves(tmp_path, name, 2)
+@pytest.mark.parametrize("name", REAL_DATA_RUNS)
+def test_a_run_on_tfds_records_resumes_bit_for_bit(name, data_folder, by_two):
+    check_halves(by_two, name, 2)
 
 
 def test_other_number_of_learners_starts_from_the_consensus(tmp_path):
@@ -169,7 +169,7 @@ def start(learners, workdir, *flags):
     """Start a job that trains on and on in a session of its own; what it says is added to WORKDIR.log."""
     command = [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000", *flags]
     if learners > 1:
-        command = [os.path.join(os.path.dirname(sys.executable), "horovodrun"), "-np", str(learners), *command]
+        command = horovodrun(learners, *command)
     with open(f"{workdir}.log", "a") as log:
         return subprocess.Popen(
             command,

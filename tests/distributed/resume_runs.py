@@ -20,8 +20,10 @@ RUNS = {
     "centralized": ["--strategy=centralized"],
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
     "local": ["--strategy=local", "--ema_decay=0"],
+    "alltoall": ["--gossip_backend=horovod", "--random_mixing", "--critic_steps=1"],
 }
 MORE_RUNS = {
+    "pairs": ["--gossip_backend=horovod_pairs"],  # the first: Horovod is started as it needs it
     "alternating": ["--update=alternating"],
     "mix_after_update": ["--mix_after=update"],
     "decay": ["--learning_rate_decay=linear"],
@@ -30,9 +32,9 @@ MORE_RUNS = {
 }
 REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}
 
-# Taken up at the middle of the whole run, as if its later checkpoint had never been; the others stop there by --steps.
-# Decay depends on the last step, so there the second half has to be the same command.
-CUT = ("alternating", "mix_after_update", "decay", "stream", "cifar10")
+# A first half that ends by --steps. The others are taken up at the middle of the whole run, as if its later
+# checkpoint had never been (which a decay needs, as it depends on the last step).
+SHORT = ("ring",)
 
 
 def stream():
@@ -44,7 +46,7 @@ def stream():
 
 def main(job, folder, *names):
     for name in names:
-        first = [("whole", 20)] if name in CUT else [("whole", 20), ("halves", 10)]
+        first = [("whole", 20), ("halves", 10)] if name in SHORT else [("whole", 20)]
         for run, steps in first if job == "first" else [("halves", 20)]:
             workdir = f"{folder}/{name}-{run}"
             flags = [*TINY, *{**RUNS, **MORE_RUNS, **REAL_DATA_RUNS}[name], f"--workdir={workdir}", f"--steps={steps}"]

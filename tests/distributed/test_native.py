@@ -5,6 +5,7 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
+from distributed.closed_form import LARGE, expected, inputs
 
 from tfdgan import gossip
 from tfdgan.errors import UserError
@@ -15,11 +16,8 @@ N, RANK = hvd.size(), hvd.rank()
 MISSING = {2: {"torus"}, 3: {"torus", "hypercube"}}  # topologies that do not have this number of learners
 
 
-def inputs(dtype=tf.float32, rank=RANK):
-    """Odd sizes, a scalar, an empty tensor, and one of several chunks."""
-    random = np.random.default_rng(rank)
-    shapes = [(3, 5), (), (0, 2), (17,), (131, 137)]
-    return [tf.cast(random.standard_normal(shape) + rank, dtype) for shape in shapes]
+def tensors(dtype=tf.float32):
+    return [tf.cast(array, dtype) for array in inputs(RANK, LARGE)]
 
 
 def schedules():
@@ -38,17 +36,19 @@ def same(ours, theirs):
 
 
 @pytest.mark.parametrize("schedule", list(schedules()), ids=repr)
-def test_equals_the_alltoall_backend_bit_for_bit(schedule):
-    tensors = inputs()
+def test_equals_the_closed_form_and_the_alltoall_backend_bit_for_bit(schedule):
+    everyone = list(zip(*(inputs(rank, LARGE) for rank in range(N)), strict=True))
     for wire in ("float32", "bfloat16", "float16"):
         for rounds in (1, 2, 3, 4):
             arguments = dict(step=5 + rounds, rounds=rounds, wire_dtype=wire)
-            mixed = gossip.mix(tensors, schedule, backend="native", **arguments)
-            same(mixed, gossip.mix(tensors, schedule, backend="horovod", **arguments))
+            mixed = gossip.mix(tensors(), schedule, backend="native", **arguments)
+            closed_form = (expected(schedule, 5 + rounds, rounds, wire, arrays)[RANK] for arrays in everyone)
+            same(mixed, map(tf.constant, closed_form))
+            same(mixed, gossip.mix(tensors(), schedule, backend="horovod", **arguments))
             if wire == "float32":
                 M = schedule.matrix(5 + rounds, rounds)
-                for place, output in enumerate(mixed):
-                    plain = sum(M[RANK, j] * inputs(rank=j)[place].numpy() for j in range(N))
+                for output, arrays in zip(mixed, everyone, strict=True):
+                    plain = sum(M[RANK, j] * arrays[j] for j in range(N))
                     np.testing.assert_allclose(output, plain, rtol=0, atol=1e-5)
 
 
@@ -58,13 +58,13 @@ def test_other_types_of_tensors(dtype):
     for wire in (None, "float32", "bfloat16", "float16"):
         for rounds in (1, 3):
             arguments = dict(step=3, rounds=rounds, wire_dtype=wire)
-            mixed = gossip.mix(inputs(dtype), schedule, backend="native", **arguments)
-            same(mixed, gossip.mix(inputs(dtype), schedule, backend="horovod", **arguments))
+            mixed = gossip.mix(tensors(dtype), schedule, backend="native", **arguments)
+            same(mixed, gossip.mix(tensors(dtype), schedule, backend="horovod", **arguments))
 
 
 def test_auto_is_native():
     before = library.counters()["calls"]
-    gossip.mix(inputs(), topology.make_schedule("ring", N), 0)
+    gossip.mix(tensors(), topology.make_schedule("ring", N), 0)
     assert library.counters()["calls"] - before == (1 if N > 1 else 0)
 
 
@@ -130,7 +130,7 @@ def test_memory_is_flat_over_10_000_exchanges():
     @tf.function
     def thousand(begin):
         def body(step, y):
-            (y,) = gossip.mix([y], schedule, step, rounds=2, wire_dtype="bfloat16", backend="native", channel="many")
+            (y,) = gossip.mix([y], schedule, step, wire_dtype="bfloat16", backend="native", channel="many")
             y = tf.ensure_shape(y, [30_000])
             return step + 1, y
 

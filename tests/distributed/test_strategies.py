@@ -45,12 +45,12 @@ def dposg_in_numpy(matrices, steps):
     return np.stack(path)
 
 
-def dposg_trajectory(schedule, steps=50):
+def dposg_trajectory(schedule, backend, steps=50):
     players = [
         player("u", START[0, RANK], keras.optimizers.SGD(ETA)),
         player("v", START[1, RANK], keras.optimizers.SGD(ETA)),
     ]
-    strategy = strategies.DPOSG(players, **exchange(schedule))
+    strategy = strategies.DPOSG(players, **exchange(schedule, backend=backend))
 
     @tf.function
     def step(k):
@@ -64,10 +64,19 @@ def dposg_trajectory(schedule, steps=50):
     return np.stack([step(tf.constant(k, tf.int64)).numpy() for k in range(steps)])
 
 
-@pytest.mark.parametrize("name, random", [("ring", False), ("ring", True), ("one_peer_exponential", False)])
-def test_dposg_follows_the_recursion(name, random):
+@pytest.mark.parametrize(
+    "name, random, backend",
+    [
+        ("ring", False, "native"),
+        ("ring", False, "horovod_pairs"),
+        ("ring", True, "native"),
+        ("ring", True, "horovod"),
+        ("one_peer_exponential", False, "auto"),
+    ],
+)
+def test_dposg_follows_the_recursion(name, random, backend):
     schedule = topology.make_schedule(name, N, random=random, seed=3)
-    got, want = dposg_trajectory(schedule), dposg_in_numpy(schedule.matrix, 50)
+    got, want = dposg_trajectory(schedule, backend), dposg_in_numpy(schedule.matrix, 50)
     np.testing.assert_allclose(got, want[:, :, RANK], rtol=0, atol=1e-5)
     # The same comparison without mixing fails: it sees the exchange.
     assert np.abs(got - dposg_in_numpy(lambda k: np.eye(N), 50)[:, :, RANK]).max() > 0.1
@@ -88,13 +97,22 @@ class OAdamInNumPy:
         return 2 * self.lr * d - self.lr * last
 
 
-@pytest.mark.parametrize("mix_after", ["step", "update"])
-@pytest.mark.parametrize("name", ["complete", "ring"])
-def test_dp_oadam_with_five_critic_updates(name, mix_after):
+@pytest.mark.parametrize(
+    "name, mix_after, backend",
+    [
+        ("complete", "step", "native"),
+        ("complete", "update", "horovod"),
+        ("ring", "step", "horovod_pairs"),
+        ("ring", "step", "horovod"),
+        ("ring", "update", "native"),
+        ("ring", "update", "horovod_pairs"),
+    ],
+)
+def test_dp_oadam_with_five_critic_updates(name, mix_after, backend):
     """u is updated once and v five times a step; a naive "start, update, assign" would lose updates."""
     schedule = topology.make_schedule(name, N)
     players = [player("u", START[0, RANK], OptimisticAdam(0.01)), player("v", START[1, RANK], OptimisticAdam(0.02))]
-    strategy = strategies.Decentralized(players, **exchange(schedule), mix_after=mix_after)
+    strategy = strategies.Decentralized(players, **exchange(schedule, backend=backend), mix_after=mix_after)
     u_player, v_player = players
 
     @tf.function
