@@ -4,8 +4,8 @@ import horovod.tensorflow as hvd
 import numpy as np
 import pytest
 import tensorflow as tf
-from distributed.closed_form import expected, inputs
 
+from distributed.closed_form import expected, inputs
 from tfdgan import gossip
 from tfdgan.errors import UserError
 from tfdgan.gossip import topology

@@ -5,8 +5,8 @@ import numpy as np
 import psutil
 import pytest
 import tensorflow as tf
-from distributed.closed_form import LARGE, expected, inputs
 
+from distributed.closed_form import LARGE, expected, inputs
 from tfdgan import gossip
 from tfdgan.errors import UserError
 from tfdgan.gossip import topology
