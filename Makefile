@@ -13,12 +13,13 @@ setup: $(SETUP)
 $(SETUP): tools/setup.sh tools/build_horovod.sh requirements.lock setup.py
 	bash tools/setup.sh "$(PYTHON)" $(VENV)
 	touch $@
+	@echo "ready: source $(VENV)/bin/activate"
 
 demo: $(SETUP)
 	rm -rf runs/demo
 	$(RUN) horovodrun -np 4 python -m tfdgan.train --flagfile=configs/digits.flags --workdir=runs/demo
 	@echo "grid of digits: $$(ls runs/demo/samples/*.png | tail -n 1)"
-	@echo "TensorBoard:    $(VENV)/bin/tensorboard --logdir runs"
+	@echo "TensorBoard:    $(VENV)/bin/tensorboard --logdir runs/demo"
 
 test: $(SETUP)
 	$(RUN) python -m pytest tests

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -74,6 +75,17 @@ def test_changed_flags_are_listed(run):
     assert "width_g: 32 -> 8" in errors[0] and "batch_size: 32 -> 16" in errors[0] and "steps" not in errors[0]
 
 
+def test_the_workdir_alone_is_enough_to_go_on(run, tmp_path):
+    """With its own flags, not the defaults; with other threads than those of the checkpoint, which is said."""
+    shutil.copytree(run[0], tmp_path / "run")
+    flags = (f"--workdir={tmp_path}/run", "--steps=21")
+    said = launch(0, "-m", "tfdgan.train", *flags, TF_NUM_INTRAOP_THREADS="7").stdout
+    assert "resuming at step 20" in said and "done: 21 steps" in said
+    assert "warning: (7, 0) threads (intra, inter), the checkpoint had" in said
+    before, after = ((folder / "config.flags").read_text() for folder in (run[0], tmp_path / "run"))
+    assert after == before.replace(str(run[0]), f"{tmp_path}/run").replace("--steps=20\n", "--steps=21\n")
+
+
 def test_evaluate_prints_scores_with_signatures(run):
     said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
     assert "FD (digits_classifier): " in said and "generated 600" in said and "consensus EMA" in said
@@ -124,9 +136,16 @@ def errors(done):
     return [line for line in done.stderr.splitlines() if "error: " in line]
 
 
+def test_wrong_flags_are_one_line_of_one_learner(tmp_path):
+    done = launch(4, *TRAIN, f"--workdir={tmp_path}/run", "--topology=torus", "--batch_size=0", check=False)
+    assert done.returncode != 0 and "done" not in done.stdout
+    assert len(errors(done)) == 1 and errors(done)[0].startswith("[0]") and "--batch_size=0" in errors(done)[0]
+
+
 @pytest.mark.parametrize(
     "flags, words",
     [
+        (["--dataset=given"], "--dataset=given: what Python passes in"),
         (["--dataset=no_such_set"], "no_such_set"),
         (["--dataset=cifar10", "--data_dir=/nowhere"], "not prepared in /nowhere"),
         (["--workdir=/proc/nothing"], "/proc/nothing: cannot be written"),
@@ -188,6 +207,18 @@ def test_different_matrices_in_one_place(tmp_path):
     assert done.returncode != 0 and len(errors(done)) == 1
     assert "--topology=W.npy: learner 1 reads another matrix than learner 0" in errors(done)[0]
     assert not os.path.exists(tmp_path / "run")
+
+
+def test_without_a_compiler_alltoall_carries_the_mixes(tmp_path):
+    flags = ("--dataset=gaussians", "--model=mlp", "--steps=5", "--eval_every=0", f"--workdir={tmp_path}/run")
+    bare = dict(CXX="no-compiler-here", TFDGAN_CACHE=f"{tmp_path}/cache")
+    done = launch(2, "-m", "tfdgan.train", *flags, **bare)
+    said = done.stdout + done.stderr
+    assert "done: 5 steps" in said and said.count("gossip runs on the backend horovod, where every mix waits") == 1
+    assert "no compiler no-compiler-here here" in said
+    done = launch(2, "-m", "tfdgan.train", *flags, "--gossip_backend=native", check=False, **bare)
+    assert done.returncode != 0 and len(errors(done)) == 1
+    assert "gossip backend native: learner 0: native exchange: no compiler" in errors(done)[0]
 
 
 def test_input_that_is_bad_on_one_learner_only(tmp_path):

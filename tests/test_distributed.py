@@ -20,7 +20,7 @@ pytestmark = pytest.mark.distributed
 )
 def test_on_several_learners(learners, files):
     paths = [f"tests/distributed/{name}" for name in files]
-    done = launch(learners, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *paths)
+    done = launch(learners, "-m", "pytest", "-x", "-q", "--tb=short", "-p", "no:cacheprovider", *paths)
     passed = [int(n) for n in re.findall(r"(\d+) passed", done.stdout)]
     assert len(passed) == learners and len(set(passed)) == 1, done.stdout[-2000:]
     assert "skipped" not in done.stdout

@@ -171,6 +171,31 @@ def test_schedule_is_a_function_of_seed_and_step():
     assert any((first.matrix(0) != first.matrix(k)).any() for k in range(1, 4))
 
 
+@pytest.mark.parametrize("random", [False, True])
+def test_a_schedule_among_some_learners_leaves_out_the_others(random):
+    schedule = topology.make_schedule_among([0, 2, 3], "exponential", 5, random=random, seed=1)
+    for step in range(6):
+        W = schedule.matrix(step)
+        # Three learners, hops 1 and 2: everybody left hears of everybody left, equally.
+        np.testing.assert_allclose(W[np.ix_([0, 2, 3], [0, 2, 3])], np.full((3, 3), 1 / 3), atol=1e-12)
+        np.testing.assert_array_equal(W[[1, 4]], np.eye(5)[[1, 4]])
+        np.testing.assert_array_equal(W[:, [1, 4]], np.eye(5)[:, [1, 4]])
+        assert schedule.peers(step, 1) == ((), (), (), 1.0) and schedule.peers(step, 2)[0] == (0, 3)
+
+
+def test_a_schedule_among_some_learners_is_the_same_in_a_graph():
+    schedule = topology.make_schedule_among([0, 2, 3, 5], "one_peer_exponential", 6, random=True, seed=4)
+    row_and_column = tf.function(lambda step: schedule_ops.row_and_column(schedule, step, 1, 0, 2))
+    different = set()
+    for step in range(12):
+        row, column = row_and_column(tf.constant(step, tf.int64))
+        W = schedule.matrix(step)
+        np.testing.assert_array_equal(row, W[2])
+        np.testing.assert_array_equal(column, W[:, 2])
+        different.add(W.tobytes())
+    assert len(different) > 4
+
+
 def test_kinds_of_schedules():
     def kind(name, **options):
         schedule = topology.make_schedule(name, 6, **options)

@@ -1,7 +1,7 @@
 """The experiment's flags, validated into one frozen dataclass. Loads neither TensorFlow nor Horovod.
 
-A field of `Config` is a flag: its type, default, choices and help stand in one place. `Config(...)` serves
-Python, `parse` the commands, `load` and `save` the flagfile that a workdir keeps.
+A field of `Config` is a flag: its type, default, choices and help stand in one place. `Config(...)` serves Python,
+`define`, `given` and `asked` the commands, `to_flags` and `load` the flagfile that a workdir keeps.
 """
 
 import dataclasses
@@ -75,6 +75,7 @@ class Config:
         60.0,
         "Seconds without a sign of a neighbour after which it counts as lost (native backend).",
         above=0,
+        below=1e6,
         free=True,
     )
     on_peer_loss: str = _flag(
@@ -257,6 +258,18 @@ def given(flag_values):
     """The flags that were given, by name."""
     names = (field.name for field in dataclasses.fields(Config))
     return {name: flag_values[name].value for name in names if flag_values[name].value is not None}
+
+
+def asked(flag_values):
+    """The `Config` that the flags ask for.
+
+    A workdir that was trained in, and at most flags beside it that may change when a run resumes, ask for its own.
+    """
+    values = given(flag_values)
+    free = {field.name for field in dataclasses.fields(Config) if field.metadata["free"]}
+    if "workdir" in values and free.issuperset(values) and os.path.isfile(os.path.join(values["workdir"], FLAGFILE)):
+        return load(**values)
+    return Config(**values)
 
 
 def load(workdir, **changes):

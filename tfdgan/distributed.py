@@ -97,9 +97,9 @@ def gather_vector(vector, name):
 
 
 def mean(arrays, name):
-    """The mean over learners of each NumPy array, summed in float64 one array at a time, in its own type."""
-    if _assembly and _assembly.degrades:  # Horovod's way moves fewer bytes, but ends with any learner
-        return [np.mean(_assembly.gather(a), axis=0, dtype=np.float64).astype(a.dtype) for a in arrays]
+    """The mean over learners of each NumPy array, summed in float64, in its own type."""
+    if _assembly:
+        return _assembly.mean(arrays)
     if hvd.size() == 1:
         return [np.array(a) for a in arrays]
     means = []

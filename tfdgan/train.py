@@ -3,11 +3,15 @@
 import sys
 
 from tfdgan import command, config, launch
+from tfdgan.errors import UserError
 
 
 def main(argv):
     flag_values = command.parse(argv, config.define)
-    settings = config.Config(**config.given(flag_values))
+    settings = config.asked(flag_values)
+    for name in ("model", "dataset"):
+        if getattr(settings, name) == "given":
+            raise UserError(f"--{name}=given: what Python passes in; a command needs a name or package.module:function")
     settings.check_files()
     if launch.size() is not None:
         settings.check_learners(launch.size())

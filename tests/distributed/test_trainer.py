@@ -110,6 +110,26 @@ def test_nan_on_one_learner_is_kept_from_the_others():
     assert faults.tolist() == [2 if rank == 1 else -1 for rank in range(N)]
 
 
+def test_mixes_begin_before_the_gradients_and_are_consumed_after_them():
+    """In the compiled step: so the exchange overlaps with what takes the time."""
+    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="ring", gossip_backend="native")
+    samples = tf.TensorSpec([CRITIC_STEPS * BATCH, 2])
+    graph = trainer.step.get_concrete_function(tf.TensorSpec([], tf.int64), samples).graph
+    begun, consumed, gradients = (
+        {op.name for op in graph.get_operations() if op.type == kind}
+        for kind in ("TfdganMixStart", "TfdganMixFinish", "MatMul")
+    )
+    assert len(begun) == len(consumed) == 1 and len(gradients) > 20  # one mix for both players
+    for name in gradients:
+        needed, unseen = set(), [graph.get_operation_by_name(name)]
+        while unseen:
+            op = unseen.pop()
+            if op.name not in needed:
+                needed.add(op.name)
+                unseen += [tensor.op for tensor in op.inputs] + list(op.control_inputs)
+        assert needed >= begun and not needed & consumed
+
+
 def test_metrics_say_who_waits():
     trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="ring")
     metrics = dict(zip(METRICS, run(trainer, 3, lambda step: real(RANK, step).reshape(-1, 2)).numpy(), strict=True))

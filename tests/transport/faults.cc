@@ -180,7 +180,23 @@ void ACallThatDoesNotFit() {
   Check(Contains(status.message, "learner 0 on here sent 100 numbers of float32, sent as float32") &&
             Contains(status.message, "learner 1 expected 101 numbers of float32 in 1 tensors"),
         status.message);
-  Check(!a.Result().ok(), "the other side went through");
+  const Status other = a.Result();  // at once too, and for the same reason
+  Check(other.code == Code::kMismatch, other.message);
+  Check(Contains(other.message, "learner 1 on here has failed in this call: gossip: learner 0 on here sent 100 numbers"),
+        other.message);
+}
+
+// Learners 0 and 1 expect different things; learner 2, who waits for learner 1's second round, hears why.
+void AFailureIsPassedOn() {
+  Job job(3);
+  job.StartAll();
+  Call c(&job, 2, kLine, "c", kSmall, 1, 2), b(&job, 1, kLine, "c", kSmall, 1, 2);
+  Sleep(0.1);
+  Call a(&job, 0, kLine, "c", kSmall + 1, 1, 2);
+  for (Call* call : {&a, &b, &c}) {
+    const Status status = call->Result();
+    Check(status.code == Code::kMismatch && Contains(status.message, " expected "), status.message);
+  }
 }
 
 // Learner 2 never begins. Of the others neither is late, though the credit between them is used up.
@@ -287,6 +303,7 @@ const Scene kScenes[] = {
     {"a large cancelled call", ALargeCancelledCall},
     {"a stop in the middle", AStopInTheMiddle},
     {"a call that does not fit", ACallThatDoesNotFit},
+    {"a failure is passed on", AFailureIsPassedOn},
     {"only who holds a mix up is late", [] { OnlyWhoHoldsAMixUpIsLate(false, 1); }},
     {"the same, two rounds", [] { OnlyWhoHoldsAMixUpIsLate(false, 2); }},
     {"the same, degraded", [] { OnlyWhoHoldsAMixUpIsLate(true, 1); }},

@@ -30,6 +30,14 @@ def lost():
     return library.lost() if bootstrap.is_started() else {}
 
 
+def refused():
+    """How many connections and broken streams the backend has turned away."""
+    if not bootstrap.is_started():
+        return 0
+    counters = library.counters()
+    return counters["connections_refused"] + counters["protocol_errors"]
+
+
 @functools.cache
 def resolve(backend):
     """ "auto" becomes "native" if that loads on every learner, else "horovod", which is said once.

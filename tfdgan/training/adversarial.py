@@ -117,13 +117,23 @@ class AdversarialTrainer:
         return self._config.critic_steps
 
     def _step(self, step, real):
-        updates, batch = self._config.critic_steps, self._config.batch_size
         begun = self.strategy.begin_step(step)
+        with tf.control_dependencies(self.strategy.started(begun)):
+            losses, waited, finite = self._updates(step, real)
+        waited.append(self.strategy.end_step(begun))
+        if self.average:
+            self.average.update(step)
+        is_first_fault = (self.fault_step < 0) & ~tf.reduce_all(tf.stack(finite))
+        self.fault_step.assign(tf.where(is_first_fault, step, self.fault_step))
+        return tf.concat([tf.cast(tf.stack(losses), tf.float64), [tf.add_n(waited)]], axis=0)
+
+    def _updates(self, step, real):
+        """The step's updates: (METRICS but the last, [seconds waited], [bool tensor: loss and gradient are finite])."""
+        updates, batch = self._config.critic_steps, self._config.batch_size
         waited, finite = [], []
         for index, part in enumerate(tf.split(real, updates)):
             part = tf.ensure_shape(part, [batch, *real.shape[1:]])
-            with tf.control_dependencies(self.strategy.started(begun)):
-                mixing, critic_losses, gradients = self._critic_gradients(step * updates + index, part)
+            mixing, critic_losses, gradients = self._critic_gradients(step * updates + index, part)
             is_last = index == updates - 1
             if is_last and self._config.update == "simultaneous":
                 generator = self._generator_gradients(step)
@@ -132,13 +142,8 @@ class AdversarialTrainer:
                 generator = self._generator_gradients(step)
         mixing, generator_loss, gradients = generator
         generator_norm = self._apply(self._generator_player, mixing, generator_loss, gradients, waited, finite)
-        waited.append(self.strategy.end_step(begun))
-        if self.average:
-            self.average.update(step)
-        is_first_fault = (self.fault_step < 0) & ~tf.reduce_all(tf.stack(finite))
-        self.fault_step.assign(tf.where(is_first_fault, step, self.fault_step))
-        metrics = tf.stack([critic_losses[0], generator_loss, critic_losses[1], critic_norm, generator_norm])
-        return tf.concat([tf.cast(metrics, tf.float64), [tf.add_n(waited)]], axis=0)
+        losses = (critic_losses[0], generator_loss, critic_losses[1], critic_norm, generator_norm)
+        return losses, waited, finite
 
     def _latents(self, purpose, draw):
         return self._noise.normal([self._config.batch_size, self._config.latent_size], purpose, draw)

@@ -2,8 +2,6 @@
 
 import os
 import re
-import signal
-import threading
 
 import horovod.tensorflow as hvd
 import tensorflow as tf
@@ -19,6 +17,7 @@ from tfdgan.training.adversarial import AdversarialTrainer
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.monitor import Monitor, say
 from tfdgan.training.noise import Noise
+from tfdgan.training.stop_request import StopRequest
 from tfdgan.training.tick import Ticker
 
 
@@ -109,9 +108,10 @@ class _Run:
             say(f"warning: {self._checkpoints.folder(newer[-1])} was passed over: a learner misses its file")
 
     def open(self, start):
-        """Rank 0 keeps the flags in the workdir, where the other commands read them, and opens the logs."""
-        if hvd.rank() == 0:
+        """Keep the flags in each host's workdir, where resuming and the other commands read them; open the logs."""
+        if hvd.local_rank() == 0:
             files.write_text(os.path.join(self._config.workdir, configuration.FLAGFILE), self._config.to_flags())
+        if hvd.rank() == 0:
             self._monitor = Monitor(self._config, start)
             for name in self._config.without_effect():
                 say(f"note: --{name} has no effect beside the other flags")
@@ -123,7 +123,7 @@ class _Run:
         batches = iter(source.stream(count, config.seed, start).with_options(_light()).prefetch(2))
         ticker = Ticker(trainer, count, config.seed)
         reached, sampler = start, None
-        with _StopRequest() as stop:
+        with StopRequest() as stop:
             for step in range(start, config.steps):
                 ticker.add(trainer.step(tf.constant(step, tf.int64), next(batches)))
                 reached, last = step + 1, step + 1 == config.steps
@@ -201,6 +201,8 @@ class _Run:
         return self._checkpoints.folder(committed[-1]) if committed else "none was saved yet"
 
     def _end(self, step):
+        if strangers := backends.refused():
+            say(f"warning: learner {hvd.rank()} refused {strangers} connection(s) that did not come from a learner")
         if hvd.rank() == 0:
             self._monitor.close()
             if self._picture:
@@ -221,29 +223,6 @@ class _Run:
     def _say(line):
         if hvd.rank() == 0:
             say(line)
-
-
-class _StopRequest:
-    """SIGTERM and Ctrl-C become a request that the next tick shares; a second one ends the process.
-
-    Python lets only the main thread take signals, so training in another thread leaves them as they are.
-    """
-
-    def __enter__(self):
-        self.requested = False
-        is_main = threading.current_thread() is threading.main_thread()
-        taken = (signal.SIGTERM, signal.SIGINT) if is_main else ()
-        self._former = {number: signal.signal(number, self._note) for number in taken}
-        return self
-
-    def __exit__(self, *_):
-        for number, handler in self._former.items():
-            signal.signal(number, handler)
-
-    def _note(self, number, frame):
-        if self.requested:
-            raise KeyboardInterrupt
-        self.requested = True
 
 
 def _due(step, every, last):

@@ -1,7 +1,7 @@
 """The four strategies side by side on a small problem: scores along training, a table and a plot.
 
     python tools/experiments/strategies.py --problem=gaussians --seeds=0,1,2 --output=runs/strategies_gaussians
-    python tools/experiments/strategies.py --problem=digits --seeds=0 --output=runs/strategies_digits
+    python tools/experiments/strategies.py --problem=digits --seeds=0,1,2 --output=runs/strategies_digits
 
 Each run is `horovodrun -np 4 python -m tfdgan.train` on the problem's own configuration with the strategy's flags.
 Runs already finished are kept and interrupted ones resumed, so the command can be repeated until all is there.
@@ -34,10 +34,11 @@ def _define(flag_values):
     flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.", flag_values=flag_values)
     flags.DEFINE_integer("learners", 4, "Learners.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.", flag_values=flag_values)
+    flags.DEFINE_string("gossip_backend", "auto", "What carries the exchange.", flag_values=flag_values)
     flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
 
 
-def run(problem, name, seed, steps, learners, output):
+def run(problem, name, seed, steps, learners, backend, output):
     """Train one strategy with one seed, unless that is done; returns its scores, a list of dicts."""
     workdir = os.path.join(output, f"{name}-{seed}")
     if not scores_at(read_scores(workdir), steps):
@@ -45,7 +46,7 @@ def run(problem, name, seed, steps, learners, output):
             *("horovodrun", "-np", str(learners), sys.executable, "-m", "tfdgan.train"),
             f"--flagfile=configs/{problem}.flags",
             *_STRATEGIES[name],
-            *(f"--seed={seed}", f"--workdir={workdir}", f"--steps={steps}"),
+            *(f"--seed={seed}", f"--workdir={workdir}", f"--steps={steps}", f"--gossip_backend={backend}"),
             *(f"--eval_every={_EVERY[problem]}", f"--checkpoint_every={_EVERY[problem]}"),
         ]
         print(" ".join(line), flush=True)
@@ -114,7 +115,8 @@ def main(argv):
     results = {name: [] for name in _STRATEGIES}
     for seed in flag_values.seeds:
         for name in _STRATEGIES:
-            results[name].append(run(problem, name, seed, steps, flag_values.learners, output))
+            learners, backend = flag_values.learners, flag_values.gossip_backend
+            results[name].append(run(problem, name, seed, steps, learners, backend, output))
             done = {name: runs for name, runs in results.items() if runs}
             with open(os.path.join(output, "table.md"), "w") as file:
                 file.write(table(done, steps))

@@ -1,4 +1,4 @@
-"""Gathering values by letters between all learners, so that one which is gone or stands still is named.
+"""Gathering and averaging values by letters between all learners, so that one which is gone or stands still is named.
 
 A Horovod collective waits for every learner without saying for whom, and ends with any of them. This costs a
 connection between any two learners instead.
@@ -9,6 +9,7 @@ import pickle
 import time
 
 import horovod.tensorflow as hvd
+import numpy as np
 
 from tfdgan.errors import LocalFault
 from tfdgan.gossip.native import library
@@ -52,9 +53,9 @@ class Assembly:
         Raises:
           LocalFault: a learner is lost; with `degrade` only for learner 0, which alone writes what the job leaves.
         """
-        values, lost = self._round(value, {**library.lost(), **self._lost})
+        values, lost = self._round(dict.fromkeys(self.ranks, value), {**library.lost(), **self._lost})
         if self.degrades:
-            views, lost = self._round(set(values), lost)
+            views, lost = self._round(dict.fromkeys(self.ranks, set(values)), lost)
             for rank in set().union(*(set(self.ranks) - view for view in views.values())):
                 lost.setdefault(rank, "left while others were still told of it")
             if self._rank in lost:
@@ -62,19 +63,42 @@ class Assembly:
             for rank, why in lost.items():
                 library.give_up(rank, why)
             self._lost |= lost
-        fatal = min(lost, default=None) if not self.degrades else 0 if 0 in self._lost else None
-        if fatal is not None:
-            raise LocalFault(f"gossip: learner {fatal} {lost[fatal]}")
+            lost = {0: lost[0]} if 0 in lost else {}
+        _refuse(lost)
         return [values[rank] for rank in self.ranks]
 
+    def mean(self, arrays):
+        """The mean of each NumPy array over the learners in `ranks`, summed in float64 in ascending rank, in its type.
+
+        Each learner forms the mean of its share of every array and passes it on: as many bytes as all-reduce, two
+        latencies for all arrays together, up to four times their memory for a while. With `degrade` every learner
+        is sent each array whole instead, since the share of one that is lost would be missing.
+
+        Raises:
+          LocalFault: as `gather`.
+        """
+        if self.degrades:
+            return [_mean(self.gather(array)) for array in arrays]
+        cut = [np.array_split(array.ravel(), self._size) for array in arrays]
+        shares, lost = self._round({rank: [parts[rank] for parts in cut] for rank in self.ranks}, library.lost())
+        _refuse(lost)
+        mine = [_mean(parts) for parts in zip(*(shares[rank] for rank in self.ranks), strict=True)]
+        whole = zip(*self.gather(mine), strict=True)
+        return [np.concatenate(parts).reshape(array.shape) for parts, array in zip(whole, arrays, strict=True)]
+
     def _round(self, mine, lost):
-        """({rank: value}, {rank: why}): what everybody left sent, and who is lost by anybody's knowledge."""
+        """({rank: value}, {rank: why}): what everybody left sent here, and who is lost by anybody's knowledge.
+
+        `mine`: {rank: value} of what is for whom.
+        """
         lost, number = dict(lost), next(self._numbers)
         others = [rank for rank in self.ranks if rank != self._rank and rank not in lost]
-        body = pickle.dumps((mine, lost))
+        bodies = {id(mine[rank]): None for rank in others}  # one for all, where all get the same
         for rank in others:
-            library.send_letter(rank, number, body)
-        values, begun = {self._rank: mine}, time.monotonic()
+            key = id(mine[rank])
+            bodies[key] = bodies[key] or pickle.dumps((mine[rank], lost))
+            library.send_letter(rank, number, bodies[key])
+        values, begun = {self._rank: mine[self._rank]}, time.monotonic()
         while waiting := [rank for rank in others if rank not in values and rank not in lost]:
             gone = library.lost()  # first: a letter is here before its sender counts as gone
             for rank in waiting:
@@ -91,3 +115,12 @@ class Assembly:
             if lost and not self.degrades:
                 break
         return {rank: value for rank, value in values.items() if rank not in lost}, lost
+
+
+def _mean(arrays):
+    return np.mean(arrays, axis=0, dtype=np.float64).astype(arrays[0].dtype)
+
+
+def _refuse(lost):
+    if lost:
+        raise LocalFault(f"gossip: learner {min(lost)} {lost[min(lost)]}")

@@ -18,7 +18,7 @@ def start(timeout=60.0, on_peer_loss="fail"):
     """Start the exchange on every learner together; a second call with the same options does nothing.
 
     The job's key is drawn by learner 0 and travels over Horovod's own connections, which are not encrypted; it
-    keeps strangers out, not those who read the network.
+    keeps strangers out, not those who read or change what passes on the network.
 
     Args:
       timeout: seconds without a sign after which a neighbour counts as late.
@@ -27,11 +27,11 @@ def start(timeout=60.0, on_peer_loss="fail"):
     if _started is None:
         try:
             mine = listen()
-        except UserError as error:  # the others wait to hear of it
+        except (UserError, OSError) as error:  # the others wait to hear of it
             mine = error
         learners = announce(mine)
         for rank, learner in enumerate(learners):
-            if isinstance(learner, UserError):
+            if isinstance(learner, Exception):
                 raise UserError(f"learner {rank}: {learner}")
         connect(learners, timeout, on_peer_loss)
     elif _started != (timeout, on_peer_loss):

@@ -151,7 +151,6 @@ class MixStartOp : public OpKernel {
     request.step = Scalar<int64_t>(context, "step");
     request.type = TypeOf(tensors[0].dtype());
     request.wire = wire_;
-    request.shapes = 0xcbf29ce484222325;
     const auto pending = std::make_shared<Pending>();
     for (const Tensor& tensor : tensors) {
       Tensor output;
@@ -159,7 +158,7 @@ class MixStartOp : public OpKernel {
       request.inputs.push_back(tensor.data());
       request.outputs.push_back(output.data());
       request.counts.push_back(static_cast<size_t>(tensor.NumElements()));
-      for (char c : tensor.shape().DebugString() + ";") request.shapes = (request.shapes ^ c) * 0x100000001b3;
+      request.shapes += tensor.shape().DebugString() + ";";
       pending->inputs.push_back(tensor);  // a share of its buffer, so that nobody writes to it
       pending->outputs.push_back(std::move(output));
     }
@@ -231,6 +230,8 @@ class MixFinishOp : public AsyncOpKernel {
     const PendingHandle* const handle = context->input(0).scalar<Variant>()().get<PendingHandle>();
     OP_REQUIRES_ASYNC(context, handle != nullptr, absl::InvalidArgumentError("gossip: nothing is pending"), done);
     const std::shared_ptr<Pending> pending = handle->pending;
+    OP_REQUIRES_ASYNC(context, static_cast<int>(pending->outputs.size()) == context->num_outputs(),
+                      absl::InvalidArgumentError("gossip: another number of tensors was begun"), done);
     CancellationManager* const manager = context->cancellation_manager();
     const CancellationToken token = manager ? manager->get_cancellation_token() : 0;
     if (manager && !manager->RegisterCallback(token, [pending] { pending->Cancel(); })) {

@@ -5,6 +5,8 @@
 namespace tfdgan {
 namespace {
 
+constexpr size_t kMostOfShapes = 100;  // characters in an error
+
 template <typename List>
 auto* Find(List& list, int peer) {
   const auto found = std::find_if(list.begin(), list.end(), [peer](const auto& item) { return item.peer == peer; });
@@ -17,6 +19,7 @@ Exchange::Exchange(Request request, uint64_t channel, uint64_t sequence)
     : request_(std::move(request)),
       channel_(channel),
       sequence_(sequence),
+      shapes_(HashOf(request_.shapes)),
       per_chunk_(ElementsPerChunk(request_.wire)),
       rounds_(request_.rounds.size()),
       sum_type_(request_.type == Type::kFloat64 ? Type::kFloat64 : Type::kFloat32),
@@ -52,13 +55,15 @@ Header Exchange::Describe(int round) const {
   header.sequence = sequence_;
   header.step = request_.step;
   header.elements = elements_;
-  header.shapes = request_.shapes;
+  header.shapes = shapes_;
   return header;
 }
 
 std::string Exchange::Expected() const {
   return std::to_string(elements_) + " numbers of " + NameOf(request_.type) + " in " +
-         std::to_string(request_.counts.size()) + " tensors, sent as " + NameOf(request_.wire);
+         std::to_string(request_.counts.size()) + " tensors" +
+         (request_.shapes.empty() ? "" : " of shapes " + request_.shapes.substr(0, kMostOfShapes)) + ", sent as " +
+         NameOf(request_.wire);
 }
 
 Incoming* Exchange::From(int round, int peer) { return Find(rounds_[round].in, peer); }

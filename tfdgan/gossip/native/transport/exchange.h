@@ -38,7 +38,7 @@ struct Request {
   int64_t step = 0;
   Type type = Type::kFloat32;  // of the tensors
   Type wire = Type::kFloat32;
-  uint64_t shapes = 0;
+  std::string shapes;  // in words; all learners must give the same
   std::vector<Round> rounds;
   std::vector<const void*> inputs;
   std::vector<void*> outputs;
@@ -116,7 +116,7 @@ class Exchange {
   void EncodeFirstRound(uint32_t until);
 
   Request request_;
-  uint64_t channel_, sequence_;
+  uint64_t channel_, sequence_, shapes_;
   size_t elements_ = 0, per_chunk_;
   uint32_t chunks_;
   std::vector<size_t> begins_;  // of each tensor in the flat vector

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include "number_types.h"
 
@@ -16,6 +17,7 @@ constexpr uint32_t kWindowChunks = 64;         // may be unmixed at the receiver
 constexpr uint32_t kOpenStreams = 8;           // a channel's streams to a peer beyond those it reported as finished
 constexpr uint64_t kLongestLetter = 1ull << 30;  // bytes
 constexpr int kMostLetters = 64;                // of a peer, untaken
+constexpr uint32_t kLongestReason = 400;        // bytes of a call's error that its peers are told
 
 enum class Kind : uint8_t {
   kData = 1,    // a chunk of a stream
@@ -24,6 +26,7 @@ enum class Kind : uint8_t {
   kDrop = 4,    // the sender has given the receiver up
   kLetter = 5,  // a piece of a letter: `sequence` its number, `elements` its bytes in all
   kPulse = 6,   // the sender's process runs
+  kFailed = 7,  // a call of the sender has failed; `type`: the code, payload: why
 };
 
 // In the byte order of the hosts, which must be little-endian. A stream is what one peer sends for one gossip round
@@ -45,6 +48,12 @@ static_assert(sizeof(Header) == 64, "the header is sent as it lies in memory");
 #if defined(__BYTE_ORDER__)
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-endian");
 #endif
+
+inline uint64_t HashOf(const std::string& text) {  // FNV-1a
+  uint64_t hash = 0xcbf29ce484222325;
+  for (char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return hash;
+}
 
 inline uint32_t ElementsPerChunk(Type wire) { return kChunkBytes / static_cast<uint32_t>(SizeOf(wire)); }
 

@@ -8,6 +8,7 @@ namespace {
 constexpr size_t kEarlyStreams = 256;  // of one peer
 constexpr uint32_t kMostRounds = 1024;
 constexpr char kNoEdge[] = "sent where this learner's schedule has no such edge";
+constexpr char kGivenUp[] = " has given this learner up as late";
 constexpr int kPatience = 4;  // timeouts for which a peer may say that it waits itself
 
 bool Alike(const Header& a, const Header& b) {
@@ -15,8 +16,10 @@ bool Alike(const Header& a, const Header& b) {
          a.elements == b.elements && a.shapes == b.shapes;
 }
 
-std::string Described(const Header& header) {
-  return std::to_string(header.elements) + " numbers of " + NameOf(static_cast<Type>(header.type)) + ", sent as " +
+std::string Described(const Header& header, const Header& expected) {
+  const bool differ = header.elements == expected.elements && header.shapes != expected.shapes;
+  return std::to_string(header.elements) + " numbers of " + NameOf(static_cast<Type>(header.type)) +
+         (differ ? " in tensors of other shapes" : "") + ", sent as " +
          NameOf(static_cast<Type>(header.wire)) + ", in " + std::to_string(header.rounds) + " rounds at step " +
          std::to_string(header.step);
 }
@@ -56,7 +59,7 @@ void Switchboard::Begin(uint64_t id, uint64_t channel, uint64_t sequence, Reques
       out.moved = now;
       Peer& peer = peers_[out.peer];
       if (peer.lost) {
-        if (!settings_.degrade) return End(call, Explain(*call, out.peer, peer.why.code, peer.why.message));
+        if (!settings_.degrade) return Fail(call, Explain(*call, out.peer, peer.why.code, peer.why.message));
         out.lost = true;
         continue;
       }
@@ -74,8 +77,15 @@ void Switchboard::Begin(uint64_t id, uint64_t channel, uint64_t sequence, Reques
     const auto stray = peers_[p].early.lower_bound({channel, sequence, 0});
     if (stray != peers_[p].early.end() && std::get<0>(stray->first) == channel &&
         std::get<1>(stray->first) == sequence) {
-      return End(call, Explain(*call, static_cast<int>(p), Code::kMismatch, kNoEdge));
+      return Fail(call, Explain(*call, static_cast<int>(p), Code::kMismatch, kNoEdge));
     }
+  }
+  for (size_t p = 0; p < peers_.size(); ++p) {
+    const auto failure = peers_[p].early_failures.find({channel, sequence});
+    if (failure == peers_[p].early_failures.end()) continue;
+    const Status cause = failure->second;
+    peers_[p].early_failures.erase(failure);
+    PeerFailed(call, static_cast<int>(p), cause);
   }
   Pump(id, call);
 }
@@ -90,13 +100,13 @@ bool Switchboard::Adopt(Call* call, int round, Incoming* in) {
     in->received = early->second.received;
     peer.early.erase(early);
     if (!Alike(first, call->exchange.Describe(round))) {
-      End(call, Explain(*call, in->peer, Code::kMismatch, "sent " + Described(first)));
+      Fail(call, Explain(*call, in->peer, Code::kMismatch, "sent " + Described(first, call->exchange.Describe(round))));
       return false;
     }
   }
   if (peer.lost && in->received < call->exchange.chunks()) {
     if (!settings_.degrade) {
-      End(call, Explain(*call, in->peer, peer.why.code, peer.why.message));
+      Fail(call, Explain(*call, in->peer, peer.why.code, peer.why.message));
       return false;
     }
     in->lost = true;
@@ -106,7 +116,7 @@ bool Switchboard::Adopt(Call* call, int round, Incoming* in) {
 
 void Switchboard::Cancel(uint64_t id) {
   const auto found = calls_.find(id);
-  if (found != calls_.end()) End(&found->second, {Code::kCancelled, "gossip: the call was cancelled"});
+  if (found != calls_.end()) Fail(&found->second, {Code::kCancelled, "gossip: the call was cancelled"});
 }
 
 Verdict Switchboard::Admit(int peer, const Header& header) {
@@ -122,6 +132,12 @@ Verdict Switchboard::Admit(int peer, const Header& header) {
     case Kind::kHold:
     case Kind::kPulse:
     case Kind::kDrop: return header.bytes ? Verdict::kRefuse : Verdict::kKeep;
+    case Kind::kFailed: {
+      const bool fits = peers_[peer].early_failures.size() < kEarlyStreams;
+      const bool waits = !HasBegun(header.channel, header.sequence);
+      if (header.bytes > kLongestReason) return Verdict::kRefuse;
+      return waits && !fits ? Verdict::kDiscard : Verdict::kKeep;
+    }
     case Kind::kLetter: {
       const Peer& from = peers_[peer];
       const bool continues = from.letter.empty() || header.sequence == from.letter_number;
@@ -150,11 +166,12 @@ Verdict Switchboard::AdmitData(int peer, const Header& header) {
                            ? call->exchange.From(header.round, peer)
                            : nullptr;
   if (!Alike(header, call->exchange.Describe(header.round))) {
-    End(call, Explain(*call, peer, Code::kMismatch, "sent " + Described(header)));
+    const Header mine = call->exchange.Describe(header.round);
+    Fail(call, Explain(*call, peer, Code::kMismatch, "sent " + Described(header, mine)));
     return DiscardData(peer, header);
   }
   if (!in) {
-    End(call, Explain(*call, peer, Code::kMismatch, kNoEdge));
+    Fail(call, Explain(*call, peer, Code::kMismatch, kNoEdge));
     return DiscardData(peer, header);
   }
   if (in->lost) return Verdict::kDiscard;
@@ -174,9 +191,10 @@ void Switchboard::Deliver(int peer, const Header& header, Block payload) {
     Incoming* in = nullptr;
     if (call && !call->ended) {
       if (!Alike(header, call->exchange.Describe(header.round))) {
-        End(call, Explain(*call, peer, Code::kMismatch, "sent " + Described(header)));
+        const Header mine = call->exchange.Describe(header.round);
+        Fail(call, Explain(*call, peer, Code::kMismatch, "sent " + Described(header, mine)));
       } else if (!(in = call->exchange.From(header.round, peer))) {
-        End(call, Explain(*call, peer, Code::kMismatch, kNoEdge));
+        Fail(call, Explain(*call, peer, Code::kMismatch, kNoEdge));
       }
     } else if (!HasBegun(header.channel, header.sequence)) {
       in = &from.early[{header.channel, header.sequence, header.round}];
@@ -214,7 +232,19 @@ void Switchboard::Deliver(int peer, const Header& header, Block payload) {
       }
     }
   } else if (header.kind == Kind::kDrop) {
-    FailAll({Code::kGone, "gossip: " + Who(peer) + " has given this learner up as late"});
+    FailAll({Code::kGone, "gossip: " + Who(peer) + kGivenUp});
+    Lose(peer, Code::kGone, kGivenUp + 1);
+  } else if (header.kind == Kind::kFailed) {
+    const Code code = header.type == static_cast<uint8_t>(Code::kMismatch) ? Code::kMismatch
+                      : header.type == static_cast<uint8_t>(Code::kLate)   ? Code::kLate
+                                                                           : Code::kGone;
+    const Status cause{code, std::string(payload.get(), header.bytes)};
+    if (payload) pool_.Give(std::move(payload));
+    if (Call* const call = Find(header.channel, header.sequence)) {
+      PeerFailed(call, peer, cause);
+    } else if (!HasBegun(header.channel, header.sequence)) {
+      from.early_failures[{header.channel, header.sequence}] = cause;
+    }
   } else if (header.kind == Kind::kLetter) {
     from.letter_number = header.sequence;
     if (header.bytes) from.letter.append(payload.get(), header.bytes);

@@ -87,6 +87,7 @@ class Switchboard : public Link::Reader {
     std::deque<std::pair<uint64_t, int>> sending;  // (exchange, round), oldest first
     std::map<Key, Incoming> early;            // streams of calls not begun here
     std::map<Key, uint32_t> early_credit;     // and credit for what they will send
+    std::map<std::pair<uint64_t, uint64_t>, Status> early_failures;  // (channel, sequence) that failed there
     std::unordered_map<uint64_t, Flow> flows;
     std::string letter;  // what has come of one
     uint64_t letter_number = 0;
@@ -107,6 +108,10 @@ class Switchboard : public Link::Reader {
   void Pump(uint64_t id, Call* call);
   void Grant(Call* call, int round, Incoming* in);
   void End(Call* call, const Status& status);
+  // The same, and the peers of the call are told of `cause`.
+  void Fail(Call* call, const Status& status, const Status& cause);
+  void Fail(Call* call, const Status& status) { Fail(call, status, status); }
+  void PeerFailed(Call* call, int peer, const Status& cause);
   void Forget(uint64_t channel, uint64_t sequence);
   void CountFinished(int peer, uint64_t channel, uint64_t sequence);
   std::string Who(int peer) const;

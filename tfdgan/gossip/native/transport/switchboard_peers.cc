@@ -1,5 +1,6 @@
 // The part of the switchboard that looks at peers: what to send to them, when they are late or lost, how calls end.
 #include <algorithm>
+#include <sstream>
 
 #include "switchboard.h"
 
@@ -96,7 +97,7 @@ void Switchboard::Lose(int p, Code code, const std::string& why) {
     if (settings_.degrade) {
       Pump(item.first, &call);
     } else {
-      End(&call, Explain(call, p, code, why));
+      Fail(&call, Explain(call, p, code, why), {code, Who(p) + " " + why});
     }
   }
 }
@@ -113,7 +114,8 @@ void Switchboard::CheckTime(Clock::time_point now) {
   std::map<int, std::string> late;
   std::set<int> awaited;
   bool waits = false;
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(settings_.timeout).count();
+  std::ostringstream seconds;
+  seconds << std::chrono::duration<double>(settings_.timeout).count();
   for (auto& item : calls_) {
     Call& call = item.second;
     if (call.ended) continue;
@@ -127,7 +129,7 @@ void Switchboard::CheckTime(Clock::time_point now) {
         }
         awaited.insert(in.peer);
         if (now - in.heard > settings_.timeout) {
-          late[in.peer] = "is late: nothing came for " + std::to_string(seconds) + " s, " +
+          late[in.peer] = "is late: nothing came for " + seconds.str() + " s, " +
                           std::to_string(in.received) + " of " + std::to_string(chunks) + " chunks are here";
         }
       }
@@ -135,7 +137,7 @@ void Switchboard::CheckTime(Clock::time_point now) {
         if (!call.exchange.WaitsForPeer(round, out)) {
           out.moved = now;
         } else if (now - out.moved > settings_.timeout) {
-          late[out.peer] = "is late: it took nothing for " + std::to_string(seconds) + " s, " +
+          late[out.peer] = "is late: it took nothing for " + seconds.str() + " s, " +
                            std::to_string(out.written) + " of " + std::to_string(chunks) + " chunks were sent";
         }
       }
@@ -202,6 +204,7 @@ void Switchboard::Forget(uint64_t channel, uint64_t sequence) {
     }
     auto& credit = peers_[p].early_credit;
     credit.erase(credit.lower_bound(first), credit.lower_bound(end));
+    peers_[p].early_failures.erase({channel, sequence});
   }
 }
 
@@ -221,6 +224,50 @@ void Switchboard::End(Call* call, const Status& status) {
     }
   }
   ended_.insert(ids_.at({call->channel, call->sequence}));
+}
+
+void Switchboard::Fail(Call* call, const Status& status, const Status& cause) {
+  if (call->ended) return;
+  End(call, status);
+  std::set<int> others;
+  for (int round = 0; round < call->exchange.rounds(); ++round) {
+    for (const Incoming& in : call->exchange.incoming(round)) others.insert(in.peer);
+    for (const Outgoing& out : call->exchange.outgoing(round)) others.insert(out.peer);
+  }
+  const auto why = std::make_shared<const std::string>(cause.message.substr(0, kLongestReason));
+  Header header;
+  header.kind = Kind::kFailed;
+  header.type = static_cast<uint8_t>(cause.code);
+  header.bytes = static_cast<uint32_t>(why->size());
+  header.channel = call->channel;
+  header.sequence = call->sequence;
+  for (int p : others) {
+    if (peers_[p].lost) continue;
+    peers_[p].control.push_back({header, why, 0});
+    eager_.insert(p);
+  }
+}
+
+// What a peer's failed call means for this learner's: nothing if all that it owed is here.
+void Switchboard::PeerFailed(Call* call, int p, const Status& cause) {
+  if (call->ended) return;
+  bool owed = false;
+  for (int round = 0; round < call->exchange.rounds(); ++round) {
+    const Incoming* const in = call->exchange.From(round, p);
+    Outgoing* const out = call->exchange.To(round, p);
+    owed |= in && in->received < call->exchange.chunks();
+    if (!out || out->written == call->exchange.chunks()) continue;
+    if (out->taken > out->written) {
+      owed = true;
+    } else {  // nobody wants it any more
+      out->lost = true;
+    }
+  }
+  if (owed) {
+    Fail(call, Explain(*call, p, cause.code, "has failed in this call: " + cause.message), cause);
+  } else {
+    Pump(ids_.at({call->channel, call->sequence}), call);
+  }
 }
 
 // A stream of a call that has failed is over too, or its sender could open no more in the end.

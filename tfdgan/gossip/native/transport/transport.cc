@@ -14,12 +14,6 @@
 namespace tfdgan {
 namespace {
 
-uint64_t HashOf(const std::string& name) {  // FNV-1a
-  uint64_t hash = 0xcbf29ce484222325;
-  for (char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
-  return hash;
-}
-
 Clock::duration Seconds(double seconds) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
