@@ -12,11 +12,13 @@ import tensorflow as tf
 from tfdgan.errors import SharedError, UserError
 
 
-def start(process_sets=False):
+def start(process_sets=False, in_steps=True):
     """Initialise Horovod, take this learner's share of the machine. Safe to call again.
 
     `process_sets`: whether process sets will be made later (gossip backend horovod_pairs); allowing them doubles
     the time of every small collective, since each of Horovod's cycles then agrees on the sets too.
+    `in_steps`: whether training steps wait for Horovod's collectives. Where they do not, its background threads, which
+    talk to each other once a cycle whether or not there is anything to do, do so every 5 ms instead of every one.
 
     One GPU a learner by local rank, its memory taken as needed. On CPU each learner gets its share of the
     cores as threads, one where learners outnumber cores, unless TF_NUM_INTRAOP_THREADS says otherwise.
@@ -25,6 +27,8 @@ def start(process_sets=False):
         return
     # What is reduced together depends on timing otherwise, and with it the order of sums: runs would not repeat.
     os.environ.setdefault("HOROVOD_DISABLE_GROUP_FUSION", "1")
+    if not in_steps:
+        os.environ.setdefault("HOROVOD_CYCLE_TIME", "5")
     os.environ["HOROVOD_DYNAMIC_PROCESS_SETS"] = "1" if process_sets else "0"
     hvd.init()
     try:

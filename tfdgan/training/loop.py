@@ -11,6 +11,7 @@ from tfdgan import __version__, distributed, files
 from tfdgan import config as configuration
 from tfdgan.errors import LocalFault, SharedError, TrainingFault, UserError
 from tfdgan.gossip import backends, topology
+from tfdgan.gossip.native import build
 from tfdgan.gossip.native.assembly import Assembly
 from tfdgan.training import consensus
 from tfdgan.training.adversarial import AdversarialTrainer
@@ -34,7 +35,7 @@ def train(config, task):
       UserError: input that cannot be used, before the first step; the same on every learner.
       TrainingFault: NaN or Inf in a loss or a gradient.
     """
-    distributed.start(process_sets=config.gossip_backend == "horovod_pairs")
+    distributed.start(config.gossip_backend == "horovod_pairs", _horovod_in_steps(config))
     _check_same(config)
     with distributed.together():
         config.check_files()
@@ -237,6 +238,13 @@ def _light():
     return options
 
 
+def _horovod_in_steps(config):
+    """True if a training step will use Horovod's collectives, as far as this learner can tell by itself."""
+    if config.gossips:
+        return config.gossip_backend not in ("auto", "native") or not build.is_possible()
+    return config.strategy == "centralized"
+
+
 def _start_gossip(config):
     """Set up what carries the mixes. Returns the `Assembly` that the native exchange offers, or None."""
     if not config.gossips or hvd.size() == 1:
@@ -247,7 +255,13 @@ def _start_gossip(config):
 
 def _check_same(config):
     """All learners were given the same flags, or none trains."""
-    first, *others = distributed.gather(config, "config")
+    try:
+        first, *others = distributed.gather(config, "config")
+    except (tf.errors.OpError, HorovodInternalError) as error:
+        raise UserError(
+            f"Horovod ended while learners compared their flags, as it does if only some have "
+            f"--gossip_backend={config.gossip_backend}; start all learners with the same"
+        ) from error
     for learner, other in enumerate(others, start=1):
         different = configuration.differences(other, first, ignore="local")
         if different:

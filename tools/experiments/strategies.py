@@ -27,6 +27,7 @@ _STRATEGIES = {
 }
 _STEPS = {"gaussians": 20_000, "digits": 2_500}
 _EVERY = {"gaussians": 2_000, "digits": 250}
+_FLAGS = {"gaussians": ["--learning_rate_g=2e-3", "--learning_rate_d=2e-3"], "digits": []}  # for the longer run
 
 
 def _define(flag_values):
@@ -46,6 +47,7 @@ def run(problem, name, seed, steps, learners, backend, output):
             *("horovodrun", "-np", str(learners), sys.executable, "-m", "tfdgan.train"),
             f"--flagfile=configs/{problem}.flags",
             *_STRATEGIES[name],
+            *_FLAGS[problem],
             *(f"--seed={seed}", f"--workdir={workdir}", f"--steps={steps}", f"--gossip_backend={backend}"),
             *(f"--eval_every={_EVERY[problem]}", f"--checkpoint_every={_EVERY[problem]}"),
         ]

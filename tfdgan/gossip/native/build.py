@@ -40,6 +40,15 @@ def library_path():
     return os.path.join(files.cache_folder(), name)
 
 
+def _compiler():
+    return os.environ.get("CXX", "g++")
+
+
+def is_possible():
+    """True if the library is built, or there is a compiler to build it."""
+    return os.path.isfile(library_path()) or shutil.which(_compiler()) is not None
+
+
 def build():
     """Compile unless that is done; returns the library's path. Several processes may call it at once.
 
@@ -49,7 +58,7 @@ def build():
     path = library_path()
     if os.path.isfile(path):
         return path
-    compiler = os.environ.get("CXX", "g++")
+    compiler = _compiler()
     if not shutil.which(compiler):
         raise UserError(f"native exchange: no compiler {compiler} here (Debian: apt-get install g++)")
     os.makedirs(os.path.dirname(path), exist_ok=True)
