@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from tfdgan.config import Config
+from tfdgan.models.spectral_norm import SpectralDense
 from tfdgan.training.adversarial import METRICS, AdversarialTrainer
 from tfdgan.training.noise import Noise
 
@@ -91,3 +92,22 @@ def test_linear_decay_goes_on_where_training_does():
     assert [float(o.learning_rate) for o in rates] == pytest.approx([0.05, 0.05])
     trainer.go_on_from(20)
     assert [float(o.learning_rate) for o in rates] == [0, 0]
+
+
+def test_power_iteration_goes_on_once_an_update_and_not_in_a_pass():
+    """Three critic updates and one of the generator, with a penalty, at learning rates that leave the weights alone."""
+    keras.utils.set_random_seed(0)
+    generator = keras.Sequential([keras.Input((3,)), SpectralDense(4), keras.layers.Dense(2)])
+    critic = keras.Sequential([keras.Input((2,)), SpectralDense(6), keras.layers.Dense(1)])
+    settings = dict(dataset="given", model="given", strategy="local", latent_size=3, batch_size=4, critic_steps=3)
+    config = Config(**settings, optimizer="sgd", learning_rate_g=1e-30, learning_rate_d=1e-30, steps=10)
+    trainer = AdversarialTrainer(generator, critic, config, Noise(0, 0), 1)
+    expected = []
+    for model, updates in ((generator, 1), (critic, 3)):
+        W, u = (v.numpy().astype(np.float64) for v in (model.layers[0].trainable_variables[0], model.layers[0].u))
+        for _ in range(updates):
+            u = W.T @ (W @ u)
+        expected.append(u / np.linalg.norm(u))
+    trainer.step(tf.constant(0, tf.int64), tf.ones([3 * 4, 2]))
+    for model, u in zip((generator, critic), expected, strict=True):
+        np.testing.assert_allclose(model.layers[0].u, u, atol=1e-5)

@@ -125,6 +125,8 @@ def test_an_int_serves_for_a_float():
 
 def test_model_must_suit_the_data():
     assert "--model=dcgan" in refused(dataset="gaussians")
+    assert "--model=sagan" in refused(dataset="gaussians", model="sagan")
+    assert "--consistency=2" in refused(consistency=2.0, model="resnet")
     assert "--dataset=cifar10" in refused(model="mlp")
     assert Config(dataset="gaussians", model="mlp").model == "mlp"
 

@@ -1,4 +1,4 @@
-"""What `train` refuses before the first step, called from Python."""
+"""`train` called from Python: what it refuses before the first step, and models that need something of the trainer."""
 
 import keras
 import numpy as np
@@ -36,3 +36,20 @@ def test_other_steps_under_a_decay(tmp_path):
     train_for(tmp_path, 2, learning_rate_decay="linear")
     with pytest.raises(UserError, match=r"steps: 2 -> 3 \(the learning rate's decay depends on it\)"):
         train_for(tmp_path, 3, learning_rate_decay="linear")
+
+
+def test_ct_resnet_with_the_consistency_term(tmp_path):
+    images = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32)
+    settings = dict(
+        workdir=str(tmp_path), model="ct_resnet", dataset="given", latent_size=3, width_g=4, width_d=4, batch_size=2,
+        critic_steps=1, steps=2, eval_every=0, consistency=2.0, penalty="one_sided", objective="hinge",
+    )  # fmt: skip
+    sampler = train(Config(**settings), ImageTask(Config(**settings), samples=images))
+    assert sampler.samples(2, seed=0).shape == (2, 32, 32, 3)
+
+
+def test_a_critic_without_features_has_no_consistency_term(tmp_path):
+    with pytest.raises(
+        UserError, match="--consistency: the critic has no layer called features; use --model=ct_resnet"
+    ):
+        train_for(tmp_path, 2, consistency=1.0)

@@ -7,6 +7,7 @@ import pytest
 from tfdgan import models
 from tfdgan.config import Config
 from tfdgan.errors import UserError
+from tfdgan.models.blocks import Gate
 
 
 def build(sample_shape, **changes):
@@ -45,6 +46,79 @@ def test_dcgan_parameters():
     # 5 x 5 convolutions 3 -> 64 -> 128 -> 128, dense 4 4 128 = 2048 -> 1024 -> 1, all with bias.
     convolutions = (25 * 3 * 64 + 64) + (25 * 64 * 128 + 128) + (25 * 128 * 128 + 128)
     assert critic.count_params() == convolutions + (2048 * 1024 + 1024) + (1024 + 1) == 2_718_721
+
+
+def conv(size, inputs, outputs):
+    return size * size * inputs * outputs + outputs
+
+
+@pytest.mark.parametrize("spectral", ["none", "critic", "both"])
+@pytest.mark.parametrize("side", [32, 64])
+def test_resnet_shapes(side, spectral):
+    settings = dict(model="resnet", spectral_normalization=spectral, width_g=4, width_d=3, latent_size=5)
+    generator, critic = build((side, side, 3), **settings)
+    samples = generator(np.random.default_rng(0).standard_normal((2, 5)).astype(np.float32))
+    assert samples.shape == (2, side, side, 3) and np.abs(samples).max() <= 1
+    assert critic(samples).shape == (2, 1)
+    normalised = [any(v.name == "u" for v in model.variables) for model in (generator, critic)]
+    assert normalised == [spectral == "both", spectral != "none"]
+
+
+def test_resnet_parameters():
+    generator, critic = build((32, 32, 3), model="resnet", width_g=256, width_d=128, latent_size=128)
+    # Dense to 4 x 4 x 256; three blocks of two convolutions, two batch norms and a shortcut; norm, convolution.
+    block = 2 * conv(3, 256, 256) + 2 * 4 * 256 + conv(1, 256, 256)
+    assert generator.count_params() == 129 * 4096 + 3 * block + 4 * 256 + conv(3, 256, 3) == 4_280_323
+    # First block from 3 channels, one that halves with a shortcut, two that keep without; one score.
+    first, halves = conv(3, 3, 128) + conv(3, 128, 128) + conv(1, 3, 128), 2 * conv(3, 128, 128) + conv(1, 128, 128)
+    assert critic.count_params() == first + halves + 2 * 2 * conv(3, 128, 128) + 129 == 1_053_825
+
+
+def test_ct_resnet_has_the_papers_parameters():
+    generator, critic = build((32, 32, 3), model="ct_resnet", width_g=256, width_d=332, latent_size=128)
+    assert (generator.count_params(), critic.count_params()) == (4_082_947, 7_067_949)  # 4.08 and 7.07 million
+    assert critic.get_layer("features").output.shape == (None, 332)
+    assert [layer.rate for layer in critic.layers if isinstance(layer, keras.layers.Dropout)] == [0.2, 0.5, 0.5]
+
+
+@pytest.mark.parametrize("side", [64, 128])
+def test_sagan_shapes(side):
+    generator, critic = build((side, side, 3), model="sagan", width_g=8, width_d=8, latent_size=5)
+    samples = generator(np.random.default_rng(0).standard_normal((2, 5)).astype(np.float32))
+    assert samples.shape == (2, side, side, 3) and critic(samples).shape == (2, 1)
+    # Attention at 32 x 32: 1,024 positions look at 256 pooled ones; its gate begins at 0.
+    for model in (generator, critic):
+        (attention,) = (layer for layer in model.layers if isinstance(layer, keras.layers.Softmax))
+        assert attention.output.shape == (None, 1024, 256)
+        (gate,) = (layer for layer in model.layers if isinstance(layer, Gate))
+        assert float(gate.gamma) == 0
+        weights = [layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D | keras.layers.Dense)]
+        assert all(any(v.name == "u" for v in layer.variables) for layer in weights)
+
+
+def test_sagan_parameters():
+    generator, critic = build((128, 128, 3), model="sagan", width_g=64, width_d=64, latent_size=128)
+    trainable = [sum(int(np.prod(v.shape)) for v in model.trainable_variables) for model in (generator, critic)]
+
+    def up(a, b):  # batch norm trains scale and offset
+        return 2 * a + conv(3, a, b) + 2 * b + conv(3, b, b) + conv(1, a, b)
+
+    def attention(c):
+        return c * c // 8 + c * c // 8 + c * c // 2 + c // 2 * c + 1
+
+    stages = [1024, 1024, 512, 256, 128, 64]
+    blocks = sum(up(a, b) for a, b in zip(stages, stages[1:], strict=False))
+    assert trainable[0] == 129 * 16 * 1024 + blocks + attention(256) + 2 * 64 + conv(3, 64, 3)
+    stages = [64, 128, 256, 512, 1024]
+    downs = sum(conv(3, a, b) + conv(3, b, b) + conv(1, a, b) for a, b in zip(stages, stages[1:], strict=False))
+    first, last = conv(3, 3, 64) + conv(3, 64, 64) + conv(1, 3, 64), 2 * conv(3, 1024, 1024)
+    assert trainable[1] == first + downs + last + attention(128) + 1025
+
+
+@pytest.mark.parametrize("model, shape", [("resnet", (28, 28, 1)), ("ct_resnet", (64, 64, 3)), ("sagan", (64, 32, 3))])
+def test_sides_that_an_architecture_does_not_have(model, shape):
+    with pytest.raises(UserError, match=f"model {model}: images are {shape[0]} x {shape[1]}; use --image_size="):
+        build(shape, model=model)
 
 
 def test_mlp_shapes_and_parameters():

@@ -19,6 +19,49 @@ def test_critic_loss_takes_batches_of_two_sizes():
     assert float(objectives.wasserstein.critic_loss(tf.constant([4.0]), tf.constant([[1.0], [2.0], [6.0]]))) == -1.0
 
 
+def test_hinge_losses():
+    real, fake = tf.constant([[3.0], [0.0]]), tf.constant([[-2.0], [1.0]])
+    # max(0, 1 - 3), max(0, 1 - 0): mean .5; max(0, 1 - 2), max(0, 1 + 1): mean 1.
+    assert float(objectives.hinge.critic_loss(real, fake)) == 1.5
+    assert float(objectives.hinge.generator_loss(fake)) == 0.5
+
+
+def test_non_saturating_losses():
+    zero = tf.zeros([2, 1])
+    assert float(objectives.non_saturating.critic_loss(zero, zero)) == pytest.approx(2 * np.log(2))
+    # -log sigmoid(log 3) = -log 3/4; -log(1 - sigmoid(-log 3)) likewise.
+    three = tf.constant([np.log(3.0)], tf.float32)
+    assert float(objectives.non_saturating.critic_loss(three, -three)) == pytest.approx(2 * np.log(4 / 3), rel=1e-6)
+    assert float(objectives.non_saturating.generator_loss(three)) == pytest.approx(np.log(4 / 3), rel=1e-6)
+    extreme = tf.constant([1e4, -1e4])
+    assert float(objectives.non_saturating.critic_loss(extreme, extreme)) == pytest.approx(1e4)
+
+
+def test_one_sided_penalty_spares_small_slopes():
+    samples, alpha = tf.ones([3, 2]), tf.zeros([3])
+    steep, flat = tf.constant([[3.0], [4.0]]), tf.constant([[0.3], [0.4]])  # |c| = 5 and .5
+    penalties = [
+        float(objectives.penalties.one_sided(lambda x, c=c: x @ c, samples, samples, alpha)) for c in (steep, flat)
+    ]
+    assert penalties == [pytest.approx(16.0), 0.0]
+    assert float(objectives.penalties.two_sided(lambda x: x @ flat, samples, samples, alpha)) == pytest.approx(0.25)
+
+
+def test_r1_is_taken_at_real_samples():
+    # f = |x|^2 / 2, |grad f|^2 = |x|^2: 25 and 1 at the real samples.
+    real, fake = tf.constant([[3.0, 4.0], [1.0, 0.0]]), tf.constant([[9.0, 9.0], [9.0, 9.0]])
+    penalty = objectives.penalties.r1(lambda x: tf.reduce_sum(x**2, axis=1) / 2, real, fake, tf.ones([2]))
+    assert float(penalty) == pytest.approx((25 + 1) / 2 / 2)
+
+
+def test_consistency_by_hand():
+    first = (tf.constant([[1.0], [5.0]]), tf.constant([[1.0, 2.0], [0.0, 0.0]]))
+    second = (tf.constant([[3.0], [5.0]]), tf.constant([[1.0, 6.0], [0.0, 2.0]]))
+    # Scores: 4 and 0; features: .1 * 16 / 2 and .1 * 4 / 2.
+    assert float(objectives.penalties.consistency(first, second)) == pytest.approx((4.8 + 0.2) / 2)
+    assert float(objectives.penalties.consistency(first, second, margin=0.5)) == pytest.approx((4.3 + 0) / 2)
+
+
 @pytest.mark.parametrize("as_column", [False, True])
 def test_penalty_of_a_linear_critic(as_column):
     c = tf.constant([[3.0], [4.0]])  # |c| = 5, (5 - 1)^2 = 16 at whatever samples
@@ -28,7 +71,7 @@ def test_penalty_of_a_linear_critic(as_column):
 
     random = np.random.default_rng(0)
     real, fake = (tf.constant(random.standard_normal((6, 2)), tf.float32) for _ in range(2))
-    penalty = objectives.gradient_penalty(critic, real, fake, tf.linspace(0.0, 1.0, 6))
+    penalty = objectives.penalties.two_sided(critic, real, fake, tf.linspace(0.0, 1.0, 6))
     assert penalty.shape == ()
     assert float(penalty) == pytest.approx(16.0, rel=1e-6)
 
@@ -36,7 +79,9 @@ def test_penalty_of_a_linear_critic(as_column):
 def test_penalty_of_images_sums_over_all_axes():
     # f(x) = sum of x over 2 x 2 x 3 = 12 values: |grad| = sqrt 12.
     images = tf.zeros([5, 2, 2, 3])
-    penalty = objectives.gradient_penalty(lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), images, images + 1, tf.zeros([5]))
+    penalty = objectives.penalties.two_sided(
+        lambda x: tf.reduce_sum(x, axis=[1, 2, 3]), images, images + 1, tf.zeros([5])
+    )
     assert float(penalty) == pytest.approx((12**0.5 - 1) ** 2, rel=1e-6)
 
 
@@ -49,7 +94,7 @@ def test_alpha_has_one_value_a_sample_at_every_pixel():
         return tf.reduce_sum(x**2, axis=[1, 2, 3]) / 2
 
     alpha = tf.constant([0.0, 0.25, 1.0])
-    penalty = objectives.gradient_penalty(critic, tf.zeros([3, 2, 2, 3]), tf.ones([3, 2, 2, 3]), alpha)
+    penalty = objectives.penalties.two_sided(critic, tf.zeros([3, 2, 2, 3]), tf.ones([3, 2, 2, 3]), alpha)
     np.testing.assert_allclose(seen[0], np.broadcast_to(alpha.numpy()[:, None, None, None], (3, 2, 2, 3)))
     expected = np.mean([(a * 12**0.5 - 1) ** 2 for a in (0.0, 0.25, 1.0)])
     assert float(penalty) == pytest.approx(expected, rel=1e-5)
@@ -60,7 +105,7 @@ def test_alpha_zero_is_real_and_one_is_fake():
         # f = |x|^2 / 2, |grad f| = |x|: 2 at the real sample, 5 at the generated one.
         real, fake = tf.constant([[2.0, 0.0]]), tf.constant([[3.0, 4.0]])
         return float(
-            objectives.gradient_penalty(lambda x: tf.reduce_sum(x**2, axis=1) / 2, real, fake, tf.constant([alpha]))
+            objectives.penalties.two_sided(lambda x: tf.reduce_sum(x**2, axis=1) / 2, real, fake, tf.constant([alpha]))
         )
 
     assert penalty(0.0) == pytest.approx(1.0, rel=1e-6)
@@ -71,7 +116,7 @@ def test_flat_critic_has_a_finite_penalty_and_gradient():
     c = tf.Variable([[0.0], [0.0]])
     samples = tf.ones([4, 2])
     with tf.GradientTape() as tape:
-        penalty = objectives.gradient_penalty(lambda x: x @ c, samples, 2 * samples, tf.zeros([4]))
+        penalty = objectives.penalties.two_sided(lambda x: x @ c, samples, 2 * samples, tf.zeros([4]))
     assert float(penalty) == pytest.approx(1.0, abs=1e-5)  # (0 - 1)^2
     assert np.isfinite(tape.gradient(penalty, c)).all()
 
@@ -80,6 +125,6 @@ def test_penalty_can_be_differentiated_by_the_critics_weights():
     c = tf.Variable([[3.0], [4.0]])
     samples = tf.ones([4, 2])
     with tf.GradientTape() as tape:
-        penalty = objectives.gradient_penalty(lambda x: x @ c, samples, 2 * samples, tf.zeros([4]))
+        penalty = objectives.penalties.two_sided(lambda x: x @ c, samples, 2 * samples, tf.zeros([4]))
     # d (|c| - 1)^2 / dc = 2 (|c| - 1) c / |c| = 8 (.6, .8)
     np.testing.assert_allclose(tape.gradient(penalty, c)[:, 0], [4.8, 6.4], rtol=1e-5)

@@ -15,7 +15,7 @@ from tfdgan.errors import UserError
 from tfdgan.gossip import BACKENDS, MOST_ROUNDS, WIRE_DTYPES, topology
 
 DATASETS = ("gaussians", "digits", "given")  # given: passed in from Python
-MODELS = ("dcgan", "mlp", "given")
+MODELS = ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given")
 FLAGFILE = "config.flags"
 
 
@@ -47,12 +47,27 @@ class Config:
         "How the data is divided among learners: iid, or by_label (sorted by label, then cut).",
         choices=("iid", "by_label"),
     )
-    model: str = _flag("dcgan", "dcgan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic).")
+    model: str = _flag(
+        "dcgan",
+        "dcgan, resnet, ct_resnet, sagan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic).",
+    )
     latent_size: int = _flag(100, "Size of the generator's standard normal input.", minimum=1)
     width_g: int = _flag(64, "Width of the generator: channels of its last hidden layer, or units (mlp).", minimum=1)
     width_d: int = _flag(64, "Width of the critic: channels of its first layer, or units (mlp).", minimum=1)
-    objective: str = _flag("wasserstein", "The game's payoff.", choices=("wasserstein",))
-    gradient_penalty: float = _flag(10.0, "Weight of (|grad f| - 1)^2; 0 leaves it out.", minimum=0)
+    spectral_normalization: str = _flag(
+        "none", "Which nets of resnet have it; sagan has it in both.", choices=("none", "critic", "both")
+    )
+    objective: str = _flag("wasserstein", "The game's payoff.", choices=("wasserstein", "hinge", "non_saturating"))
+    penalty: str = _flag(
+        "two_sided",
+        "What is added to the critic's loss: two_sided (|grad f| - 1)^2 or one_sided max(0, |grad f| - 1)^2 between "
+        "real and generated samples, or r1, |grad f|^2 / 2 at real ones.",
+        choices=("two_sided", "one_sided", "r1"),
+    )
+    gradient_penalty: float = _flag(10.0, "Its weight; 0 leaves it out.", minimum=0)
+    consistency: float = _flag(
+        0.0, "Weight of the consistency term over two passes of real samples (ct_resnet); 0 leaves it out.", minimum=0
+    )
     trainer: str = _flag("adversarial", "Which player is updated when.", choices=("adversarial",))
     update: str = _flag(
         "simultaneous",
@@ -164,6 +179,10 @@ class Config:
             unused |= {"gossip_timeout", "on_peer_loss"}
         if self.optimizer == "sgd":
             unused |= {"beta_1", "beta_2"}
+        if self.model != "resnet" and not factories.is_reference(self.model):
+            unused |= {"spectral_normalization"}
+        if not self.gradient_penalty:
+            unused |= {"penalty"}
         if self.model == "mlp" or self.dataset == "given" or factories.is_reference(self.dataset):
             unused |= {"image_size"}
         if self.dataset in DATASETS or self.dataset.startswith("folder:") or factories.is_reference(self.dataset):
@@ -228,10 +247,19 @@ def _check_combinations(config):
         raise UserError(
             f"--model=mlp: made for gaussians, digits and your own data, not for --dataset={config.dataset}"
         )
+    if config.consistency and config.model in ("dcgan", "resnet", "sagan", "mlp"):
+        raise UserError(
+            f"--consistency={config.consistency:g}: --model={config.model} has no dropout and no layer called "
+            "features; use --model=ct_resnet"
+        )
     if config.inception and config.dataset == "gaussians":
         raise UserError(f"--inception={config.inception}: scores images, not --dataset=gaussians; leave it out")
-    if config.model == "dcgan" and config.dataset == "gaussians":
-        raise UserError("--model=dcgan: made for images, not for --dataset=gaussians; use --model=mlp")
+    if (
+        config.model not in ("mlp", "given")
+        and config.dataset == "gaussians"
+        and not factories.is_reference(config.model)
+    ):
+        raise UserError(f"--model={config.model}: made for images, not for --dataset=gaussians; use --model=mlp")
     if config.strategy == "dposg":
         wanted = dict(optimizer="sgd", trainer="adversarial", critic_steps=1, update="simultaneous", mix_after="step")
         for name, value in wanted.items():

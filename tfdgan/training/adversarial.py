@@ -4,6 +4,8 @@ import keras
 import tensorflow as tf
 
 from tfdgan import objectives, strategies
+from tfdgan.errors import UserError
+from tfdgan.models import spectral_norm
 from tfdgan.optimizers import OptimisticAdam
 from tfdgan.training.average import ModelAverage
 
@@ -42,6 +44,14 @@ def make_optimizer(config, learning_rate, updates_a_step):
     return make(learning_rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=1e-8)
 
 
+def _with_features(critic):
+    """samples -> (scores, features): the critic's own, by its layer of that name."""
+    layer = next((layer for layer in critic.layers if layer.name == "features"), None)
+    if layer is None:
+        raise UserError("--consistency: the critic has no layer called features; use --model=ct_resnet")
+    return keras.Model(critic.inputs, [critic.output, layer.output])
+
+
 class AdversarialTrainer:
     """Trains a generator against a critic.
 
@@ -63,6 +73,8 @@ class AdversarialTrainer:
     def __init__(self, generator, critic, config, noise, size):
         self.generator, self.critic, self._config, self._noise = generator, critic, config, noise
         self._objective = objectives.OBJECTIVES[config.objective]
+        self._penalty = objectives.PENALTIES[config.penalty]
+        self._with_features = _with_features(critic) if config.consistency else None
         self._critic_player = strategies.Player(
             "critic",
             list(critic.trainable_variables),
@@ -133,6 +145,7 @@ class AdversarialTrainer:
         waited, finite = [], []
         for index, part in enumerate(tf.split(real, updates)):
             part = tf.ensure_shape(part, [batch, *real.shape[1:]])
+            spectral_norm.update(self.critic)
             mixing, critic_losses, gradients = self._critic_gradients(step * updates + index, part)
             is_last = index == updates - 1
             if is_last and self._config.update == "simultaneous":
@@ -158,16 +171,25 @@ class AdversarialTrainer:
         weights = [v.value for v in self._critic_player.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            loss = self._objective.critic_loss(self.critic(real, training=True), self.critic(fake, training=True))
+            real_scores, consistency = self._real_scores(real)
+            loss = self._objective.critic_loss(real_scores, self.critic(fake, training=True))
             penalty = tf.constant(0.0)
             if self._config.gradient_penalty:
                 alpha = self._noise.uniform([self._config.batch_size], "interpolation", update)
-                penalty = objectives.gradient_penalty(lambda x: self.critic(x, training=True), real, fake, alpha)
-            total = loss + self._config.gradient_penalty * penalty
+                penalty = self._penalty(lambda x: self.critic(x, training=True), real, fake, alpha)
+            total = loss + self._config.gradient_penalty * penalty + self._config.consistency * consistency
         gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
         return (total, penalty), gradients
 
+    def _real_scores(self, real):
+        """(scores, consistency term) of real samples."""
+        if not self._with_features:
+            return self.critic(real, training=True), 0.0
+        passes = [self._with_features(real, training=True) for _ in range(2)]
+        return passes[0][0], objectives.penalties.consistency(*passes)
+
     def _generator_gradients(self, step):
+        spectral_norm.update(self.generator)
         mixing = self.strategy.begin_update(self._generator_player, step)
         with tf.control_dependencies(self.strategy.started(mixing)):
             weights = [v.value for v in self._generator_player.variables]
