@@ -22,16 +22,20 @@ FLAGS = [
 
 
 class Job:
-    """Three learners, under a shell each: horovodrun would end them all as soon as one process fails."""
+    """Learners under tools/outlive.sh each: horovodrun would end them all as soon as one process fails."""
 
-    def __init__(self, folder, *flags):
+    def __init__(self, folder, *flags, learners=3):
         self._workdir, self._log = f"{folder}/run", folder / "log"
-        command = " ".join([sys.executable, "-u", "-m", "tfdgan.train", *FLAGS, f"--workdir={self._workdir}", *flags])
+        command = [sys.executable, "-u", "-m", "tfdgan.train", *FLAGS, f"--workdir={self._workdir}", *flags]
         with open(self._log, "w") as log:
             self._job = subprocess.Popen(
-                horovodrun(3, "sh", "-c", f"{command} || echo learner ended with $?"),
+                horovodrun(learners, "sh", "tools/outlive.sh", *command),
                 cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
             )  # fmt: skip
+
+    def terminate(self):
+        """SIGTERM to the launcher."""
+        self._job.terminate()
 
     def said(self):
         return self._log.read_text()
@@ -77,8 +81,8 @@ class Job:
 def start(tmp_path):
     jobs = []
 
-    def run(*flags):
-        jobs.append(Job(tmp_path, *flags))
+    def run(*flags, learners=3):
+        jobs.append(Job(tmp_path, *flags, learners=learners))
         return jobs[-1]
 
     yield run
@@ -115,3 +119,14 @@ def test_degraded_the_others_train_on(number, topology, start, tmp_path):
     if number == signal.SIGSTOP:  # it wakes up, finds that it was given up, and ends itself
         job.learners()[2].send_signal(signal.SIGCONT)
         job.wait_for(r"fault: learner 2: gossip: learner [01]( on \S+)? has given this learner up as late", 60)
+
+
+def test_sigterm_reaches_learners_that_are_to_outlive_each_other(start):
+    job = start("--steps=1000000", "--on_peer_loss=degrade", learners=2)
+    job.wait_for("ms/step", 120)
+    job.terminate()
+    job.wait_for(r"stopped on request at step \d+", 30)
+    deadline = time.monotonic() + 30
+    while job.learners() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not job.learners()

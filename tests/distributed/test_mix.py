@@ -96,6 +96,8 @@ def test_repeats_bit_for_bit():
 
 def test_bad_input():
     schedule = topology.make_schedule("ring", N)
+    with pytest.raises(TypeError, match="a list of tensors, not a EagerTensor"):
+        gossip.mix(tf.constant([1.0]), schedule, 0)
     with pytest.raises(TypeError, match="tensor 1 is int32"):
         gossip.mix([tf.constant([1.0]), tf.constant([1])], schedule, 0)
     with pytest.raises(ValueError, match=f"{N + 1} learners, but {N}"):

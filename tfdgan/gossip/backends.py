@@ -52,7 +52,8 @@ def resolve(backend):
     missing = _missing()
     if not missing:
         return "native"
-    text = "; ".join(f"learner {rank}: {problem}" for rank, problem in missing.items())
+    reasons = {problem: [r for r, other in missing.items() if other == problem] for problem in missing.values()}
+    text = "; ".join(f"learner {', '.join(map(str, ranks))}: {problem}" for problem, ranks in reasons.items())
     if backend == "native":
         raise UserError(f"gossip backend native: {text}")
     if hvd.rank() == 0:

@@ -45,7 +45,7 @@ def mix(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, c
       A list of tensors: same order, types and static shapes.
 
     Raises:
-      TypeError: a tensor that is not floating. UserError: anything else about the arguments.
+      TypeError: no list, or a tensor in it that is not floating. UserError: anything else about the arguments.
     """
     return begin(
         tensors, schedule, step, rounds=rounds, backend=backend, wire_dtype=wire_dtype, channel=channel
@@ -69,6 +69,8 @@ class Begun:
 @tf.autograph.experimental.do_not_convert
 def begin(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None, channel="default"):
     """Starts a `mix`, to be finished later: what is computed in between overlaps with it. Returns a `Begun`."""
+    if not isinstance(tensors, list | tuple):
+        raise TypeError(f"mix: give a list of tensors, not a {type(tensors).__name__}")
     tensors = [tf.convert_to_tensor(t) for t in tensors]
     _check(tensors, schedule, rounds, backend, wire_dtype)
     if schedule.size == 1:

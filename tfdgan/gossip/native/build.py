@@ -9,6 +9,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import shlex
 import shutil
 import subprocess
 import sys
@@ -41,12 +42,13 @@ def library_path():
 
 
 def _compiler():
-    return os.environ.get("CXX", "g++")
+    """The compiler's command, in words: CXX may hold options too."""
+    return shlex.split(os.environ.get("CXX", "")) or ["g++"]
 
 
 def is_possible():
     """True if the library is built, or there is a compiler to build it."""
-    return os.path.isfile(library_path()) or shutil.which(_compiler()) is not None
+    return os.path.isfile(library_path()) or shutil.which(_compiler()[0]) is not None
 
 
 def build():
@@ -59,23 +61,30 @@ def build():
     if os.path.isfile(path):
         return path
     compiler = _compiler()
-    if not shutil.which(compiler):
-        raise UserError(f"native exchange: no compiler {compiler} here (Debian: apt-get install g++)")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if not shutil.which(compiler[0]):
+        raise UserError(f"native exchange: no compiler {compiler[0]} here (Debian: apt-get install g++)")
+    folder = os.path.dirname(path)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"native exchange: cannot write to {folder} ({error.strerror}); set TFDGAN_CACHE") from error
     with open(f"{path}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.isfile(path):  # another process has built it meanwhile
             return path
         beside = f"{path}.{os.getpid()}.tmp"
         command = [
-            *(compiler, "-I", str(_HERE), *tf.sysconfig.get_compile_flags(), *_FLAGS),
+            *(*compiler, "-I", str(_HERE), *tf.sysconfig.get_compile_flags(), *_FLAGS),
             *map(str, sources()),
             *("-o", beside, *tf.sysconfig.get_link_flags()),
         ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
             errors = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr.strip()]
-            raise UserError(f"native exchange: {compiler} failed: {errors[0][:300]}")
+            why = errors[0][:300] or f"exit code {done.returncode}"
+            raise UserError(f"native exchange: {' '.join(compiler)} failed: {why}")
+        with open(beside, "rb") as library:
+            os.fsync(library.fileno())  # half a library would end the process that loads it
         os.replace(beside, path)
     return path
 
