@@ -38,6 +38,7 @@ def test_other_steps_under_a_decay(tmp_path):
         train_for(tmp_path, 3, learning_rate_decay="linear")
 
 
+@pytest.mark.slow
 def test_ct_resnet_with_the_consistency_term(tmp_path):
     images = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32)
     settings = dict(
