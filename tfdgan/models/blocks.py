@@ -45,6 +45,21 @@ def up_block(x, channels, parts, project=True):
     return layers.Add()([x, shortcut])
 
 
+def generator(latent_size, multiples, channels, width, parts, attention=None):
+    """[n, latent_size] -> [n, side, side, channels] in [-1, 1]: from 4 x 4 on, an `up_block` for each further multiple
+    of `width`; self-attention where the side is `attention`."""
+    latents = keras.Input((latent_size,))
+    x = parts.dense(4 * 4 * multiples[0] * width)(latents)
+    x = layers.Reshape((4, 4, multiples[0] * width))(x)
+    for multiple in multiples[1:]:
+        x = up_block(x, multiple * width, parts)
+        if x.shape[1] == attention:
+            x = self_attention(x, parts)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    images = layers.Activation("tanh", dtype="float32")(parts.conv(channels)(x))
+    return keras.Model(latents, images, name="generator")
+
+
 def down_block(x, channels, parts, halves):
     """ReLU-conv-ReLU-conv(-mean) beside conv1x1(-mean), or beside x itself where nothing changes."""
 

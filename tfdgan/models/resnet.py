@@ -24,20 +24,9 @@ def build(config, sample_shape):
     generator = blocks.Parts(config.spectral_normalization == "both", "he_uniform")
     critic = blocks.Parts(config.spectral_normalization != "none", "he_uniform")
     return (
-        _generator(config.latent_size, _GENERATOR[side], sample_shape[-1], config.width_g, generator),
+        blocks.generator(config.latent_size, _GENERATOR[side], sample_shape[-1], config.width_g, generator),
         _critic(sample_shape, _CRITIC[side], config.width_d, critic),
     )
-
-
-def _generator(latent_size, multiples, channels, width, parts):
-    latents = keras.Input((latent_size,))
-    x = parts.dense(4 * 4 * multiples[0] * width)(latents)
-    x = layers.Reshape((4, 4, multiples[0] * width))(x)
-    for multiple in multiples[1:]:  # the side doubles
-        x = blocks.up_block(x, multiple * width, parts)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
-    images = layers.Activation("tanh", dtype="float32")(parts.conv(channels)(x))
-    return keras.Model(latents, images, name="generator")
 
 
 def _critic(sample_shape, stages, width, parts):

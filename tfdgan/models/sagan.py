@@ -20,22 +20,9 @@ def build(config, sample_shape):
     side = blocks.square_side("sagan", sample_shape, _GENERATOR)
     parts = blocks.Parts(True, "glorot_uniform")
     return (
-        _generator(config.latent_size, _GENERATOR[side], sample_shape[-1], config.width_g, parts),
+        blocks.generator(config.latent_size, _GENERATOR[side], sample_shape[-1], config.width_g, parts, _ATTENTION),
         _critic(sample_shape, _CRITIC[side], config.width_d, parts),
     )
-
-
-def _generator(latent_size, multiples, channels, width, parts):
-    latents = keras.Input((latent_size,))
-    x = parts.dense(4 * 4 * multiples[0] * width)(latents)
-    x = layers.Reshape((4, 4, multiples[0] * width))(x)
-    for multiple in multiples[1:]:  # the side doubles
-        x = blocks.up_block(x, multiple * width, parts)
-        if x.shape[1] == _ATTENTION:
-            x = blocks.self_attention(x, parts)
-    x = layers.ReLU()(layers.BatchNormalization()(x))
-    images = layers.Activation("tanh", dtype="float32")(parts.conv(channels)(x))
-    return keras.Model(latents, images, name="generator")
 
 
 def _critic(sample_shape, multiples, width, parts):

@@ -30,12 +30,17 @@ class _Spectral:
         # autocast: in 16 bits the iteration would stall.
         self.u = self.add_weight(
             name="u",
-            shape=(self._own_weights().shape[-1],),
+            shape=(super().kernel.shape[-1],),
             initializer=keras.initializers.RandomNormal(),
             trainable=False,
             autocast=False,
             dtype="float32",
         )
+
+    @property
+    def kernel(self):
+        """What the layer computes with, W / sigma(W); W itself until `build` is over."""
+        return self._normalized(super().kernel) if hasattr(self, "u") else super().kernel
 
     def _matrix(self, weights):
         return ops.reshape(ops.cast(weights, "float32"), (-1, weights.shape[-1]))
@@ -57,31 +62,17 @@ class _Spectral:
 
     def update(self):
         """Take one step of the power iteration, u <- u'."""
-        self.u.assign(power_iteration(self._matrix(self._own_weights()), self.u)[1])
+        self.u.assign(power_iteration(self._matrix(super().kernel), self.u)[1])
 
 
 @keras.saving.register_keras_serializable(package="tfdgan")
 class SpectralConv2D(_Spectral, layers.Conv2D):
     """Conv2D with kernel W / sigma(W), W as a matrix [height * width * inputs, outputs]."""
 
-    def _own_weights(self):
-        return super().kernel
-
-    @property
-    def kernel(self):
-        return self._normalized(super().kernel) if hasattr(self, "u") else super().kernel
-
 
 @keras.saving.register_keras_serializable(package="tfdgan")
 class SpectralDense(_Spectral, layers.Dense):
     """Dense with kernel W / sigma(W)."""
-
-    def _own_weights(self):
-        return super().kernel
-
-    @property
-    def kernel(self):
-        return self._normalized(super().kernel) if hasattr(self, "u") else super().kernel
 
 
 def update(model):
