@@ -115,6 +115,16 @@ class Config:
     )
     seed: int = _flag(0, "Root of every random number.", minimum=0, below=2**63)
     ema_decay: float = _flag(0.999, "Decay of the generator's running average; 0 keeps none.", minimum=0, below=1)
+    conditional: bool = _flag(
+        False, "Train on the labels too: a sample of each class can then be asked for (resnet, sagan, your own)."
+    )
+    precision: str = _flag(
+        "float32",
+        "bfloat16 computes in 16 bits; weights, statistics and losses stay float32.",
+        choices=("float32", "bfloat16"),
+    )
+    jit: bool = _flag(False, "Compile what computes gradients by XLA.")
+    steps_per_loop: int = _flag(10, "Steps taken between returns to Python, at most.", minimum=1, free=True)
     inception: str = _flag("", "SavedModel with outputs pool_3 and logits, by which images are scored.", local=True)
     log_every: int = _flag(
         50, "Steps between ticks: losses, stop requests and faults are exchanged.", minimum=1, free=True
@@ -252,6 +262,8 @@ def _check_combinations(config):
             f"--consistency={config.consistency:g}: --model={config.model} has no dropout and no layer called "
             "features; use --model=ct_resnet"
         )
+    if config.conditional and config.model in ("dcgan", "ct_resnet", "mlp"):
+        raise UserError(f"--conditional: --model={config.model} takes no labels; use resnet, sagan or your own")
     if config.inception and config.dataset == "gaussians":
         raise UserError(f"--inception={config.inception}: scores images, not --dataset=gaussians; leave it out")
     if (

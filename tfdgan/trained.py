@@ -27,6 +27,6 @@ def load(workdir, step=None, **changes):
     if step is not None and step not in committed:
         raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, committed))}")
     step = committed[-1] if step is None else step
-    task = tasks.make(config)
-    generator, _ = task.build_models(tuple(checkpoints.manifest(step)["sample_shape"]))
-    return task, consensus.sampler(generator, config, checkpoints.consensus(step)), step
+    task, manifest = tasks.make(config), checkpoints.manifest(step)
+    generator, _ = task.build_models(tuple(manifest["sample_shape"]), manifest.get("classes"))
+    return task, consensus.sampler(generator, config, checkpoints.consensus(step), task.classes), step

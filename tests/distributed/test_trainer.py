@@ -116,10 +116,11 @@ def test_mixes_begin_before_the_gradients_and_are_consumed_after_them():
     samples = tf.TensorSpec([CRITIC_STEPS * BATCH, 2])
     graph = trainer.step.get_concrete_function(tf.TensorSpec([], tf.int64), samples).graph
     begun, consumed, gradients = (
-        {op.name for op in graph.get_operations() if op.type == kind}
-        for kind in ("TfdganMixStart", "TfdganMixFinish", "MatMul")
+        {op.name for op in graph.get_operations() if op.type in kinds}
+        for kinds in (["TfdganMixStart"], ["TfdganMixFinish"], ["While", "StatefulPartitionedCall"])
     )
-    assert len(begun) == len(consumed) == 1 and len(gradients) > 20  # one mix for both players
+    assert len(begun) == len(consumed) == 1  # one mix for both players
+    assert len(gradients) == 3  # the first critic update, the generator's gradient, the last critic update
     for name in gradients:
         needed, unseen = set(), [graph.get_operation_by_name(name)]
         while unseen:

@@ -20,4 +20,4 @@ def load(*, image_size, rank, size, partition):
     pictures, labels = arrays()
     mine = parts.indices(labels, rank, size, partition)
     samples = np.stack([images.to_sample(picture, image_size) for picture in pictures[mine]])
-    return ArraySource(samples, labels[mine])
+    return ArraySource(samples, labels[mine], classes=10)

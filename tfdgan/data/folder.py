@@ -33,7 +33,7 @@ def load(path, *, image_size, rank, size, partition, split="train"):
         return images.to_sample(tf.ensure_shape(image, [None, None, 3]), image_size)
 
     _check(files, decode)
-    return ArraySource(files, labels[mine], decode)
+    return ArraySource(files, labels[mine], decode, names.num_classes)
 
 
 def _check(files, decode):

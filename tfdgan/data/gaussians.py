@@ -16,4 +16,4 @@ def load(*, seed, rank, size, partition):
     labels = random.integers(len(CENTRES), size=_SAMPLES)
     points = CENTRES[labels] + SIGMA * random.standard_normal((_SAMPLES, 2))
     mine = parts.indices(labels, rank, size, partition)
-    return ArraySource(points[mine].astype(np.float32), labels[mine])
+    return ArraySource(points[mine].astype(np.float32), labels[mine], classes=len(CENTRES))

@@ -22,10 +22,15 @@ class ArraySource:
       items: [n, ...] array; what is stored of each sample.
       labels: int [n].
       decode: function from a tensor of one item to its float32 sample; None where items are samples.
+      classes: labels are below it, on every learner; None where they mean nothing.
+
+    Attributes:
+      sample_shape, classes.
     """
 
-    def __init__(self, items, labels, decode=None):
+    def __init__(self, items, labels, decode=None, classes=None):
         self._items, self._labels, self._decode = np.asarray(items), np.asarray(labels), decode
+        self.classes = classes
         self.sample_shape = tuple(self._as_samples(tf.constant(self._items[:1])).shape[1:]) if len(items) else ()
 
     def __len__(self):
@@ -40,13 +45,13 @@ class ArraySource:
             return tf.cast(items, tf.float32)
         return tf.map_fn(self._decode, items, fn_output_signature=tf.float32, parallel_iterations=8)
 
-    def stream(self, count, seed, start):
+    def stream(self, count, seed, start, labelled=False):
         """Batches of `count` samples for ever, each epoch a new permutation, from batch number `start`.
 
         Returns:
-          tf.data.Dataset of float32 [count, *sample_shape].
+          tf.data.Dataset of float32 [count, *sample_shape]; `labelled`: of pairs of these and labels int32 [count].
         """
-        items = tf.constant(self._items)
+        items, labels = tf.constant(self._items), tf.constant(self._labels.astype(np.int32))
         size = len(self)
 
         def batch(number):
@@ -57,7 +62,8 @@ class ArraySource:
             order = tf.raw_ops.RandomIndexShuffle(
                 index=position % size, seed=seeds, max_index=tf.constant(size - 1, tf.int64), rounds=4
             )
-            return tf.ensure_shape(self._as_samples(tf.gather(items, order)), [count, *self.sample_shape])
+            samples = tf.ensure_shape(self._as_samples(tf.gather(items, order)), [count, *self.sample_shape])
+            return (samples, tf.gather(labels, order)) if labelled else samples
 
         numbers = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
         return numbers.map(batch, num_parallel_calls=1 if self._decode is None else 2, deterministic=True)
@@ -74,16 +80,22 @@ class RecordSource:
       records: a finite tf.data.Dataset with one order.
       count: how many records it has.
       decode: function from a record to a float32 sample.
+      label: function from a record to its label; None where there are none.
+      classes: as in `ArraySource`.
+
+    Attributes:
+      sample_shape, classes.
     """
 
-    def __init__(self, records, count, decode):
-        self._records, self._count, self._decode = records, int(count), decode
+    def __init__(self, records, count, decode, label=None, classes=None):
+        self._records, self._count, self._decode, self._label = records, int(count), decode, label
+        self.classes = classes
         self.sample_shape = tuple(records.map(decode).element_spec.shape)
 
     def __len__(self):
         return self._count
 
-    def stream(self, count, seed, start):
+    def stream(self, count, seed, start, labelled=False):
         """As `ArraySource.stream`; each epoch is shuffled through a window of 16,384 records."""
         first, offset = divmod(start * count, self._count)
         window = min(self._count, _SHUFFLE_RECORDS)
@@ -94,8 +106,12 @@ class RecordSource:
             return self._records.shuffle(window, seed=number * _PRIME + seed % _PRIME, reshuffle_each_iteration=False)
 
         records = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch).skip(offset)
-        samples = records.map(self._decode, num_parallel_calls=2, deterministic=True)
-        return samples.batch(count, drop_remainder=True)
+
+        def example(record):
+            sample = self._decode(record)
+            return (sample, tf.cast(self._label(record), tf.int32)) if labelled else sample
+
+        return records.map(example, num_parallel_calls=2, deterministic=True).batch(count, drop_remainder=True)
 
     def once(self, batch):
         """As `ArraySource.once`."""
@@ -136,11 +152,13 @@ def from_user(data, rank=0, size=1, partition="iid", name="given"):
     if labels is None:
         if partition == "by_label":
             raise UserError(f"--partition=by_label: --dataset={name} has no labels; return (samples, labels)")
-        labels = np.zeros(len(samples), np.int64)
-    labels = np.asarray(labels)
+        labels, classes = np.zeros(len(samples), np.int64), None
+    else:
+        labels = np.asarray(labels)
+        classes = int(labels.max(initial=-1)) + 1
     if labels.shape != samples.shape[:1]:
         raise UserError(
             f"--dataset={name}: {len(samples)} samples but labels of shape {labels.shape}; give one number each"
         )
     mine = parts.indices(labels, rank, size, partition)
-    return ArraySource(samples[mine], labels[mine])
+    return ArraySource(samples[mine], labels[mine], classes=classes)

@@ -30,17 +30,20 @@ def load(name, *, data_dir, image_size, rank, size, partition, split="train"):
     def decode(record):
         return images.to_sample(feature.decode_example(record["image"]), image_size)
 
+    labelled = {}
+    if "label" in features:
+        labelled = dict(label=lambda record: record["label"], classes=features["label"].num_classes)
     if partition == "iid":
         part = tfds.even_splits(split, size, drop_remainder=True)[rank]
-        return RecordSource(read(part), builder.info.splits[part].num_examples, decode)
-    if "label" not in features:
+        return RecordSource(read(part), builder.info.splits[part].num_examples, decode, **labelled)
+    if not labelled:
         raise UserError(f"--partition=by_label: {name} has no labels")
     labels = np.array([int(label) for label in read(split).map(lambda record: record["label"])])
     mine = parts.indices(labels, rank, size, partition)
     is_mine = np.zeros(len(labels), bool)
     is_mine[mine] = True
     kept = read(split).enumerate().filter(lambda i, _: tf.constant(is_mine)[i]).map(lambda _, record: record)
-    return RecordSource(kept, len(mine), decode)
+    return RecordSource(kept, len(mine), decode, **labelled)
 
 
 def _builder(tfds, name, data_dir):

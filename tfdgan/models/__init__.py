@@ -1,4 +1,7 @@
-"""Architectures, one a file: (config, sample_shape) -> (generator, critic), both Keras models."""
+"""Architectures, one a file: (config, sample_shape) -> (generator, critic), both Keras models.
+
+Conditional ones: (config, sample_shape, classes); both models then take labels int32 [n] as a second input.
+"""
 
 import importlib
 import traceback
@@ -8,13 +11,32 @@ import keras
 from tfdgan import factories
 from tfdgan.errors import UserError
 
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
-def build(config, sample_shape):
+
+def build(config, sample_shape, classes=None):
     """The generator (latents [n, latent_size] -> samples) and the critic (samples -> scores [n, 1]).
 
     All learners start equal: initial weights are drawn from the seed alone.
+
+    Args:
+      config: a `Config`.
+      sample_shape: of one sample.
+      classes: how many there are, for conditional models.
     """
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_POLICIES[config.precision])
     keras.utils.set_random_seed(config.seed % 2**32)
+    try:
+        generator, critic = _made(config, sample_shape, [classes] if classes else [])
+        check_pair(generator, critic, config.latent_size, sample_shape, classes)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    return generator, critic
+
+
+def _made(config, sample_shape, classes):
+    """What the model's factory returns, if it is two Keras models."""
     if factories.is_reference(config.model):
         factory = factories.load("model", config.model)
     else:
@@ -22,7 +44,7 @@ def build(config, sample_shape):
     if not callable(factory):
         raise UserError(f"--model={config.model}: is a {type(factory).__name__}, not a function")
     try:
-        models = factory(config, sample_shape)
+        models = factory(config, sample_shape, *classes)
     except UserError:
         raise
     except Exception as error:
@@ -38,14 +60,17 @@ def build(config, sample_shape):
         raise UserError(
             f"--model={config.model}: must return (generator, critic), two Keras models, not {models!r:.80}"
         ) from error
-    check_pair(generator, critic, config.latent_size, sample_shape)
     return generator, critic
 
 
-def check_pair(generator, critic, latent_size, sample_shape):
+def check_pair(generator, critic, latent_size, sample_shape, classes=None):
     """Raise `UserError` unless latents -> samples -> scores fits together. Builds both models."""
+
+    def inputs(x):
+        return [x, keras.ops.zeros((2,), "int32")] if classes else x
+
     try:
-        made = generator(keras.ops.zeros((2, latent_size)))
+        made = generator(inputs(keras.ops.zeros((2, latent_size))))
     except ValueError as error:
         reason = _reason(error)
         raise UserError(f"generator: does not take latents of size {latent_size} ({reason[:200]})") from error
@@ -54,7 +79,7 @@ def check_pair(generator, critic, latent_size, sample_shape):
             f"generator: makes samples of shape {tuple(made.shape[1:])}, but the data has {tuple(sample_shape)}"
         )
     try:
-        scores = critic(made)
+        scores = critic(inputs(made))
     except ValueError as error:
         reason = _reason(error)
         raise UserError(f"critic: does not take samples of shape {tuple(sample_shape)} ({reason[:200]})") from error

@@ -33,31 +33,60 @@ class Parts:
         return self._dense(units, use_bias=use_bias, kernel_initializer=weights, dtype=dtype)
 
 
-def up_block(x, channels, parts, project=True):
-    """batch norm-ReLU-up-conv-batch norm-ReLU-conv beside up-conv1x1, or up alone without `project`: twice the side."""
+def labels_input(classes):
+    """(the input of class numbers int32 [n], the same as 0 and 1 [n, classes]); (None, None) without classes."""
+    if not classes:
+        return None, None
+    labels = keras.Input((), dtype="int32", name="labels")
+    return labels, OneHot(classes)(labels)
+
+
+def model(x, labels, outputs, name):
+    return keras.Model(x if labels is None else [x, labels], outputs, name=name)
+
+
+def normalized(x, kinds=None):
+    """Batch norm; with `kinds`, [n, classes] of 0 and 1, each class has scales and shifts of its own.
+
+    Dumoulin, Shlens, Kudlur, "A Learned Representation for Artistic Style", ICLR 2017, as SAGAN's generator has it.
+    """
+    if kinds is None:
+        return layers.BatchNormalization()(x)
+    channels = x.shape[-1]
+
+    def row(initializer):  # of a table [classes, channels]
+        table = layers.Dense(channels, use_bias=False, kernel_initializer=initializer)
+        return layers.Reshape((1, 1, channels))(table(kinds))
+
+    x = layers.BatchNormalization(center=False, scale=False)(x)
+    return layers.Add()([layers.Multiply()([x, row("ones")]), row("zeros")])
+
+
+def up_block(x, channels, parts, kinds=None, project=True):
+    """norm-ReLU-up-conv-norm-ReLU-conv beside up-conv1x1, or up alone without `project`: twice the side."""
 
     def up(y):
         return layers.UpSampling2D(2, interpolation="nearest")(y)
 
     shortcut = parts.conv(channels, 1)(up(x)) if project else up(x)
-    x = parts.conv(channels)(up(layers.ReLU()(layers.BatchNormalization()(x))))
-    x = parts.conv(channels)(layers.ReLU()(layers.BatchNormalization()(x)))
+    x = parts.conv(channels)(up(layers.ReLU()(normalized(x, kinds))))
+    x = parts.conv(channels)(layers.ReLU()(normalized(x, kinds)))
     return layers.Add()([x, shortcut])
 
 
-def generator(latent_size, multiples, channels, width, parts, attention=None):
-    """[n, latent_size] -> [n, side, side, channels] in [-1, 1]: from 4 x 4 on, an `up_block` for each further multiple
-    of `width`; self-attention where the side is `attention`."""
-    latents = keras.Input((latent_size,))
+def generator(latent_size, multiples, channels, width, parts, classes=None, attention=None):
+    """[n, latent_size] (and labels [n]) -> [n, side, side, channels] in [-1, 1]: from 4 x 4 on, an `up_block` for each
+    further multiple of `width`; self-attention where the side is `attention`."""
+    latents, (labels, kinds) = keras.Input((latent_size,)), labels_input(classes)
     x = parts.dense(4 * 4 * multiples[0] * width)(latents)
     x = layers.Reshape((4, 4, multiples[0] * width))(x)
     for multiple in multiples[1:]:
-        x = up_block(x, multiple * width, parts)
+        x = up_block(x, multiple * width, parts, kinds)
         if x.shape[1] == attention:
             x = self_attention(x, parts)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     images = layers.Activation("tanh", dtype="float32")(parts.conv(channels)(x))
-    return keras.Model(latents, images, name="generator")
+    return model(latents, labels, images, "generator")
 
 
 def down_block(x, channels, parts, halves):
@@ -80,9 +109,32 @@ def first_down_block(x, channels, parts):
     return layers.Add()([layers.AveragePooling2D(2)(x), shortcut])
 
 
-def scores(x, parts):
-    """float32 [n, 1]: a linear function of the sums over height and width."""
-    return parts.dense(1, dtype="float32")(SumPooling()(x))
+def scores(x, parts, kinds=None):
+    """float32 [n, 1]: a linear function of the sums h over height and width; with `kinds` also V[class] . h.
+
+    The latter is the projection discriminator of Miyato and Koyama, ICLR 2018, equation 4.
+    """
+    h = SumPooling()(x)
+    score = parts.dense(1, dtype="float32")(h)
+    if kinds is None:
+        return score
+    row = parts.dense(h.shape[-1], use_bias=False, dtype="float32")(kinds)
+    return layers.Add(dtype="float32")([score, layers.Dot(axes=1, dtype="float32")([h, row])])
+
+
+@keras.saving.register_keras_serializable(package="tfdgan")
+class OneHot(layers.Layer):
+    """int32 [n] -> [n, classes] of 0 and 1."""
+
+    def __init__(self, classes, **options):
+        super().__init__(**options)
+        self.classes = classes
+
+    def call(self, labels):
+        return ops.one_hot(labels, self.classes, dtype=self.compute_dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "classes": self.classes}
 
 
 @keras.saving.register_keras_serializable(package="tfdgan")

@@ -42,7 +42,8 @@ def _generator(latent_size, side, channels, stages, width):
         model.add(layers.Conv2DTranspose(width * _CHANNELS[stage], 5, strides=2, padding="same", use_bias=False))
         model.add(layers.BatchNormalization())
         model.add(layers.ReLU())
-    model.add(layers.Conv2DTranspose(channels, 5, strides=2, padding="same", activation="tanh"))
+    model.add(layers.Conv2DTranspose(channels, 5, strides=2, padding="same"))
+    model.add(layers.Activation("tanh", dtype="float32"))
     return model
 
 
@@ -54,5 +55,5 @@ def _critic(side, channels, stages, width):
     model.add(layers.Flatten())
     model.add(layers.Dense(16 * width))
     model.add(layers.LeakyReLU(0.2))
-    model.add(layers.Dense(1))
+    model.add(layers.Dense(1, dtype="float32"))
     return model

@@ -14,11 +14,11 @@ def build(config, sample_shape):
     size = 1
     for side in sample_shape:
         size *= side
-    generator.add(layers.Dense(size))
-    generator.add(layers.Reshape(sample_shape))
+    generator.add(layers.Dense(size, dtype="float32"))
+    generator.add(layers.Reshape(sample_shape, dtype="float32"))
 
     critic = keras.Sequential([keras.Input(sample_shape), layers.Flatten()], name="critic")
     for _ in range(_HIDDEN):
         critic.add(layers.Dense(config.width_d, activation="relu", kernel_initializer="he_normal"))
-    critic.add(layers.Dense(1))
+    critic.add(layers.Dense(1, dtype="float32"))
     return generator, critic

@@ -18,22 +18,21 @@ _CRITIC = {
 }
 
 
-def build(config, sample_shape):
-    """Generator [n, latent_size] -> [n, side, side, channels]; critic back to [n, 1]."""
+def build(config, sample_shape, classes=None):
+    """Generator [n, latent_size] (and labels [n]) -> [n, side, side, channels]; critic back (and labels) to [n, 1]."""
     side = blocks.square_side("resnet", sample_shape, _GENERATOR)
     generator = blocks.Parts(config.spectral_normalization == "both", "he_uniform")
     critic = blocks.Parts(config.spectral_normalization != "none", "he_uniform")
     return (
-        blocks.generator(config.latent_size, _GENERATOR[side], sample_shape[-1], config.width_g, generator),
-        _critic(sample_shape, _CRITIC[side], config.width_d, critic),
+        blocks.generator(config.latent_size, _GENERATOR[side], sample_shape[-1], config.width_g, generator, classes),
+        _critic(sample_shape, _CRITIC[side], config.width_d, critic, classes),
     )
 
 
-def _critic(sample_shape, stages, width, parts):
-    images = keras.Input(sample_shape)
+def _critic(sample_shape, stages, width, parts, classes):
+    images, (labels, kinds) = keras.Input(sample_shape), blocks.labels_input(classes)
     (first, _), *others = stages
     x = blocks.first_down_block(images, first * width, parts)
     for multiple, halves in others:
         x = blocks.down_block(x, multiple * width, parts, halves)
-    scores = blocks.scores(layers.ReLU()(x), parts)
-    return keras.Model(images, scores, name="critic")
+    return blocks.model(images, labels, blocks.scores(layers.ReLU()(x), parts, kinds), "critic")

@@ -5,44 +5,60 @@ import hashlib
 import numpy as np
 import tensorflow as tf
 
-_CHUNK = 100  # samples a call
+_CHUNK = 100  # samples a call, always, so that one sample does not depend on how many are asked for
 
 
 class Sampler:
     """Samples of a generator under given weights, on latents that are a function of (seed, sample number).
 
     Args:
-      generator: a built Keras model, latents [n, latent_size] -> samples.
+      generator: a built Keras model, latents [n, latent_size] (and labels int32 [n]) -> samples.
       weights: (trainable, non_trainable) lists of arrays or tensors in the model's order; they are copied.
       latent_size: the length of a latent.
       label: what the weights are, e.g. "consensus EMA"; stands in every score's signature.
+      classes: how many, of a conditional generator.
     """
 
-    def __init__(self, generator, weights, latent_size, label):
-        self.generator, self.latent_size, self.label = generator, latent_size, label
+    def __init__(self, generator, weights, latent_size, label, classes=None):
+        self.generator, self.latent_size, self.label, self.classes = generator, latent_size, label, classes
         self.trainable, self.non_trainable = ([tf.constant(np.asarray(w)) for w in group] for group in weights)
 
     @tf.function(autograph=False, reduce_retracing=True)
-    def __call__(self, latents):
+    def __call__(self, latents, labels=None):
         """Samples [n, ...] for latents float32 [n, latent_size]; batch norm uses its stored statistics."""
-        return self.generator.stateless_call(self.trainable, self.non_trainable, latents, training=False)[0]
+        inputs = latents if labels is None else [latents, labels]
+        return self.generator.stateless_call(self.trainable, self.non_trainable, inputs, training=False)[0]
 
     def latents(self, number, seed, purpose="evaluation"):
         """float32 [number, latent_size]; the first k are the same for every number >= k."""
-        chunks = [self._latent_chunk(seed, purpose, i) for i in range(-(-number // _CHUNK))]
+        chunks = [self._chunk(seed, purpose, i)[0] for i in range(-(-number // _CHUNK))]
         return tf.concat(chunks, axis=0)[:number]
 
-    def _latent_chunk(self, seed, purpose, index):
+    def _chunk(self, seed, purpose, index):
+        """[latents], or [latents, labels] with each class as likely as any."""
         digest = hashlib.blake2b(f"{seed} {purpose}".encode(), digest_size=8).digest()
         seeds = [int.from_bytes(digest, "little", signed=True), index]
-        return tf.random.stateless_normal([_CHUNK, self.latent_size], seeds)
+        latents = tf.random.stateless_normal([_CHUNK, self.latent_size], seeds)
+        if not self.classes:
+            return [latents]
+        seeds = tf.random.experimental.stateless_fold_in(seeds, 1)
+        return [latents, tf.random.stateless_uniform([_CHUNK], seeds, maxval=self.classes, dtype=tf.int32)]
 
-    def batches(self, number, seed, purpose="evaluation"):
-        """Yields arrays of at most 100 samples, `number` in all."""
-        for index in range(-(-number // _CHUNK)):
-            samples = self(self._latent_chunk(seed, purpose, index)).numpy()
-            yield samples[: number - index * _CHUNK]
+    def batches(self, number, seed, purpose="evaluation", part=(0, 1)):
+        """Yields arrays of at most 100 samples, `number` in all; `part` (i, n): every n-th array, from the i-th on."""
+        for index in range(part[0], -(-number // _CHUNK), part[1]):
+            yield self(*self._chunk(seed, purpose, index)).numpy()[: number - index * _CHUNK]
 
     def samples(self, number, seed, purpose="evaluation"):
         """float32 [number, ...]."""
         return np.concatenate(list(self.batches(number, seed, purpose)))
+
+    def at(self, latents, labels=None):
+        """float32 [n, ...]: the samples of chosen latents float32 [n, latent_size], and labels int [n]."""
+        made = []
+        for start in range(0, len(latents), _CHUNK):
+            inputs = [latents[start : start + _CHUNK]]
+            if labels is not None:
+                inputs.append(tf.constant(labels[start : start + _CHUNK], tf.int32))
+            made.append(self(*inputs).numpy())
+        return np.concatenate(made)

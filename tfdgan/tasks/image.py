@@ -31,7 +31,7 @@ class ImageTask:
     def __init__(self, config, generator=None, critic=None, samples=None):
         self.config, self._models, self._samples = config, (generator, critic), samples
         self._moments = {}  # of the real data, by extractor
-        self.sample_shape = None  # known once the models are built
+        self.sample_shape = self.classes = None  # known once the models are built
         if (config.model == "given") != (generator is not None and critic is not None):
             raise UserError("models: pass generator and critic together, with model='given' in the Config")
         if (config.dataset == "given") != (samples is not None):
@@ -46,6 +46,8 @@ class ImageTask:
         if not len(source):
             share = f"learner {rank} of {size} gets no samples"
             raise UserError(f"--dataset={self.config.dataset}: {share}; use fewer learners or more data")
+        if self.config.conditional and source.classes is None:
+            raise UserError(f"--conditional: --dataset={self.config.dataset} has no labels; leave it out")
         return source
 
     def check(self, source):
@@ -69,12 +71,12 @@ class ImageTask:
             except (TypeError, tf.errors.OpError) as error:
                 raise UserError(f"--inception={self.config.inception}: does not take images of {shape}") from error
 
-    def build_models(self, sample_shape):
-        """(generator, critic), built, equal on every learner."""
-        self.sample_shape = tuple(sample_shape)
+    def build_models(self, sample_shape, classes=None):
+        """(generator, critic), built, equal on every learner. `classes`: of the data, for conditional models."""
+        self.sample_shape, self.classes = tuple(sample_shape), classes if self.config.conditional else None
         if self.config.model != "given":
-            return models.build(self.config, sample_shape)
-        models.check_pair(*self._models, self.config.latent_size, sample_shape)
+            return models.build(self.config, sample_shape, self.classes)
+        models.check_pair(*self._models, self.config.latent_size, sample_shape, self.classes)
         return self._models
 
     def picture(self, sampler, number=None, seed=0):

@@ -8,6 +8,7 @@ from tfdgan.errors import UserError
 from tfdgan.models import spectral_norm
 from tfdgan.optimizers import OptimisticAdam
 from tfdgan.training.average import ModelAverage
+from tfdgan.training.step_loop import looped
 
 METRICS = (
     "loss/critic",
@@ -58,10 +59,12 @@ class AdversarialTrainer:
     A step is `critic_steps` critic updates and one generator update. With `simultaneous` updates the generator's
     gradient is taken at the critic before its last update of the step, with `alternating` after it. A gradient
     with NaN or Inf is never applied, so weights that are sent are finite; the first such step is in `fault_step`.
+    Under `jit` XLA compiles what computes gradients; updates and exchanges stay outside.
 
-    `step(step, real)` takes one step, compiled: `step` is a scalar int64 tensor, from 0; `real` holds samples,
-    float32 [critic_steps * batch_size, *sample_shape]. It returns float64 [len(METRICS)]: of the last critic update and
-    of the generator's; waiting is the whole step's.
+    `step(step, batch)` takes one step, compiled: `step` is a scalar int64 tensor, from 0; `batch` holds samples,
+    float32 [critic_steps * batch_size, *sample_shape]; for conditional models (samples, labels int32 [...]), where
+    generated samples have the labels of the real ones. It returns float64 [len(METRICS)]: of the last critic update
+    and of the generator's; waiting is the whole step's. `steps` is `step` as `looped` makes it.
 
     Args:
       generator, critic: Keras models, built.
@@ -88,18 +91,27 @@ class AdversarialTrainer:
         self.average = ModelAverage(generator, config.ema_decay) if config.ema_decay else None
         self.fault_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
         self._size = size
-        self.step = self._compiled()
+        self._compile()
 
-    def _compiled(self):
-        # A closure, since tf.function spends time on `self` at every call of a decorated method.
-        return tf.function(lambda step, real: self._step(step, real), autograph=False)
+    def _compile(self):
+        # Closures, since tf.function spends time on `self` at every call of a decorated method. Each is traced once,
+        # however often a step calls it.
+        def compiled(function, jit=None):
+            return tf.function(lambda *args: function(*args), autograph=False, jit_compile=jit)
+
+        jit = True if self._config.jit else None
+        self._critic_gradients = compiled(self._critic_losses_and_gradients, jit)
+        self._generator_gradients = compiled(self._generator_loss_and_gradients, jit)
+        self._critic_update = compiled(self._update_critic)
+        self.step = compiled(self._step)
+        self.steps = looped(self.step, len(METRICS))
 
     def go_on_among(self, ranks):
         """Only the learners `ranks` are left. A directed topology is laid anew among them, since without the others
         it would not keep the mean; in a symmetric one the lost edges' weight has gone back to self, which does."""
         if not self._config.schedule(self._size).is_symmetric:
             self.strategy.lay(self._config.schedule_among(ranks, self._size))
-            self.step = self._compiled()
+            self._compile()
 
     def go_on_from(self, step):
         """Let decaying learning rates continue at `step`, however young the optimizers are."""
@@ -128,81 +140,101 @@ class AdversarialTrainer:
     def batches_a_step(self):
         return self._config.critic_steps
 
-    def _step(self, step, real):
+    def _step(self, step, batch):
         begun = self.strategy.begin_step(step)
         with tf.control_dependencies(self.strategy.started(begun)):
-            losses, waited, finite = self._updates(step, real)
-        waited.append(self.strategy.end_step(begun))
+            losses, waited, finite = self._updates(step, batch)
+        waited += self.strategy.end_step(begun)
         if self.average:
             self.average.update(step)
-        is_first_fault = (self.fault_step < 0) & ~tf.reduce_all(tf.stack(finite))
-        self.fault_step.assign(tf.where(is_first_fault, step, self.fault_step))
-        return tf.concat([tf.cast(tf.stack(losses), tf.float64), [tf.add_n(waited)]], axis=0)
+        self.fault_step.assign(tf.where((self.fault_step < 0) & ~finite, step, self.fault_step))
+        return tf.concat([tf.cast(tf.stack(losses), tf.float64), [waited]], axis=0)
 
-    def _updates(self, step, real):
-        """The step's updates: (METRICS but the last, [seconds waited], [bool tensor: loss and gradient are finite])."""
-        updates, batch = self._config.critic_steps, self._config.batch_size
-        waited, finite = [], []
-        for index, part in enumerate(tf.split(real, updates)):
-            part = tf.ensure_shape(part, [batch, *real.shape[1:]])
-            spectral_norm.update(self.critic)
-            mixing, critic_losses, gradients = self._critic_gradients(step * updates + index, part)
-            is_last = index == updates - 1
-            if is_last and self._config.update == "simultaneous":
-                generator = self._generator_gradients(step)
-            critic_norm = self._apply(self._critic_player, mixing, critic_losses[0], gradients, waited, finite)
-            if is_last and self._config.update == "alternating":
-                generator = self._generator_gradients(step)
-        mixing, generator_loss, gradients = generator
-        generator_norm = self._apply(self._generator_player, mixing, generator_loss, gradients, waited, finite)
-        losses = (critic_losses[0], generator_loss, critic_losses[1], critic_norm, generator_norm)
-        return losses, waited, finite
+    def _updates(self, step, batch):
+        """The step's updates: (METRICS but the last, seconds waited, whether every loss and gradient is finite)."""
+        updates, size = self._config.critic_steps, self._config.batch_size
+        batch = batch if isinstance(batch, tuple) else (batch,)
+        parts = tf.nest.map_structure(lambda x: tf.reshape(x, [updates, size, *x.shape[1:]]), batch)
+
+        def part(index):
+            return tf.nest.map_structure(lambda x: x[index], parts)
+
+        def update(index, waited, finite):
+            _, more, alright = self._critic_update(step * updates + index, part(index))
+            return index + 1, waited + more, finite & alright
+
+        so_far = (tf.constant(0, tf.int64), tf.constant(0.0, tf.float64), tf.constant(True))
+        if updates > 1:
+            so_far = tf.while_loop(lambda index, *_: index < updates - 1, update, so_far, parallel_iterations=1)
+        _, waited, finite = so_far
+        if self._config.update == "simultaneous":
+            generator = self._begin_generator(step, part(updates - 1))
+        critic, more, alright = self._critic_update((step + 1) * updates - 1, part(updates - 1))
+        if self._config.update == "alternating":
+            generator = self._begin_generator(step, part(updates - 1))
+        loss, norm, most, fine = self._apply(self._generator_player, *generator)
+        return (critic[0], loss, critic[1], critic[2], norm), waited + more + most, finite & alright & fine
+
+    def _update_critic(self, update, real):
+        """One critic update: ((loss, penalty, norm of the gradient), seconds waited, whether all is finite)."""
+        spectral_norm.update(self.critic)
+        mixing = self.strategy.begin_update(self._critic_player, update)
+        with tf.control_dependencies(self.strategy.started(mixing)):
+            alpha = self._noise.uniform([self._config.batch_size], "interpolation", update)
+            latents = self._latents("critic latents", update)
+            loss, penalty, gradients = self._critic_gradients(latents, alpha, *real)
+        loss, norm, waited, finite = self._apply(self._critic_player, mixing, loss, gradients)
+        return (loss, penalty, norm), waited, finite
+
+    def _begin_generator(self, step, real):
+        """What `_apply` takes for the generator's update: (the mix begun, loss, gradients)."""
+        spectral_norm.update(self.generator)
+        mixing = self.strategy.begin_update(self._generator_player, step)
+        with tf.control_dependencies(self.strategy.started(mixing)):
+            return mixing, *self._generator_gradients(self._latents("generator latents", step), *real[1:])
 
     def _latents(self, purpose, draw):
         return self._noise.normal([self._config.batch_size, self._config.latent_size], purpose, draw)
 
-    def _critic_gradients(self, update, real):
-        mixing = self.strategy.begin_update(self._critic_player, update)
-        with tf.control_dependencies(self.strategy.started(mixing)):
-            return mixing, *self._critic_losses_and_gradients(update, real)
-
-    def _critic_losses_and_gradients(self, update, real):
-        fake = self.generator(self._latents("critic latents", update), training=True)
+    def _critic_losses_and_gradients(self, latents, alpha, real, *labels):
+        fake = _in_training(self.generator, latents, labels)
         weights = [v.value for v in self._critic_player.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            real_scores, consistency = self._real_scores(real)
-            loss = self._objective.critic_loss(real_scores, self.critic(fake, training=True))
+            real_scores, consistency = self._real_scores(real, labels)
+            loss = self._objective.critic_loss(real_scores, _in_training(self.critic, fake, labels))
             penalty = tf.constant(0.0)
             if self._config.gradient_penalty:
-                alpha = self._noise.uniform([self._config.batch_size], "interpolation", update)
-                penalty = self._penalty(lambda x: self.critic(x, training=True), real, fake, alpha)
+                penalty = self._penalty(lambda x: _in_training(self.critic, x, labels), real, fake, alpha)
             total = loss + self._config.gradient_penalty * penalty + self._config.consistency * consistency
-        gradients = tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return (total, penalty), gradients
+        return total, penalty, tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-    def _real_scores(self, real):
+    def _real_scores(self, real, labels):
         """(scores, consistency term) of real samples."""
         if not self._with_features:
-            return self.critic(real, training=True), 0.0
-        passes = [self._with_features(real, training=True) for _ in range(2)]
+            return _in_training(self.critic, real, labels), 0.0
+        passes = [self._with_features(_inputs(real, labels), training=True) for _ in range(2)]
         return passes[0][0], objectives.penalties.consistency(*passes)
 
-    def _generator_gradients(self, step):
-        spectral_norm.update(self.generator)
-        mixing = self.strategy.begin_update(self._generator_player, step)
-        with tf.control_dependencies(self.strategy.started(mixing)):
-            weights = [v.value for v in self._generator_player.variables]
-            with tf.GradientTape(watch_accessed_variables=False) as tape:
-                tape.watch(weights)
-                fake = self.generator(self._latents("generator latents", step), training=True)
-                loss = self._objective.generator_loss(self.critic(fake, training=True))
-            gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-        return mixing, loss, gradients
+    def _generator_loss_and_gradients(self, latents, *labels):
+        weights = [v.value for v in self._generator_player.variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            fake = _in_training(self.generator, latents, labels)
+            loss = self._objective.generator_loss(_in_training(self.critic, fake, labels))
+        return loss, tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-    def _apply(self, player, mixing, loss, gradients, waited, finite):
-        """Hand gradients to the strategy; adds to the lists `waited` and `finite`. Returns the gradients' norm."""
+    def _apply(self, player, mixing, loss, gradients):
+        """Hand gradients to the strategy: (loss, the gradients' norm, seconds waited, whether both are finite)."""
         norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))
-        finite.append(tf.math.is_finite(loss) & tf.math.is_finite(norm))
-        waited.append(self.strategy.apply(player, gradients, finite[-1], mixing))
-        return norm
+        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
+        return loss, norm, self.strategy.apply(player, gradients, finite, mixing), finite
+
+
+def _inputs(x, labels):
+    return [x, *labels] if labels else x
+
+
+def _in_training(model, x, labels):
+    """The model's float32 output in training mode; `labels`: one tensor or none."""
+    return tf.cast(model(_inputs(x, labels), training=True), tf.float32)

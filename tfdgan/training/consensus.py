@@ -46,7 +46,7 @@ def start_from(trainer, stored_in, step):
     trainer.strategy.reset()
 
 
-def sampler(generator, config, stored):
+def sampler(generator, config, stored, classes=None):
     """The `Sampler` of a stored or gathered consensus: of the running average if there is one."""
     group = "average/generator" if config.ema_decay else "model/generator"
     values = [value for name, value in stored.items() if name.startswith(group + "/")]
@@ -63,4 +63,4 @@ def sampler(generator, config, stored):
     label = (f"learner {hvd.rank() if hvd.is_initialized() else 0}" if config.strategy == "local" else "consensus") + (
         " EMA" if config.ema_decay else ""
     )
-    return Sampler(generator, (values[:count], values[count:]), config.latent_size, label)
+    return Sampler(generator, (values[:count], values[count:]), config.latent_size, label, classes)

@@ -50,9 +50,9 @@ def train(config, task):
         source = task.source(hvd.rank(), hvd.size())
         task.check(source)
     with distributed.together():
-        generator, critic = task.build_models(source.sample_shape)
+        generator, critic = task.build_models(source.sample_shape, source.classes)
         trainer = _TRAINERS[config.trainer](generator, critic, config, Noise(config.seed, hvd.rank()), hvd.size())
-    run = _Run(config, task, trainer, source.sample_shape)
+    run = _Run(config, task, trainer)
     start = run.start()
     with distributed.together():
         run.open(start)
@@ -73,8 +73,8 @@ _TRAINERS = {"adversarial": AdversarialTrainer}
 class _Run:
     """One call of `train`: what its phases share."""
 
-    def __init__(self, config, task, trainer, sample_shape):
-        self._config, self._task, self._trainer, self._sample_shape = config, task, trainer, sample_shape
+    def __init__(self, config, task, trainer):
+        self._config, self._task, self._trainer = config, task, trainer
         self._checkpoints = Checkpoints(config.workdir, hvd.rank(), hvd.size(), config.keep_checkpoints)
         self._monitor, self._picture, self._lost = None, None, {}
 
@@ -121,13 +121,16 @@ class _Run:
         """Run the steps from `start`; returns the consensus `Sampler`."""
         config, trainer = self._config, self._trainer
         count = config.batch_size * trainer.batches_a_step
-        batches = iter(source.stream(count, config.seed, start).with_options(_light()).prefetch(2))
+        stream = source.stream(count, config.seed, start, labelled=config.conditional)
+        batches = iter(stream.with_options(_light()).prefetch(2))
         ticker = Ticker(trainer, count, config.seed)
         reached, sampler = start, None
         with StopRequest() as stop:
-            for step in range(start, config.steps):
-                ticker.add(trainer.step(tf.constant(step, tf.int64), next(batches)))
-                reached, last = step + 1, step + 1 == config.steps
+            while reached < config.steps:
+                steps = min(config.steps_per_loop, self._next_event(reached) - reached)
+                ticker.add(trainer.steps(*(tf.constant(n, tf.int64) for n in (reached, steps)), batches), steps)
+                reached += steps
+                last = reached == config.steps
                 scores_now = config.eval_every > 0 and _due(reached, config.eval_every, last)
                 save_now = _due(reached, config.checkpoint_every, last)
                 if not (scores_now or save_now or reached % config.log_every == 0):
@@ -145,9 +148,16 @@ class _Run:
                     self._say(f"stopped on request at step {reached}; the same command goes on from there")
                     break
         if sampler is None:  # nothing was left to do
-            sampler = consensus.sampler(trainer.generator, config, consensus.gather(trainer, config)[0])
+            stored, _ = consensus.gather(trainer, config)
+            sampler = consensus.sampler(trainer.generator, config, stored, self._task.classes)
         self._end(reached)
         return sampler
+
+    def _next_event(self, step):
+        """The next step after which there is something to do beside training."""
+        config = self._config
+        events = (every for every in (config.log_every, config.eval_every, config.checkpoint_every) if every)
+        return min(config.steps, *(step - step % every + every for every in events))
 
     def explained(self, error):
         """What a failed exchange or collective comes to: a `LocalFault` that names who is lost, or the error itself."""
@@ -171,12 +181,13 @@ class _Run:
     def _together(self, step, save, score):
         """Form the consensus; save and score as asked. Returns the `Sampler`."""
         stored, distance = consensus.gather(self._trainer, self._config)
-        sampler = consensus.sampler(self._trainer.generator, self._config, stored)
+        sampler = consensus.sampler(self._trainer.generator, self._config, stored, self._task.classes)
         if save:
             manifest = {
                 "consensus_distance": distance,
                 "threads": distributed.threads(),
-                "sample_shape": self._sample_shape,
+                "sample_shape": self._task.sample_shape,
+                "classes": self._task.classes,
                 "tfdgan": __version__,
                 "tensorflow": tf.__version__,
             }

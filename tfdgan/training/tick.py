@@ -44,9 +44,9 @@ class Ticker:
             lambda: tf.stack([consensus.sketch(player.values(), seed) for player in trainer.players]), autograph=False
         )
 
-    def add(self, metrics):
-        """Take in one step's metrics, float64 [len(METRICS)]."""
-        self._metrics.append(metrics)
+    def add(self, metrics, steps):
+        """Take in the mean metrics of `steps` steps, float64 [len(METRICS)]."""
+        self._metrics.append((metrics, steps))
 
     def skip(self):
         """Leave out the time since the last tick: it went into something other than steps."""
@@ -54,9 +54,9 @@ class Ticker:
 
     def exchange(self, stop):
         """Exchange figures with all learners; returns the `Report`, the same on every learner."""
-        steps = len(self._metrics)
+        steps = sum(count for _, count in self._metrics)
         seconds = (time.perf_counter() - self._since) / max(steps, 1)
-        metrics = np.mean(np.stack([m.numpy() for m in self._metrics]), axis=0) if steps else np.zeros(len(METRICS))
+        metrics = sum(mean.numpy() * (count / steps) for mean, count in self._metrics) + np.zeros(len(METRICS))
         head = [float(stop), float(self._trainer.fault_step.numpy()), seconds]
         sketch = self._sketch().numpy()
         mine = np.concatenate([head, metrics, sketch.ravel()])
