@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tfdgan import models
 from tfdgan.config import Config
 from tfdgan.models.spectral_norm import SpectralDense
 from tfdgan.training.adversarial import METRICS, AdversarialTrainer
@@ -63,6 +64,64 @@ def test_order_of_updates(update, critic_steps, u, v):
     assert metrics["gradient_norm/critic"] == pytest.approx(1.0, abs=1e-6)
     assert metrics["gradient_norm/generator"] == pytest.approx((u - 0.5) / 0.1, abs=1e-5)
     assert metrics["time/waiting"] == 0
+
+
+def test_steps_in_one_call_are_steps_one_by_one():
+    """Bit for bit, and their metrics' mean; another number of steps is no new trace."""
+    one, many = bilinear(critic_steps=2), bilinear(critic_steps=2)
+    data = tf.data.Dataset.from_tensor_slices(np.arange(6, dtype=np.float32)).map(lambda a: tf.fill([8, 1], a))
+    metrics = [one.step(tf.constant(k, tf.int64), batch).numpy() for k, batch in enumerate(data)]
+    batches = iter(data)
+    for first, count in ((0, 4), (4, 2)):
+        mean = many.steps(tf.constant(first, tf.int64), tf.constant(count, tf.int64), batches).numpy()
+        np.testing.assert_allclose(mean, np.mean(metrics[first : first + count], axis=0), rtol=1e-12)
+    for mine, theirs in zip(one.players, many.players, strict=True):
+        np.testing.assert_array_equal(mine.values()[0], theirs.values()[0])
+    assert many.steps.experimental_get_tracing_count() == many.step.experimental_get_tracing_count() == 1
+
+
+def small_images(**changes):
+    """A trainer on images of side 32, on one batch that is the same for all options."""
+    settings = dict(
+        dataset="given", model="resnet", width_g=4, width_d=4, latent_size=8, batch_size=4, critic_steps=2, steps=10,
+        strategy="local", spectral_normalization="critic",
+    )  # fmt: skip
+    config = Config(**{**settings, **changes})
+    classes = 3 if config.conditional else None
+    trainer = AdversarialTrainer(*models.build(config, (32, 32, 3), classes), config, Noise(0, 0), 1)
+    random = np.random.default_rng(0)
+    samples = random.uniform(-1, 1, (config.critic_steps * 4, 32, 32, 3)).astype(np.float32)
+    batch = (
+        (samples, random.integers(3, size=config.critic_steps * 4).astype(np.int32)) if config.conditional else samples
+    )
+    metrics = trainer.step(tf.constant(0, tf.int64), tf.nest.map_structure(tf.constant, batch)).numpy()
+    return trainer, dict(zip(METRICS, metrics, strict=True))
+
+
+@pytest.mark.slow
+def test_xla_and_sixteen_bits_compute_the_same_game():
+    """XLA to rounding errors; 16 bits as closely as two digits go through 30 layers and back twice."""
+    plain, jit, half = (
+        small_images(critic_steps=1, **changes)[1] for changes in ({}, {"jit": True}, {"precision": "bfloat16"})
+    )
+    for name in METRICS[:-1]:
+        assert jit[name] == pytest.approx(plain[name], rel=1e-3, abs=1e-4), name
+        assert half[name] == pytest.approx(plain[name], rel=0.25, abs=0.15), name
+    assert half["loss/critic"] != plain["loss/critic"]
+
+
+@pytest.mark.slow
+def test_conditional_training_moves_the_tables_of_the_classes_it_saw():
+    trainer, metrics = small_images(conditional=True)
+    assert np.isfinite(list(metrics.values())).all()
+    tables = [v.numpy() for v in trainer.generator.trainable_variables if v.shape[0] == 3 and len(v.shape) == 2]
+    assert len(tables) == 12
+    last = np.random.default_rng(0)
+    last.uniform(-1, 1, (8, 32, 32, 3))
+    seen = set(last.integers(3, size=8)[4:].tolist())  # the labels of the last critic batch
+    for table in tables:
+        moved = {row for row in range(3) if np.ptp(table[row]) > 1e-6}
+        assert moved <= seen and moved
 
 
 def test_nan_is_kept_out_and_its_first_step_is_known():

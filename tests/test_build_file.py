@@ -64,8 +64,9 @@ def label(name, library_of):
     """The label for an imported name, or None for the standard library."""
     parts = name.split(".")
     for end in range(len(parts), 0, -1):
-        # Tests import each other without the folder's name, as pytest does.
-        for base in ("/".join(parts[:end]), "/".join(["tests", *parts[:end]])):
+        # Tests and experiments import each other without the folder's name, as pytest and Python run them.
+        for folder in ("", "tests/", "tools/experiments/"):
+            base = folder + "/".join(parts[:end])
             for file in (f"{base}.py", f"{base}/__init__.py"):
                 if (ROOT / file).is_file():
                     return f":{library_of.get(file, f'no rule has {file}')}"

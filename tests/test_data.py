@@ -192,8 +192,9 @@ def test_folder_by_label(pictures):
 def test_corrupt_image_is_named(pictures):
     bad = pictures / "train" / "cat" / "3.png"
     bad.write_bytes(bad.read_bytes()[:40])
+    source = folder.load(str(pictures), image_size=8, **ALL)
     with pytest.raises(UserError, match="corrupt image .*cat/3.png") as caught:
-        folder.load(str(pictures), image_size=8, **ALL)
+        source.check()
     assert "\n" not in str(caught.value)
 
 

@@ -16,24 +16,13 @@ from tfdgan.training.average import ModelAverage
 from tfdgan.training.noise import Noise
 
 
-def moments(*batches):
-    result = Moments()
-    for batch in batches:
-        result.add(batch)
-    return result
+def moments(features):
+    return Moments(len(features), features.sum(axis=0), features.T @ features)
 
 
 def given_moments(mean, covariance):
     """As `Moments`, of a Gaussian that is known."""
     return types.SimpleNamespace(mean=np.array(mean, float), covariance=np.array(covariance, float))
-
-
-def test_moments_of_batches_are_those_of_all_samples():
-    features = 5 + np.random.default_rng(0).standard_normal((50, 4)) @ np.diag([1, 2, 3, 4])
-    batchwise = moments(features[:7], features[7:30], features[30:31], features[31:])
-    assert batchwise.count == 50
-    np.testing.assert_allclose(batchwise.mean, features.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(batchwise.covariance, np.cov(features, rowvar=False), rtol=1e-10)
 
 
 def test_frechet_distance_of_diagonal_gaussians():
@@ -68,10 +57,11 @@ def test_modes_by_hand():
             np.tile([[0.0, 14.1]], (21, 1)),  # too far
         ]
     )
-    assert modes.count(samples, centres, sigma=1.0) == (1, 0.79)
-    assert modes.count(samples[-21:], centres, sigma=1.0) == (0, 0.0)
+    counts = modes.good_per_mode(samples, centres, sigma=1.0)
+    assert counts.tolist() == [40, 39, 0] and modes.found(counts) == 1
     # With a larger sigma the far ones are good, but 21 are too few.
-    assert modes.count(samples, centres, sigma=2.0) == (1, 1.0)
+    counts = modes.good_per_mode(samples, centres, sigma=2.0)
+    assert counts.tolist() == [40, 39, 21] and modes.found(counts) == 1
 
 
 def test_consensus_distance_by_hand():
@@ -125,7 +115,13 @@ def test_score_says_what_it_depends_on():
     score = Score("FD (digits_classifier)", 12.34567, {"extractor": "digits_classifier@0a1b", "samples": 1797})
     assert str(score) == "FD (digits_classifier): 12.35 [extractor digits_classifier@0a1b, samples 1797]"
     assert score.record(50) == {"step": 50, "name": score.name, "value": 12.34567, "signature": score.signature}
-    json.dumps(Score("share", np.float32(0.5), {}).record(1))
+    json.dumps(Score("share", np.float32(0.5), {}, spread=np.float32(0.1)).record(1))
+    assert str(Score("IS", 2.0, {"+-": "over 10 splits"}, spread=0.125)) == "IS: 2 +- 0.12 [+- over 10 splits]"
+
+
+def test_which_score_is_better():
+    assert Score("FD", 2.0, {}, best="low").beats(3.0) and not Score("FD", 3.0, {}, best="low").beats(3.0)
+    assert Score("good", 0.5, {}, best="high").beats(0.4) and not Score("good", 0.5, {}, best="high").beats(0.6)
 
 
 class Means(tf.Module):

@@ -3,10 +3,12 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfdgan import models
 from tfdgan.config import Config
 from tfdgan.errors import UserError
+from tfdgan.models import blocks
 from tfdgan.models.blocks import Gate
 
 
@@ -62,6 +64,53 @@ def test_resnet_shapes(side, spectral):
     assert critic(samples).shape == (2, 1)
     normalised = [any(v.name == "u" for v in model.variables) for model in (generator, critic)]
     assert normalised == [spectral == "both", spectral != "none"]
+
+
+@pytest.mark.parametrize("model, side", [("resnet", 32), ("sagan", 64)])
+def test_conditional_nets_take_labels(model, side):
+    options = dict(model=model, conditional=True, width_g=8, width_d=8, latent_size=5)
+    generator, critic = models.build(Config(**options), (side, side, 3), classes=7)
+    latents, labels = tf.ones((2, 5)), tf.constant([1, 6])
+    samples = generator([latents, labels])
+    assert samples.shape == (2, side, side, 3) and critic([samples, labels]).shape == (2, 1)
+    # Tables begin alike for all classes in the generator, apart in the critic.
+    np.testing.assert_allclose(samples[0], samples[1], atol=1e-5)
+    scores = critic([tf.repeat(samples[:1], 2, axis=0), labels]).numpy()
+    assert abs(scores[0, 0] - scores[1, 0]) > 1e-6
+
+
+def test_conditional_parameters():
+    """Each batch norm of a block loses its scale and offset for two tables; the critic gains one of them."""
+    plain = build((32, 32, 3), model="resnet", width_g=8, width_d=6)
+    options = Config(model="resnet", width_g=8, width_d=6, conditional=True)
+    generator, critic = models.build(options, (32, 32, 3), classes=7)
+    assert generator.count_params() - plain[0].count_params() == 3 * 2 * (2 * 7 * 8 - 2 * 8)
+    assert critic.count_params() - plain[1].count_params() == 7 * 6
+
+
+def test_scores_of_a_projection_discriminator_by_hand():
+    """Features h = sums over 2 x 2 = (4, 8); score w . h + b with w = (1, 1), b = 0; V[1] = (10, 100)."""
+    maps, (labels, kinds) = keras.Input((2, 2, 2)), blocks.labels_input(3)
+    critic = blocks.model(maps, labels, blocks.scores(maps, blocks.Parts(False, "ones"), kinds), "critic")
+    table = next(layer for layer in critic.layers if isinstance(layer, keras.layers.Dense) and not layer.use_bias)
+    table.set_weights([np.array([[0, 0], [10, 100], [0, 0]], np.float32)])
+    x = np.tile(np.array([1, 2], np.float32), (2, 2, 2, 1))
+    np.testing.assert_allclose(critic([tf.constant(x), tf.constant([0, 1])]), [[12], [12 + 40 + 800]])
+
+
+def test_sixteen_bits_compute_but_do_not_store():
+    plain, half = (
+        build((32, 32, 3), model="resnet", width_g=4, width_d=4, precision=p) for p in ("float32", "bfloat16")
+    )
+    for ours, theirs in zip(weights(plain), weights(half), strict=True):
+        assert theirs.dtype == np.float32
+        np.testing.assert_array_equal(ours, theirs)
+    latents = np.random.default_rng(0).standard_normal((2, 100)).astype(np.float32)
+    images, rounded = plain[0](latents), half[0](latents)
+    assert half[0].layers[1].compute_dtype == "bfloat16" and rounded.dtype == "float32"
+    assert 0 < np.abs(images - rounded).max() < 0.2
+    assert half[1](rounded).dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"  # for whoever comes next
 
 
 def test_resnet_parameters():

@@ -48,8 +48,11 @@ def _without_flagfile(error):
 def define_workdir(flag_values):
     """The flags by which a command finds a trained generator."""
     flags.DEFINE_string("workdir", None, "Folder of a training run.", flag_values=flag_values)
-    flags.DEFINE_integer(
-        "step", None, "Which of the kept checkpoints; the newest if left out.", lower_bound=0, flag_values=flag_values
+    flags.DEFINE_string(
+        "step",
+        None,
+        "Which of the kept checkpoints, or best: by the scores of training; the newest if left out.",
+        flag_values=flag_values,
     )
 
 

@@ -132,6 +132,7 @@ class Config:
     eval_every: int = _flag(
         1000, "Steps between scores and sample grids of the consensus; 0: never.", minimum=0, free=True
     )
+    eval_samples: int = _flag(0, "Generated samples for a score; 0: 10,000, for digits 2,000.", minimum=0, free=True)
     checkpoint_every: int = _flag(1000, "Steps between checkpoints; 0: only the last.", minimum=0, free=True)
     keep_checkpoints: int = _flag(3, "How many checkpoints stay.", minimum=1, free=True)
 

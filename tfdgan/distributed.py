@@ -104,13 +104,25 @@ def mean(arrays, name):
     """The mean over learners of each NumPy array, summed in float64, in its own type."""
     if _assembly:
         return _assembly.mean(arrays)
-    if hvd.size() == 1:
-        return [np.array(a) for a in arrays]
-    means = []
+    return [
+        (total / hvd.size()).astype(array.dtype) for total, array in zip(_totals(arrays, name), arrays, strict=True)
+    ]
+
+
+def total(arrays, name):
+    """The sum over learners of each NumPy array, taken in float64, in its own type."""
+    if _assembly:
+        return _assembly.total(arrays)
+    return [total.astype(array.dtype) for total, array in zip(_totals(arrays, name), arrays, strict=True)]
+
+
+def _totals(arrays, name):
+    """Yields the sums in float64, by Horovod."""
     for index, array in enumerate(arrays):
-        total = hvd.allreduce(tf.constant(array, tf.float64), op=hvd.Sum, name=f"tfdgan.mean.{name}.{index}")
-        means.append((total.numpy() / hvd.size()).astype(array.dtype))
-    return means
+        mine = np.asarray(array, np.float64)
+        if hvd.size() > 1:
+            mine = hvd.allreduce(tf.constant(mine), op=hvd.Sum, name=f"tfdgan.total.{name}.{index}").numpy()
+        yield mine
 
 
 def broadcast_to_all(variables):

@@ -1,11 +1,14 @@
-"""The command `python -m tfdgan.evaluate`: score the consensus generator of a training run."""
+"""The command `python -m tfdgan.evaluate`: score the consensus generator of a training run.
 
-import os
+Under horovodrun the samples are shared out among the learners.
+"""
+
 import sys
 
 from absl import flags
 
 from tfdgan import command, config
+from tfdgan.errors import UserError
 
 
 def _define(flag_values):
@@ -19,13 +22,12 @@ def _define(flag_values):
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data, if not as in training.", flag_values=flag_values)
     flags.DEFINE_integer("samples", None, "Generated samples for a score.", lower_bound=2, flag_values=flag_values)
     flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=flag_values)
-
-
-def _why_no_score(task):
-    if len(task.sample_shape) == 3:
-        return "no score is known for this data without an extractor: give --inception=SAVED_MODEL_DIR"
-    shape = "x".join(map(str, task.sample_shape))
-    return f"no score is known for samples of shape {shape}, as --dataset={task.config.dataset} has; use export"
+    flags.DEFINE_boolean(
+        "watch",
+        False,
+        "Score every checkpoint that has no such scores yet, and those to come, until the last step; keep the best.",
+        flag_values=flag_values,
+    )
 
 
 def main(argv):
@@ -34,26 +36,22 @@ def main(argv):
     changes = {
         name: flag_values[name].value for name in ("inception", "data_dir") if flag_values[name].value is not None
     }
+    if flag_values.watch and flag_values.step is not None:
+        raise UserError("--watch: scores every checkpoint; leave --step out")
     config.load(workdir, **changes).check_extractor()
 
-    import tensorflow as tf
-    from tqdm import tqdm
+    from tfdgan import distributed
+    from tfdgan.evaluation import Evaluation
+    from tfdgan.trained import Trained
 
-    from tfdgan import trained
-    from tfdgan.errors import UserError
-    from tfdgan.training.monitor import record_scores
-
-    task, sampler, step = trained.load(workdir, flag_values.step, **changes)
-    scores = task.scores(
-        sampler, flag_values.samples, flag_values.seed, progress=lambda it: tqdm(it, unit="batch", disable=None)
-    )
-    if not scores:
-        raise UserError(_why_no_score(task))
-    print(f"step {step} of {workdir}")
-    for score in scores:
-        print(score)
-    writer = tf.summary.create_file_writer(os.path.join(workdir, "tensorboard"))
-    record_scores(workdir, step, scores, writer, {})
+    distributed.start()
+    with distributed.together():
+        trained = Trained(workdir, **changes)
+    evaluation = Evaluation(trained, workdir, flag_values.samples, flag_values.seed)
+    if flag_values.watch:
+        evaluation.watch()
+    else:
+        evaluation.once(flag_values.step)
 
 
 if __name__ == "__main__":

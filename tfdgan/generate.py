@@ -1,4 +1,4 @@
-"""The command `python -m tfdgan.generate`: draw samples of the consensus generator into one picture."""
+"""The command `python -m tfdgan.generate`: samples of the consensus generator as a picture or as arrays."""
 
 import sys
 
@@ -7,30 +7,78 @@ from absl import flags
 from tfdgan import command, config
 from tfdgan.errors import UserError
 
+_LAYOUTS = ("grid", "interpolation", "classes")
+
 
 def _define(flag_values):
     command.define_workdir(flag_values)
-    flags.DEFINE_integer("num", 64, "How many samples.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_integer(
+        "num", 64, "How many samples; of interpolations: paths; of classes: samples each.", 1, flag_values=flag_values
+    )
     flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=flag_values)
-    flags.DEFINE_string("output", None, "The picture, a .png file.", flag_values=flag_values)
+    flags.DEFINE_enum(
+        "layout",
+        "grid",
+        _LAYOUTS,
+        "grid; interpolation: a path from one latent to another in each row; classes: each class in a row, the same "
+        "latents in each column.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_integer("frames", None, "Samples along a path (default: 8).", 2, flag_values=flag_values)
+    flags.DEFINE_integer("label", None, "The class of all samples.", 0, flag_values=flag_values)
+    flags.DEFINE_float(
+        "truncation",
+        None,
+        "Largest number in a latent: fewer kinds of samples, fewer bad ones.",
+        flag_values=flag_values,
+    )
+    flags.DEFINE_string(
+        "output", None, "A .png file, or a .npz file of samples, latents and labels.", flag_values=flag_values
+    )
+
+
+def _check(flag_values):
+    if flag_values.layout != "interpolation" and flag_values.frames is not None:
+        raise UserError(f"--frames={flag_values.frames}: only --layout=interpolation has them")
+    if flag_values.layout == "classes" and flag_values.label is not None:
+        raise UserError(f"--label={flag_values.label}: --layout=classes shows every class; leave it out")
+    if flag_values.truncation is not None and not flag_values.truncation > 0:
+        raise UserError(f"--truncation={flag_values.truncation:g}: must be above 0")
 
 
 def main(argv):
     flag_values = command.parse(argv, _define)
     workdir, output = command.required(flag_values, "workdir", "output")
-    if not output.endswith(".png"):
-        raise UserError(f"--output={output}: give a name that ends in .png")
+    if not output.endswith((".png", ".npz")):
+        raise UserError(f"--output={output}: give a name that ends in .png or .npz")
+    _check(flag_values)
     config.load(workdir)
 
-    from tfdgan import files, pictures, trained
+    import numpy as np
+
+    from tfdgan import files, pictures, sheets, trained
 
     task, sampler, step = trained.load(workdir, flag_values.step)
-    picture = task.picture(sampler, flag_values.num, flag_values.seed)
-    if picture is None:
-        raise UserError("these samples are neither images of 1 or 3 channels nor points of the plane; use export")
+    sheet = sheets.lay(
+        sampler,
+        flag_values.layout,
+        flag_values.num,
+        flag_values.seed,
+        frames=flag_values.frames or 8,
+        label=flag_values.label,
+        truncation=flag_values.truncation,
+    )
+    samples = sampler.at(sheet.latents, sheet.labels)
     with files.replacing(output) as file:
-        file.write(pictures.to_png(picture))
-    print(f"{output}: {flag_values.num} samples of step {step}, {sampler.label}")
+        if output.endswith(".npz"):
+            labels = {} if sheet.labels is None else {"labels": sheet.labels}
+            np.savez(file, samples=pictures.as_stored(samples), latents=sheet.latents, step=step, **labels)
+        else:
+            picture = task.draw(samples, sheet.columns)
+            if picture is None:
+                raise UserError("these samples are neither images of 1 or 3 channels nor points of the plane; use .npz")
+            file.write(pictures.to_png(picture))
+    print(f"{output}: {len(samples)} samples of step {step}, {sampler.label}")
 
 
 if __name__ == "__main__":

@@ -8,13 +8,21 @@ import tensorflow as tf
 _GAP, _GREY = 4, 96  # pixels between images, and their shade
 
 
-def grid(images):
-    """Images [n, h, w, c] in [-1, 1] on a nearly square grid: uint8 [height, width, c]; small ones are enlarged."""
+def as_stored(samples):
+    """Images [n, h, w, c] in [-1, 1] as uint8; other samples as they are."""
+    return np.clip(np.round((samples + 1) * 127.5), 0, 255).astype(np.uint8) if samples.ndim == 4 else samples
+
+
+def grid(images, columns=None):
+    """Images [n, h, w, c] in [-1, 1] as one, uint8 [height, width, c]; small ones are enlarged.
+
+    They stand in rows of `columns`, by default on a nearly square grid.
+    """
     enlarge = max(1, 40 // images.shape[1])
-    tiles = np.clip(np.round((images + 1) * 127.5), 0, 255).astype(np.uint8)
+    tiles = as_stored(images)
     tiles = tiles.repeat(enlarge, axis=1).repeat(enlarge, axis=2)
     tiles = np.pad(tiles, ((0, 0), (0, _GAP), (0, _GAP), (0, 0)), constant_values=_GREY)
-    columns = math.ceil(math.sqrt(len(tiles)))
+    columns = columns or math.ceil(math.sqrt(len(tiles)))
     rows = math.ceil(len(tiles) / columns)
     _, height, width, channels = tiles.shape
     picture = np.full((rows * columns, height, width, channels), _GREY, np.uint8)

@@ -14,26 +14,40 @@ class _Exported(tf.Module):
     def __init__(self, sampler):
         super().__init__()
         self._stateless_call, self._latent_size = sampler.generator.stateless_call, sampler.latent_size
+        self._conditional = sampler.classes is not None
         self.trainable_weights = [tf.Variable(w, trainable=False) for w in sampler.trainable]
         self.other_weights = [tf.Variable(w, trainable=False) for w in sampler.non_trainable]
 
-    def _images(self, latents):
+    def _images(self, latents, *labels):
         weights = [tf.convert_to_tensor(v) for v in self.trainable_weights]
         others = [tf.convert_to_tensor(v) for v in self.other_weights]
-        return {"images": self._stateless_call(weights, others, latents, training=False)[0]}
+        inputs = [latents, *labels] if labels else latents
+        return {"images": self._stateless_call(weights, others, inputs, training=False)[0]}
+
+    def _latents(self, number, seed):
+        return tf.random.stateless_normal([number, self._latent_size], tf.stack([tf.constant(_SALT, tf.int64), seed]))
 
     def signatures(self):
         latents = tf.TensorSpec([None, self._latent_size], tf.float32, name="latents")
+        labels = tf.TensorSpec([None], tf.int32, name="labels")
         number, seed = tf.TensorSpec([], tf.int64, name="number"), tf.TensorSpec([], tf.int64, name="seed")
 
-        def sample(number, seed):
-            return self._images(
-                tf.random.stateless_normal([number, self._latent_size], tf.stack([tf.constant(_SALT, tf.int64), seed]))
-            )
+        def serve(latents, labels=None):
+            return self._images(latents) if labels is None else self._images(latents, labels)
 
+        def sample(number, seed):
+            return self._images(self._latents(number, seed))
+
+        def sample_classes(labels, seed):
+            return self._images(self._latents(tf.shape(labels)[0], seed), labels)
+
+        if self._conditional:
+            served, drawn = (serve, latents, labels), (sample_classes, labels, seed)
+        else:
+            served, drawn = (serve, latents), (sample, number, seed)
         return {
-            "serving_default": tf.function(self._images).get_concrete_function(latents),
-            "sample": tf.function(sample).get_concrete_function(number, seed),
+            name: tf.function(function).get_concrete_function(*specs)
+            for name, (function, *specs) in {"serving_default": served, "sample": drawn}.items()
         }
 
 
@@ -41,7 +55,8 @@ def export(sampler, path):
     """Write a SavedModel of a `Sampler`'s generator to the new folder `path`.
 
     Signatures: serving_default(latents float32 [n, latent_size]) -> images; sample(number int64, seed int64) ->
-    images [number, ...], a function of the seed. Both return {"images": float32}.
+    images [number, ...], a function of the seed. Of a conditional generator: serving_default(latents, labels int32 [n])
+    and sample(labels int32 [n], seed). All return {"images": float32}.
     """
     if os.path.exists(path):
         raise UserError(f"--output={path}: exists already; choose a new folder")

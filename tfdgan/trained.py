@@ -3,30 +3,57 @@
 from tfdgan import config as configuration
 from tfdgan import tasks
 from tfdgan.errors import UserError
-from tfdgan.training import consensus
+from tfdgan.training import best, consensus
 from tfdgan.training.checkpoints import Checkpoints
 
 
-def load(workdir, step=None, **changes):
-    """(task, sampler, step): the consensus generator of a workdir at `step`, by default its newest checkpoint.
+class Trained:
+    """The consensus generators of a workdir.
 
     Args:
       workdir: as `train` was given it, on rank 0's host.
-      step: one of the kept checkpoints, or None.
       **changes: fields of the `Config` to change, e.g. inception.
+
+    Attributes:
+      task: the `ImageTask`, its models built by the first call of `sampler`.
     """
-    config = configuration.load(workdir, **changes)
-    if config.model == "given":
-        raise UserError(
-            f"--workdir={workdir}: its models were passed in from Python; name them by --model=package.module:factory"
-        )
-    checkpoints = Checkpoints(workdir, rank=0, size=1, keep=1)
-    committed = checkpoints.committed()
-    if not committed:
-        raise UserError(f"--workdir={workdir}: has no checkpoint yet")
-    if step is not None and step not in committed:
-        raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, committed))}")
-    step = committed[-1] if step is None else step
-    task, manifest = tasks.make(config), checkpoints.manifest(step)
-    generator, _ = task.build_models(tuple(manifest["sample_shape"]), manifest.get("classes"))
-    return task, consensus.sampler(generator, config, checkpoints.consensus(step), task.classes), step
+
+    def __init__(self, workdir, **changes):
+        self._config = configuration.load(workdir, **changes)
+        if self._config.model == "given":
+            given = "its models were passed in from Python; name them by --model=package.module:factory"
+            raise UserError(f"--workdir={workdir}: {given}")
+        self._workdir, self._checkpoints = workdir, Checkpoints(workdir, rank=0, size=1, keep=1)
+        self.task, self._generator = tasks.make(self._config), None
+
+    @property
+    def steps(self):
+        """Ascending steps of the checkpoints that are kept."""
+        return self._checkpoints.committed()
+
+    def find(self, step=None):
+        """(step, consensus, manifest) of a kept checkpoint by its number or "best"; None takes the newest."""
+        if step == "best":
+            record, stored = best.load(self._workdir)
+            return record["step"], stored, record["manifest"]
+        kept = self.steps
+        if not kept:
+            raise UserError(f"--workdir={self._workdir}: has no checkpoint yet")
+        if step is not None and str(step) not in map(str, kept):
+            raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, kept))}, or best")
+        step = kept[-1] if step is None else int(step)
+        return step, self._checkpoints.consensus(step), self._checkpoints.manifest(step)
+
+    def sampler(self, stored, manifest):
+        """The `Sampler` of a consensus that `find` found."""
+        if self._generator is None:
+            shape, classes = tuple(manifest["sample_shape"]), manifest.get("classes")
+            self._generator, _ = self.task.build_models(shape, classes)
+        return consensus.sampler(self._generator, self._config, stored, self.task.classes)
+
+
+def load(workdir, step=None, **changes):
+    """(task, sampler, step) of a workdir at `step`: a number, "best", or None for its newest checkpoint."""
+    trained = Trained(workdir, **changes)
+    step, stored, manifest = trained.find(step)
+    return trained.task, trained.sampler(stored, manifest), step

@@ -1,5 +1,8 @@
 """A folder of images, laid out as tfds.ImageFolder reads it: PATH/SPLIT/LABEL/image.png."""
 
+import functools
+import os
+
 import numpy as np
 import tensorflow as tf
 
@@ -12,7 +15,7 @@ from tfdgan.errors import UserError
 def load(path, *, image_size, rank, size, partition, split="train"):
     """Images of PATH/train as float32 [side, side, 3] in [-1, 1].
 
-    Every image of this learner's part is decoded once, so that a corrupt file is named before training.
+    Its `check` decodes every image of this learner's part, so that a corrupt file is named before training.
     """
     import tensorflow_datasets as tfds
 
@@ -32,8 +35,11 @@ def load(path, *, image_size, rank, size, partition, split="train"):
         image = tf.io.decode_image(tf.io.read_file(file), channels=3, expand_animations=False)
         return images.to_sample(tf.ensure_shape(image, [None, None, 3]), image_size)
 
-    _check(files, decode)
-    return ArraySource(files, labels[mine], decode, names.num_classes)
+    def state():
+        return str([(fact.st_size, fact.st_mtime_ns) for fact in map(os.stat, files)])
+
+    classes, check = names.num_classes, functools.partial(_check, files, decode)
+    return ArraySource(files, labels[mine], decode, classes=classes, state=state, check=check)
 
 
 def _check(files, decode):

@@ -4,6 +4,9 @@ The order is a function of (seed, epoch, index): a resumed run continues at any 
 anything, by arithmetic (arrays) or by skipping encoded records (streams).
 """
 
+import functools
+import hashlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -23,15 +26,20 @@ class ArraySource:
       labels: int [n].
       decode: function from a tensor of one item to its float32 sample; None where items are samples.
       classes: labels are below it, on every learner; None where they mean nothing.
+      state: function to a text that differs where what items name does; None: items are the samples.
+      check: function that raises `UserError` if an item cannot be read.
 
     Attributes:
       sample_shape, classes.
     """
 
-    def __init__(self, items, labels, decode=None, classes=None):
+    def __init__(self, items, labels, decode=None, *, classes=None, state=None, check=None):
         self._items, self._labels, self._decode = np.asarray(items), np.asarray(labels), decode
-        self.classes = classes
-        self.sample_shape = tuple(self._as_samples(tf.constant(self._items[:1])).shape[1:]) if len(items) else ()
+        self.classes, self._state, self._check = classes, state, check
+
+    @functools.cached_property
+    def sample_shape(self):
+        return tuple(self._as_samples(tf.constant(self._items[:1])).shape[1:]) if len(self) else ()
 
     def __len__(self):
         return len(self._items)
@@ -39,6 +47,18 @@ class ArraySource:
     @property
     def labels(self):
         return self._labels
+
+    @functools.cached_property
+    def key(self):
+        """A text that differs where samples do."""
+        content = hashlib.blake2b(np.ascontiguousarray(self._items), digest_size=12)
+        content.update(self._state().encode() if self._state else b"")
+        return f"{self._items.dtype} {self._items.shape} {content.hexdigest()} {self.sample_shape}"
+
+    def check(self):
+        """Raise `UserError` naming the first item that cannot be read; may read everything."""
+        if self._check:
+            self._check()
 
     def _as_samples(self, items):
         if self._decode is None:
@@ -70,7 +90,12 @@ class ArraySource:
 
     def once(self, batch):
         """Every sample once, in order: tf.data.Dataset of float32 [<= batch, *sample_shape]."""
-        return tf.data.Dataset.from_tensor_slices(self._items).batch(batch).map(self._as_samples)
+        return self.numbered(batch).map(lambda _, samples: samples)
+
+    def numbered(self, batch, part=(0, 1)):
+        """Of `part` (i, n) the batches i, i + n, ...: tf.data.Dataset of (number of the batch, samples)."""
+        batches = tf.data.Dataset.from_tensor_slices(self._items).batch(batch).enumerate().shard(part[1], part[0])
+        return batches.map(lambda number, items: (number, self._as_samples(items)))
 
 
 class RecordSource:
@@ -82,15 +107,20 @@ class RecordSource:
       decode: function from a record to a float32 sample.
       label: function from a record to its label; None where there are none.
       classes: as in `ArraySource`.
+      key: a text that differs where records do; None where that is not known.
 
     Attributes:
-      sample_shape, classes.
+      sample_shape, classes, key.
     """
 
-    def __init__(self, records, count, decode, label=None, classes=None):
+    def __init__(self, records, count, decode, *, label=None, classes=None, key=None):
         self._records, self._count, self._decode, self._label = records, int(count), decode, label
         self.classes = classes
-        self.sample_shape = tuple(records.map(decode).element_spec.shape)
+        self.key = key and f"{key} {self.sample_shape}"
+
+    @functools.cached_property
+    def sample_shape(self):
+        return tuple(self._records.map(self._decode).element_spec.shape)
 
     def __len__(self):
         return self._count
@@ -115,7 +145,18 @@ class RecordSource:
 
     def once(self, batch):
         """As `ArraySource.once`."""
-        return self._records.map(self._decode, num_parallel_calls=2, deterministic=True).batch(batch)
+        return self.numbered(batch).map(lambda _, samples: samples)
+
+    def numbered(self, batch, part=(0, 1)):
+        """As `ArraySource.numbered`; every record is read, those of the part are decoded."""
+        mine = self._records.enumerate().filter(lambda index, _: index // batch % part[1] == part[0])
+        numbered = mine.map(
+            lambda index, record: (index // batch, self._decode(record)), num_parallel_calls=2, deterministic=True
+        )
+        return numbered.batch(batch).map(lambda numbers, samples: (numbers[0], samples))
+
+    def check(self):
+        """Nothing: reading every record is what an epoch does."""
 
 
 def from_user(data, rank=0, size=1, partition="iid", name="given"):

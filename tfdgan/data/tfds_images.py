@@ -30,20 +30,23 @@ def load(name, *, data_dir, image_size, rank, size, partition, split="train"):
     def decode(record):
         return images.to_sample(feature.decode_example(record["image"]), image_size)
 
-    labelled = {}
+    whole = builder.info.splits[split]  # its bytes tell copies of one version apart
+    more = {
+        "key": f"{builder.info.full_name} {split} {whole.num_bytes} {whole.shard_lengths} {partition} {rank}/{size}"
+    }
     if "label" in features:
-        labelled = dict(label=lambda record: record["label"], classes=features["label"].num_classes)
+        more |= dict(label=lambda record: record["label"], classes=features["label"].num_classes)
     if partition == "iid":
         part = tfds.even_splits(split, size, drop_remainder=True)[rank]
-        return RecordSource(read(part), builder.info.splits[part].num_examples, decode, **labelled)
-    if not labelled:
+        return RecordSource(read(part), builder.info.splits[part].num_examples, decode, **more)
+    if "label" not in features:
         raise UserError(f"--partition=by_label: {name} has no labels")
     labels = np.array([int(label) for label in read(split).map(lambda record: record["label"])])
     mine = parts.indices(labels, rank, size, partition)
     is_mine = np.zeros(len(labels), bool)
     is_mine[mine] = True
     kept = read(split).enumerate().filter(lambda i, _: tf.constant(is_mine)[i]).map(lambda _, record: record)
-    return RecordSource(kept, len(mine), decode, **labelled)
+    return RecordSource(kept, len(mine), decode, **more)
 
 
 def _builder(tfds, name, data_dir):

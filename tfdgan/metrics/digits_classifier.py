@@ -6,12 +6,12 @@ import tempfile
 
 import keras
 import numpy as np
-import tensorflow as tf
 from keras import layers
 
 from tfdgan import files
-from tfdgan.metrics.extractor import Extractor
+from tfdgan.metrics import extractor
 
+NAME = "digits_classifier"
 _EPOCHS = 12
 _SIDE = 8
 
@@ -25,15 +25,18 @@ def load(samples, labels):
     The folder is `files.cache_folder()`.
     """
     base = files.cache_folder()
-    path = os.path.join(base, "digits_classifier")
+    path = os.path.join(base, NAME)
     if not os.path.exists(os.path.join(path, "saved_model.pb")):
         os.makedirs(base, exist_ok=True)
         beside = tempfile.mkdtemp(dir=base)
-        tf.saved_model.save(_Classifier(_train(samples, labels)), os.path.join(beside, "model"))
+        model = _train(samples, labels)
+        extractor.save(
+            keras.Model(model.inputs, [model.layers[-2].output, model.outputs[0]]), os.path.join(beside, "model")
+        )
         if not os.path.exists(path):  # another process may have been faster
             os.replace(os.path.join(beside, "model"), path)
         shutil.rmtree(beside)
-    return Extractor(path)
+    return extractor.Extractor(path)
 
 
 def _train(samples, labels):
@@ -58,16 +61,3 @@ def _train(samples, labels):
         noisy = samples[order] + 0.1 * random.standard_normal(samples.shape, dtype=np.float32)
         model.fit(noisy, labels[order], batch_size=64, shuffle=False, verbose=0)
     return model
-
-
-class _Classifier(tf.Module):
-    """Images of any size -> pool_3 and logits."""
-
-    def __init__(self, model):
-        super().__init__()
-        self.features = keras.Model(model.inputs, [model.layers[-2].output, model.outputs[0]])
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None, None, 1], tf.float32)])
-    def __call__(self, images):
-        pool, logits = self.features(tf.image.resize(images, [_SIDE, _SIDE], method="area"), training=False)
-        return {"pool_3": pool, "logits": logits}

@@ -17,6 +17,7 @@ class Extractor:
     Attributes:
       name: the folder's name.
       digest: 8 hex digits over graph and weights.
+      side: the side of images that it was made for, to which others are resized; None if it takes any.
     """
 
     def __init__(self, path):
@@ -28,13 +29,25 @@ class Extractor:
             raise UserError(
                 f"--inception={path}: not a readable SavedModel ({str(error).splitlines()[0][:150]})"
             ) from error
-        self._function = self._loaded if callable(self._loaded) else self._loaded.signatures.get("serving_default")
+        signature = self._loaded.signatures.get("serving_default")
+        self._function = self._loaded if callable(self._loaded) else signature
         if self._function is None:
             raise UserError(f"--inception={path}: neither callable nor with a signature serving_default")
+        functions = [signature] if signature else self._loaded.__call__.concrete_functions
+        self.side = next(filter(None, map(_side, functions)), None)
+
+    def resize(self, shape):
+        """What is done to images of `shape` [..., h, w, c], for signatures."""
+        size = "x".join(map(str, shape[-3:]))
+        return f"none, {size}" if self.side in (None, shape[-2]) else f"bilinear, {size} to side {self.side}"
 
     def __call__(self, images):
+        """Resizing, where there is any, is bilinear without antialiasing, as TF-GAN does it."""
+        images = tf.constant(images)
+        if self.side not in (None, images.shape[-2]):
+            images = tf.image.resize(images, [self.side, self.side])
         try:
-            outputs = self._function(tf.constant(images))
+            outputs = self._function(images)
         except ValueError as error:  # a signature that does not take this shape
             raise TypeError(f"extractor {self.name} does not take {images.shape}") from error
         missing = {"pool_3", "logits"} - set(outputs)
@@ -43,6 +56,30 @@ class Extractor:
                 f"extractor {self.name}: has no output {', '.join(sorted(missing))}, only {', '.join(sorted(outputs))}"
             )
         return outputs
+
+    def sizes(self, sample_shape):
+        """(d, k), the lengths of pool_3 and logits."""
+        outputs = self(tf.zeros([1, *sample_shape]))
+        return outputs["pool_3"].shape[-1], outputs["logits"].shape[-1]
+
+
+def save(model, path):
+    """Write a Keras model, images [n, side, side, c] -> (features [n, d], logits [n, k]), as an extractor."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32, name="images")])
+    def serve(images):
+        pool, logits = model(images, training=False)
+        return {"pool_3": pool, "logits": logits}
+
+    module = tf.Module()
+    module.model, module.serve = model, serve
+    tf.saved_model.save(module, path, signatures={"serving_default": serve})
+
+
+def _side(function):
+    """The width of images that a concrete function is fixed to, or None."""
+    specs = [spec for spec in tf.nest.flatten(function.structured_input_signature) if isinstance(spec, tf.TensorSpec)]
+    return next((spec.shape[2] for spec in specs if spec.shape.rank == 4), None)
 
 
 def _digest(path):

@@ -1,30 +1,33 @@
 """The Frechet distance between two sets of features."""
 
+import dataclasses
+
 import numpy as np
 import scipy.linalg
 
 
+@dataclasses.dataclass(frozen=True)
 class Moments:
-    """Mean and covariance of features that come in batches: float64, memory d^2 whatever the number."""
+    """Mean and covariance of features, from sums in float64.
 
-    def __init__(self):
-        self.count, self._sum, self._products = 0, 0.0, 0.0
+    Attributes:
+      count: how many.
+      sum: [d], sum of x.
+      products: [d, d], sum of x x^T.
+    """
 
-    def add(self, features):
-        """Take in features [n, d]."""
-        features = np.asarray(features, np.float64)
-        self.count += len(features)
-        self._sum = self._sum + features.sum(axis=0)
-        self._products = self._products + features.T @ features
+    count: float
+    sum: np.ndarray
+    products: np.ndarray
 
     @property
     def mean(self):
-        return self._sum / self.count
+        return self.sum / self.count
 
     @property
     def covariance(self):
         """The unbiased estimate, [d, d]."""
-        return (self._products - self.count * np.outer(self.mean, self.mean)) / (self.count - 1)
+        return (self.products - self.count * np.outer(self.mean, self.mean)) / (self.count - 1)
 
 
 def frechet_distance(a, b):

@@ -45,13 +45,13 @@ class Sampler:
         return [latents, tf.random.stateless_uniform([_CHUNK], seeds, maxval=self.classes, dtype=tf.int32)]
 
     def batches(self, number, seed, purpose="evaluation", part=(0, 1)):
-        """Yields arrays of at most 100 samples, `number` in all; `part` (i, n): every n-th array, from the i-th on."""
+        """Yields (number of the first, at most 100 samples), `number` in all; `part` (i, n): every n-th from i on."""
         for index in range(part[0], -(-number // _CHUNK), part[1]):
-            yield self(*self._chunk(seed, purpose, index)).numpy()[: number - index * _CHUNK]
+            yield index * _CHUNK, self(*self._chunk(seed, purpose, index)).numpy()[: number - index * _CHUNK]
 
     def samples(self, number, seed, purpose="evaluation"):
         """float32 [number, ...]."""
-        return np.concatenate(list(self.batches(number, seed, purpose)))
+        return np.concatenate([samples for _, samples in self.batches(number, seed, purpose)])
 
     def at(self, latents, labels=None):
         """float32 [n, ...]: the samples of chosen latents float32 [n, latent_size], and labels int [n]."""

@@ -5,16 +5,15 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tfdgan import data, models, pictures
+from tfdgan import data, models, pictures, sheets
 from tfdgan.data import digits, gaussians, images
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score, digits_classifier, modes
 from tfdgan.metrics.extractor import Extractor
-from tfdgan.metrics.frechet import Moments, frechet_distance
+from tfdgan.tasks.feature_scores import FeatureScores
 
 SAMPLES = 10_000  # for a score
 _DIGIT_SAMPLES = 2_000
-_DIGIT_JUDGED = 500  # of them, by the classifier's confidence
 _PICTURE = 64
 _PICTURE_POINTS = 2_500
 
@@ -30,7 +29,6 @@ class ImageTask:
 
     def __init__(self, config, generator=None, critic=None, samples=None):
         self.config, self._models, self._samples = config, (generator, critic), samples
-        self._moments = {}  # of the real data, by extractor
         self.sample_shape = self.classes = None  # known once the models are built
         if (config.model == "given") != (generator is not None and critic is not None):
             raise UserError("models: pass generator and critic together, with model='given' in the Config")
@@ -52,6 +50,7 @@ class ImageTask:
 
     def check(self, source):
         """Raise `UserError` unless samples can be read and the extractor, if there is one, takes them."""
+        source.check()
         try:
             batch = next(iter(source.once(64))).numpy()
         except tf.errors.OpError as error:
@@ -79,93 +78,101 @@ class ImageTask:
         models.check_pair(*self._models, self.config.latent_size, sample_shape, self.classes)
         return self._models
 
-    def picture(self, sampler, number=None, seed=0):
-        """Fixed latents' samples as one picture, uint8 [h, w, 1 or 3]; None if they cannot be drawn.
+    def picture(self, sampler, seed=0):
+        """Fixed latents' samples, each class in turn where there are classes, as `draw` draws them."""
+        number = _PICTURE if len(self.sample_shape) == 3 else _PICTURE_POINTS
+        sheet = sheets.lay(sampler, "grid", number, seed, frames=0)
+        return self.draw(sampler.at(sheet.latents, sheet.labels))
 
-        Not by the generator's own output_shape, which only Sequential and functional models have.
-        """
+    def draw(self, samples, columns=None):
+        """Samples as one picture, uint8 [h, w, 1 or 3], images in rows of `columns`; None if they cannot be drawn."""
         shape = self.sample_shape
         if len(shape) == 3 and shape[-1] in (1, 3):
-            return pictures.grid(sampler.samples(number or _PICTURE, seed, "picture"))
+            return pictures.grid(samples, columns)
         if shape == (2,):
-            points = sampler.samples(number or _PICTURE_POINTS, seed, "picture")
-            return pictures.scatter(points, gaussians.CENTRES if self.config.dataset == "gaussians" else points[:0])
+            return pictures.scatter(samples, gaussians.CENTRES if self.config.dataset == "gaussians" else samples[:0])
         return None
 
-    def scores(self, sampler, number=None, seed=0, progress=iter):
-        """The scores that this data allows: a list of `Score`.
+    @property
+    def judges(self):
+        """Names and digests of what compares features: the same on every learner, or their sums mean nothing."""
+        return [f"{scored.extractor.name} {scored.extractor.digest}" for scored in self._scored]
+
+    @property
+    def knows_real(self):
+        """True if `measure` need not look at the real data: there is nothing to learn from it, or it is known."""
+        return all(scored.knows_real for scored in self._scored)
+
+    def measure(self, sampler, number, seed, part, *, real, thorough, progress):
+        """{name: array}: what the scores need, of a part of the samples; the parts' arrays add up.
 
         Args:
           sampler: a `Sampler`.
-          number: generated samples for a score; None takes 10,000, for digits 2,000.
+          number: generated samples in all; None takes 10,000, for digits 2,000.
           seed: of the latents.
-          progress: wraps the iteration over batches, e.g. in a progress bar.
+          part: (i, n); every n-th batch from the i-th on.
+          real: whether the real data's part is measured too.
+          thorough: whether features are kept for scores that need them one by one.
+          progress: function (iterable, length, what) -> iterable, e.g. a progress bar.
         """
-        scores = []
+        number, measured = self.number(number), {}
         if self.config.dataset == "gaussians":
-            scores += self._modes(sampler, number or SAMPLES, seed)
-        if self.config.dataset == "digits":
-            scores += self._digits(sampler, number or _DIGIT_SAMPLES, seed, progress)
-        if self._extractor:
-            scores += self._frechet(self._extractor, sampler, number or SAMPLES, seed, progress)[0]
+            drawn = (samples for _, samples in sampler.batches(number, seed, part=part))
+            counts = (modes.good_per_mode(samples, gaussians.CENTRES, gaussians.SIGMA) for samples in drawn)
+            measured["modes"] = sum(counts, np.zeros(len(gaussians.CENTRES)))
+        for index, scored in enumerate(self._scored):
+            length = -(-number // (100 * part[1]))
+            batches = progress(sampler.batches(number, seed, part=part), length, scored.extractor.name)
+            found = {"fake": scored.measure(batches, number, thorough)}
+            if real:
+                found["real"] = scored.measure_real(part, progress)
+            for kind, arrays in found.items():
+                measured |= {f"{index} {kind} {name}": array for name, array in arrays.items()}
+        return measured
+
+    def scores(self, sums, sampler, number, seed):
+        """The scores that this data allows, from the sums over all parts: a list of `Score`."""
+        number = self.number(number)
+        signature = {"generated": number, "seed": seed, "weights": sampler.label}
+        if self.classes:
+            signature["labels"] = "uniform"
+        scores = self._modes(sums["modes"], number, signature) if "modes" in sums else []
+        for index, scored in enumerate(self._scored):
+            real, fake = (_under(f"{index} {kind} ", sums) for kind in ("real", "fake"))
+            if real:
+                scored.take_real(real)
+            scores += scored.scores(fake, signature)
+            if scored.extractor.name == digits_classifier.NAME:
+                scores += scored.recognised(fake, signature)
         return scores
+
+    def number(self, number):
+        """How many samples are generated for a score; `number`: how many were asked for, or None."""
+        return number or self.config.eval_samples or (_DIGIT_SAMPLES if self.config.dataset == "digits" else SAMPLES)
 
     @functools.cached_property
     def _extractor(self):
         return Extractor(self.config.inception) if self.config.inception else None
 
     @functools.cached_property
-    def _digits_classifier(self):
-        pictures, labels = digits.arrays()
-        return digits_classifier.load(np.stack([images.to_sample(p, 0).numpy() for p in pictures]), labels)
+    def _scored(self):
+        """What compares features: by the extractor that was given, and where there is one by the data's own."""
+        extractors = [self._extractor] if self._extractor else []
+        if self.config.dataset == "digits":
+            pictures, labels = digits.arrays()
+            samples = np.stack([images.to_sample(p, 0).numpy() for p in pictures])
+            extractors.insert(0, digits_classifier.load(samples, labels))
+        return [FeatureScores(extractor, self.source()) for extractor in extractors]
 
-    def _real_moments(self, extractor):
-        if extractor not in self._moments:
-            moments = self._moments[extractor] = Moments()
-            for batch in self.source().once(250):
-                moments.add(extractor(batch)["pool_3"])
-        return self._moments[extractor]
-
-    def _frechet(self, extractor, sampler, number, seed, progress):
-        """([FD], logits of all samples)."""
-        fake, logits = Moments(), []
-        for batch in progress(sampler.batches(number, seed)):
-            outputs = extractor(batch)
-            fake.add(outputs["pool_3"])
-            logits.append(np.asarray(outputs["logits"]))
-        real = self._real_moments(extractor)
-        signature = {
-            "extractor": f"{extractor.name} {extractor.digest}",
-            "resize": f"none, {'x'.join(map(str, batch.shape[1:]))}",
-            "generated": number,
-            "real": f"{real.count} train",
-            "seed": seed,
-            "weights": sampler.label,
-        }
-        return [Score(f"FD ({extractor.name})", frechet_distance(fake, real), signature)], np.concatenate(logits)
-
-    def _digits(self, sampler, number, seed, progress):
-        classifier = self._digits_classifier
-        scores, logits = self._frechet(classifier, sampler, number, seed, progress)
-        logits = logits[:_DIGIT_JUDGED].astype(np.float64)
-        probabilities = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities /= probabilities.sum(axis=1, keepdims=True)
-        shares = np.bincount(logits.argmax(axis=1), minlength=10) / len(logits)
-        signature = {**scores[0].signature, "generated": len(logits)}
-        del signature["real"]
+    @staticmethod
+    def _modes(per_mode, number, signature):
+        found, good = {"found": "at least 40 good"}, {"good": "within 4 sigma"}
         return [
-            *scores,
-            Score(f"mean confidence ({classifier.name})", float(probabilities.max(axis=1).mean()), signature),
-            Score(f"smallest class share ({classifier.name})", float(shares.min()), signature),
+            Score("modes found of 25", modes.found(per_mode), {**good, **found, **signature}),
+            Score("good samples", per_mode.sum() / number, {**good, **signature}, best="high"),
         ]
 
-    def _modes(self, sampler, number, seed):
-        found, good = modes.count(sampler.samples(number, seed), gaussians.CENTRES, gaussians.SIGMA)
-        signature = {
-            "good": "within 4 sigma",
-            "found": "at least 40 good",
-            "generated": number,
-            "seed": seed,
-            "weights": sampler.label,
-        }
-        return [Score("modes found of 25", found, signature), Score("good samples", good, signature)]
+
+def _under(prefix, arrays):
+    """The arrays whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

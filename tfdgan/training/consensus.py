@@ -19,8 +19,8 @@ _GROUPS = ("model/generator", "model/critic", "average/generator")
 def gather(trainer, config):
     """({name: array}, distance): every floating variable's mean over learners, and the exact consensus distance.
 
-    What is no floating number (random states) is this learner's own; under `local` everything is, as the
-    first learner's is what rank 0 keeps. Job-wide; all learners call it together.
+    What is no floating number (random states) is this learner's own. Under `local` every floating variable is the
+    first learner's, on all of them. Job-wide; all learners call it together.
     """
     named = dict(checkpoints.named({group: trainer.state[group] for group in _GROUPS if group in trainer.state}))
     values = {name: np.asarray(variable) for name, variable in named.items()}
@@ -33,7 +33,11 @@ def gather(trainer, config):
         if id(named[name]) in mixed
     )
     distance = metric.distance(distributed.gather_vector([square], "consensus.squares")[:, 0])
-    return (values if config.strategy == "local" else {**values, **means}), distance
+    if config.strategy == "local":
+        first = hvd.rank() == distributed.ranks()[0]
+        mine = [values[name] if first else np.zeros_like(values[name]) for name in floating]
+        means = dict(zip(floating, distributed.total(mine, "consensus.first"), strict=True))
+    return {**values, **means}, distance
 
 
 def start_from(trainer, stored_in, step):
@@ -60,7 +64,5 @@ def sampler(generator, config, stored, classes=None):
         trainable = {id(v) for v in generator.trainable_variables}
         order = sorted(range(len(values)), key=lambda i: id(generator.variables[i]) not in trainable)
         values = [values[i] for i in order]
-    label = (f"learner {hvd.rank() if hvd.is_initialized() else 0}" if config.strategy == "local" else "consensus") + (
-        " EMA" if config.ema_decay else ""
-    )
+    label = ("learner 0" if config.strategy == "local" else "consensus") + (" EMA" if config.ema_decay else "")
     return Sampler(generator, (values[:count], values[count:]), config.latent_size, label, classes)

@@ -13,7 +13,7 @@ from tfdgan.errors import LocalFault, SharedError, TrainingFault, UserError
 from tfdgan.gossip import backends, topology
 from tfdgan.gossip.native import build
 from tfdgan.gossip.native.assembly import Assembly
-from tfdgan.training import consensus
+from tfdgan.training import best, consensus, scoring
 from tfdgan.training.adversarial import AdversarialTrainer
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.monitor import Monitor, say
@@ -182,21 +182,23 @@ class _Run:
         """Form the consensus; save and score as asked. Returns the `Sampler`."""
         stored, distance = consensus.gather(self._trainer, self._config)
         sampler = consensus.sampler(self._trainer.generator, self._config, stored, self._task.classes)
+        manifest = {
+            "consensus_distance": distance,
+            "threads": distributed.threads(),
+            "sample_shape": self._task.sample_shape,
+            "classes": self._task.classes,
+            "tfdgan": __version__,
+            "tensorflow": tf.__version__,
+        }
         if save:
-            manifest = {
-                "consensus_distance": distance,
-                "threads": distributed.threads(),
-                "sample_shape": self._task.sample_shape,
-                "classes": self._task.classes,
-                "tfdgan": __version__,
-                "tensorflow": tf.__version__,
-            }
             self._checkpoints.save(step, self._trainer.state, stored, manifest)
+        scores = scoring.score(self._task, sampler, seed=self._config.seed) if score else []
         with distributed.together():  # learners would wait for rank 0 in the next step anyway
             if hvd.rank() == 0:
                 self._monitor.scalar(step, "consensus/distance_exact", distance)
                 if score:
-                    self._monitor.scores(step, self._task.scores(sampler, seed=self._config.seed))
+                    self._monitor.scores(step, scores)
+                    best.keep(self._config.workdir, step, scores, stored, manifest)
                     picture = self._task.picture(sampler, seed=self._config.seed)
                     if picture is not None:
                         self._picture = self._monitor.picture(step, picture)
@@ -219,6 +221,8 @@ class _Run:
             self._monitor.close()
             if self._picture:
                 say(f"samples: {self._picture}")
+            if found := best.said(self._config.workdir):
+                say(found)
             say(f"watch: tensorboard --logdir {self._config.workdir}")
             if step == self._config.steps:
                 say(f"done: {step} steps, {self._config.workdir}")

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from tfdgan import files, pictures
 
-_SCORES = "scores.jsonl"
+SCORES = "scores.jsonl"
 
 
 def say(line):
@@ -78,7 +78,7 @@ class Monitor:
 
 def _take_back_scores(workdir, step):
     """Drop the scores beyond `step`, which will come again. Returns the seconds of training up to the last one kept."""
-    path = os.path.join(workdir, _SCORES)
+    path = os.path.join(workdir, SCORES)
     if not os.path.isfile(path):
         return 0.0
     with open(path) as file:
@@ -99,10 +99,11 @@ def _take_back_scores(workdir, step):
 
 def record_scores(workdir, step, scores, writer, extra):
     """Append scores to workdir/scores.jsonl, one JSON object a line with what `extra` adds, and to TensorBoard."""
-    with open(os.path.join(workdir, _SCORES), "a") as file:
+    with open(os.path.join(workdir, SCORES), "a") as file:
         for score in scores:
             file.write(json.dumps({**score.record(step), **extra}) + "\n")
     with writer.as_default(step=step):
         for score in scores:
-            tf.summary.scalar(f"score/{score.name}", score.value)
+            signature = ", ".join(f"{key} {value}" for key, value in score.signature.items())
+            tf.summary.scalar(f"score/{score.name}", score.value, description=signature)
     writer.flush()

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from tfdgan import command
 from tfdgan.errors import UserError
 
-_STRATEGIES = {
+STRATEGIES = {
     "local": ["--strategy=local"],
     "CP-OAdam": ["--strategy=centralized"],
     "DP-OAdam": ["--strategy=decentralized", "--topology=ring", "--norandom_mixing"],
@@ -39,18 +39,11 @@ def _define(flag_values):
     flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
 
 
-def run(problem, name, seed, steps, learners, backend, output):
-    """Train one strategy with one seed, unless that is done; returns its scores, a list of dicts."""
-    workdir = os.path.join(output, f"{name}-{seed}")
+def run(workdir, learners, steps, flags):
+    """Train by these flags, unless that is done; returns the scores, a list of dicts."""
     if not scores_at(read_scores(workdir), steps):
-        line = [
-            *("horovodrun", "-np", str(learners), sys.executable, "-m", "tfdgan.train"),
-            f"--flagfile=configs/{problem}.flags",
-            *_STRATEGIES[name],
-            *_FLAGS[problem],
-            *(f"--seed={seed}", f"--workdir={workdir}", f"--steps={steps}", f"--gossip_backend={backend}"),
-            *(f"--eval_every={_EVERY[problem]}", f"--checkpoint_every={_EVERY[problem]}"),
-        ]
+        line = ["horovodrun", "-np", str(learners), sys.executable, "-m", "tfdgan.train"]
+        line += [*flags, f"--workdir={workdir}", f"--steps={steps}"]
         print(" ".join(line), flush=True)
         os.makedirs(workdir, exist_ok=True)
         with open(os.path.join(workdir, "log.txt"), "a") as log:
@@ -114,11 +107,13 @@ def main(argv):
         if not seed.isdecimal():
             raise UserError(f"--seeds={','.join(flag_values.seeds)}: give whole numbers, as 0,1,2")
     steps = max(_EVERY[problem], round(_STEPS[problem] * flag_values.scale))
-    results = {name: [] for name in _STRATEGIES}
+    results = {name: [] for name in STRATEGIES}
     for seed in flag_values.seeds:
-        for name in _STRATEGIES:
-            learners, backend = flag_values.learners, flag_values.gossip_backend
-            results[name].append(run(problem, name, seed, steps, learners, backend, output))
+        for name in STRATEGIES:
+            line = [f"--flagfile=configs/{problem}.flags", *STRATEGIES[name], *_FLAGS[problem], f"--seed={seed}"]
+            line += [f"--eval_every={_EVERY[problem]}", f"--checkpoint_every={_EVERY[problem]}"]
+            line += [f"--gossip_backend={flag_values.gossip_backend}"]
+            results[name].append(run(os.path.join(output, f"{name}-{seed}"), flag_values.learners, steps, line))
             done = {name: runs for name, runs in results.items() if runs}
             with open(os.path.join(output, "table.md"), "w") as file:
                 file.write(table(done, steps))

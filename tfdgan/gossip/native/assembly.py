@@ -68,21 +68,31 @@ class Assembly:
         return [values[rank] for rank in self.ranks]
 
     def mean(self, arrays):
-        """The mean of each NumPy array over the learners in `ranks`, summed in float64 in ascending rank, in its type.
+        """The mean of each NumPy array over the learners in `ranks`, as `total`."""
+        return self._combined(arrays, np.mean)
 
-        Each learner forms the mean of its share of every array and passes it on: as many bytes as all-reduce, two
+    def total(self, arrays):
+        """The sum of each NumPy array over the learners in `ranks`, taken in float64 in ascending rank, in its type.
+
+        Each learner forms the sum of its share of every array and passes it on: as many bytes as all-reduce, two
         latencies for all arrays together, up to four times their memory for a while. With `degrade` every learner
         is sent each array whole instead, since the share of one that is lost would be missing.
 
         Raises:
           LocalFault: as `gather`.
         """
+        return self._combined(arrays, np.sum)
+
+    def _combined(self, arrays, combine):
+        def of(parts):
+            return combine(parts, axis=0, dtype=np.float64).astype(parts[0].dtype)
+
         if self.degrades:
-            return [_mean(self.gather(array)) for array in arrays]
+            return [of(self.gather(array)) for array in arrays]
         cut = [np.array_split(array.ravel(), self._size) for array in arrays]
         shares, lost = self._round({rank: [parts[rank] for parts in cut] for rank in self.ranks}, library.lost())
         _refuse(lost)
-        mine = [_mean(parts) for parts in zip(*(shares[rank] for rank in self.ranks), strict=True)]
+        mine = [of(parts) for parts in zip(*(shares[rank] for rank in self.ranks), strict=True)]
         whole = zip(*self.gather(mine), strict=True)
         return [np.concatenate(parts).reshape(array.shape) for parts, array in zip(whole, arrays, strict=True)]
 
@@ -115,10 +125,6 @@ class Assembly:
             if lost and not self.degrades:
                 break
         return {rank: value for rank, value in values.items() if rank not in lost}, lost
-
-
-def _mean(arrays):
-    return np.mean(arrays, axis=0, dtype=np.float64).astype(arrays[0].dtype)
 
 
 def _refuse(lost):

@@ -1,0 +1,130 @@
+"""Scoring what a workdir holds, by one process or by several that share out the samples."""
+
+import json
+import os
+import time
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+from tqdm import tqdm
+
+from tfdgan import distributed
+from tfdgan.errors import UserError
+from tfdgan.training import best, scoring
+from tfdgan.training.monitor import SCORES, record_scores, say
+
+_POLL = 2.0  # seconds between looks for new checkpoints
+
+
+class Evaluation:
+    """Scores checkpoints of a workdir; prints, records and returns the scores.
+
+    Args:
+      trained: a `Trained`, on every learner.
+      workdir: rank 0's; the others need none.
+      samples: generated samples for a score, or None for what training takes.
+      seed: of the latents.
+    """
+
+    def __init__(self, trained, workdir, samples, seed):
+        self._trained, self._workdir, self._samples, self._seed = trained, workdir, samples, seed
+
+    def once(self, step):
+        """Score the checkpoint `step`, as `Trained.find` takes it."""
+        self._score(*self._found(step))
+        self._say_best()
+
+    def watch(self):
+        """Score every kept checkpoint that has no such scores yet, and those to come; keep the best.
+
+        Ends after the last step of training. A checkpoint that training removes before its turn is passed over.
+        """
+        passed_over, waiting = set(), False
+        while True:
+            step = self._next(passed_over)
+            if step is None:
+                last = self._trained.task.config.steps
+                if distributed.gather(last in self._trained.steps, "watch.ended")[0]:
+                    break
+                if not waiting:
+                    self._say(f"waiting for checkpoints of {self._workdir} up to step {last}; Ctrl-C ends this")
+                waiting = True
+                time.sleep(_POLL)
+                continue
+            waiting = False
+            try:
+                found = self._found(step)
+            except UserError as error:  # the same on every learner
+                self._say(f"step {step} is passed over: {error}")
+                passed_over.add(step)
+                continue
+            scores = self._score(*found)
+            if hvd.rank() == 0:
+                best.keep(self._workdir, step, scores, *found[1:])
+        self._say_best()
+
+    def _found(self, step):
+        """What `Trained.find` finds on rank 0, on every learner."""
+        found = None
+        with distributed.together():
+            if hvd.rank() == 0:
+                found = self._trained.find(step)
+        return distributed.gather(found, "evaluate.found")[0]
+
+    def _next(self, passed_over):
+        """The first checkpoint without scores of this number, seed and extractors; None if there is none."""
+        step = None
+        with distributed.together():
+            if hvd.rank() == 0:
+                scored = self._scored_steps()
+                step = next((s for s in self._trained.steps if s not in scored and s not in passed_over), None)
+        return distributed.gather(step, "watch.next")[0]
+
+    def _scored_steps(self):
+        task, path = self._trained.task, os.path.join(self._workdir, SCORES)
+        wanted = {"generated": task.number(self._samples), "seed": self._seed}
+        judges, steps = {}, set()
+        if os.path.isfile(path):
+            with open(path) as file:
+                for record in map(json.loads, file):
+                    signature = record["signature"]
+                    if "seconds" not in record and wanted.items() <= signature.items():  # training's own has seconds
+                        judges.setdefault(record["step"], set()).add(signature.get("extractor"))
+            steps = {step for step, seen in judges.items() if seen >= set(task.judges)}
+        return steps
+
+    def _score(self, step, stored, manifest):
+        with distributed.together():
+            sampler = self._trained.sampler(stored, manifest)
+        options = dict(thorough=True, progress=_bar)
+        scores = scoring.score(self._trained.task, sampler, self._samples, self._seed, **options)
+        with distributed.together():
+            if hvd.rank() == 0:
+                if not scores:
+                    raise UserError(_why_no_score(self._trained.task))
+                say(f"step {step} of {self._workdir}")
+                for score in scores:
+                    say(str(score))
+                writer = tf.summary.create_file_writer(os.path.join(self._workdir, "tensorboard"))
+                record_scores(self._workdir, step, scores, writer, {})
+        return scores
+
+    def _say_best(self):
+        if hvd.rank() == 0 and (found := best.said(self._workdir)):
+            say(found)
+
+    @staticmethod
+    def _say(line):
+        if hvd.rank() == 0:
+            say(line)
+
+
+def _bar(batches, length, what):
+    return tqdm(batches, total=length, desc=what, unit="batch", disable=None)
+
+
+def _why_no_score(task):
+    if len(task.sample_shape) == 3:
+        return "no score is known for this data without an extractor: give --inception=SAVED_MODEL_DIR"
+    shape = "x".join(map(str, task.sample_shape))
+    return f"no score is known for samples of shape {shape}, as --dataset={task.config.dataset} has; use export"

@@ -1,0 +1,133 @@
+"""The strategies side by side on CIFAR-10: FD against iterations and time, and how far learners are apart.
+
+    python tools/experiments/cifar_strategies.py --data_dir=YOUR_TFDS_FOLDER --inception=SAVED_MODEL \\
+        --output=runs/cifar_strategies
+
+A small DCGAN, WGAN-GP, 4 learners. Runs already finished are kept and interrupted ones resumed, so the command can be
+repeated until all is there; --scale=10 trains ten times as long. Time is training's alone: no start-up, no scores.
+"""
+
+import os
+import sys
+
+import numpy as np
+from absl import flags
+from matplotlib.figure import Figure
+from strategies import STRATEGIES, read_scores, run
+
+from tfdgan import command
+
+_STRATEGIES = {**STRATEGIES, "one-peer exponential": ["--strategy=decentralized", "--topology=one_peer_exponential"]}
+_STEPS, _EVERY = 3000, 250
+_FLAGS = [
+    *("--dataset=cifar10", "--model=dcgan", "--width_g=16", "--width_d=16", "--latent_size=64", "--batch_size=16"),
+    *("--critic_steps=2", "--learning_rate_g=4e-4", "--learning_rate_d=4e-4", "--eval_samples=5000"),
+    *("--log_every=50", f"--eval_every={_EVERY}", f"--checkpoint_every={_EVERY}"),
+]
+
+
+def _define(flag_values):
+    flags.DEFINE_string("data_dir", "", "Folder of the prepared TFDS set cifar10.", flag_values=flag_values)
+    flags.DEFINE_string("inception", None, "SavedModel of the features.", flag_values=flag_values)
+    flags.DEFINE_list("seeds", ["0"], "Seeds.", flag_values=flag_values)
+    flags.DEFINE_integer("learners", 4, "Learners.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.", lower_bound=0.1, flag_values=flag_values)
+    flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
+
+
+def scalars(workdir, name):
+    """[(step, value)] of a TensorBoard scalar; of a step that was taken twice, the later."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    events = EventAccumulator(os.path.join(workdir, "tensorboard"), size_guidance={"tensors": 0})
+    events.Reload()
+    points = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(name)}
+    return sorted(points.items())
+
+
+def curves(workdir):
+    """{"steps", "seconds", "FD"} at the scores and {"ticks", "distance"} at the ticks, and seconds a step, waiting."""
+    scores = [score for score in read_scores(workdir) if score["name"].startswith("FD")]
+    steps, values = (np.array([score[key] for score in scores]) for key in ("step", "value"))
+    ticks, times = (np.array(column) for column in zip(*scalars(workdir, "time/step"), strict=True))
+    times[0] = np.median(times[1:])  # the first tick compiles
+    elapsed = np.cumsum(np.diff(ticks, prepend=0) * times)
+    _, distances = zip(*scalars(workdir, "consensus/distance"), strict=True)
+    _, waiting = zip(*scalars(workdir, "time/waiting_share"), strict=True)
+    return {
+        "name": scores[0]["name"],
+        **{"steps": steps, "FD": values, "seconds": np.interp(steps, ticks, elapsed)},
+        **{"ticks": ticks, "distance": np.array(distances)},
+        **{"a step": float(np.median(times)), "waiting": float(np.median(waiting))},
+    }
+
+
+def table(results):
+    """A markdown table, a row a strategy: means over seeds, and the range of the last FD."""
+    name = next(iter(results.values()))[0]["name"]
+    lines = [
+        f"| strategy | {name}, last | best | at step | ms a step | waiting | consensus distance, last |",
+        "|---" * 7 + "|",
+    ]
+    for strategy, runs in results.items():
+        last, best = [run["FD"][-1] for run in runs], [run["FD"].min() for run in runs]
+        spread = f" ({min(last):.3g} to {max(last):.3g})" if len(last) > 1 else ""
+        at = ", ".join(str(run["steps"][run["FD"].argmin()]) for run in runs)
+        times, waits, apart = (np.mean([pick(run) for run in runs]) for pick in _PICKS)
+        lines.append(
+            f"| {strategy} | {np.mean(last):.3g}{spread} | {np.mean(best):.3g} | {at} | {1e3 * times:.0f} | "
+            f"{100 * waits:.0f}% | {apart:.2g} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+_PICKS = (lambda run: run["a step"], lambda run: run["waiting"], lambda run: run["distance"][-1])
+
+
+def plot(results, path):
+    figure = Figure(figsize=(14, 4), layout="constrained")
+    axes = figure.subplots(1, 3)
+    for number, (strategy, runs) in enumerate(results.items()):
+        for index, curve in enumerate(runs):
+            style = dict(color=f"C{number}", label=strategy if index == 0 else None)
+            axes[0].plot(curve["steps"], curve["FD"], **style)
+            axes[1].plot(curve["seconds"], curve["FD"], **style)
+            if curve["distance"].max() > 0:
+                axes[2].plot(curve["ticks"], curve["distance"], **style)
+    name = next(iter(results.values()))[0]["name"]
+    for axis, x, y in zip(
+        axes, ("step", "seconds of training", "step"), (name, name, "consensus distance"), strict=True
+    ):
+        axis.set(xlabel=x, ylabel=y, yscale="log")
+        axis.grid(alpha=0.3, which="both")
+    axes[0].legend()
+    figure.savefig(path, dpi=100)
+
+
+def main(argv):
+    flag_values = command.parse(argv, _define)
+    output, inception = command.required(flag_values, "output", "inception")
+    steps = max(1, round(_STEPS * flag_values.scale / _EVERY)) * _EVERY
+    results = {name: [] for name in _STRATEGIES}
+    for seed in flag_values.seeds:
+        for name, chosen in _STRATEGIES.items():
+            workdir = os.path.join(output, f"{name.replace(' ', '_')}-{seed}")
+            line = [
+                *_FLAGS,
+                *chosen,
+                f"--seed={seed}",
+                f"--inception={inception}",
+                f"--data_dir={flag_values.data_dir}",
+            ]
+            run(workdir, flag_values.learners, steps, line)
+            results[name].append(curves(workdir))
+            done = {name: runs for name, runs in results.items() if runs}
+            with open(os.path.join(output, "table.md"), "w") as file:
+                file.write(table(done))
+            plot(done, os.path.join(output, "plot.png"))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)

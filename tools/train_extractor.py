@@ -1,0 +1,132 @@
+"""Makes an extractor for --inception where Inception is not to be had: a classifier of a labelled image set.
+
+    python tools/train_extractor.py --dataset=cifar10 --data_dir=YOUR_TFDS_FOLDER --epochs=12 --output=my_extractor
+
+A residual net of widths 1, 2, 4, 8 times --width; its features are the means over height and width before the last
+layer. Writes a SavedModel (images float32 [n, side, side, c] in [-1, 1] -> pool_3, logits) and REPORT.txt beside it.
+Scores by it carry the folder's name. On 2 cores CIFAR-10 takes about 4 minutes an epoch at width 32.
+"""
+
+import os
+import shutil
+import sys
+
+import numpy as np
+from absl import flags
+
+from tfdgan import command, config
+from tfdgan.errors import UserError
+
+_BATCH = 128
+
+
+def _define(flag_values):
+    flags.DEFINE_string("dataset", "cifar10", "As in training; it must have labels.", flag_values=flag_values)
+    flags.DEFINE_string("data_dir", "", "Where TFDS keeps its data.", flag_values=flag_values)
+    flags.DEFINE_integer("image_size", 0, "Side to which images are resized.", lower_bound=0, flag_values=flag_values)
+    flags.DEFINE_integer("width", 32, "Channels of the first stage.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_integer("epochs", 12, "Passes over the data.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_float("learning_rate", 2e-3, "Of Adam; falls to 0 as a cosine.", flag_values=flag_values)
+    flags.DEFINE_boolean("flip", True, "Mirror images at random; not for signs and digits.", flag_values=flag_values)
+    flags.DEFINE_integer("seed", 0, "Of everything.", lower_bound=0, flag_values=flag_values)
+    flags.DEFINE_string("output", None, "The SavedModel's folder; must not exist yet.", flag_values=flag_values)
+
+
+def classifier(shape, classes, width, flip):
+    """(model to train, with shifts by up to an eighth of the side and mirrors; model -> (features, logits))."""
+    import keras
+    from keras import layers
+
+    def norm(x):
+        return layers.BatchNormalization(momentum=0.9)(x)
+
+    images = keras.Input(shape)
+    x = layers.Conv2D(width, 3, padding="same", use_bias=False)(images)
+    for stage in range(4):
+        channels, stride = width << stage, 1 if stage == 0 else 2
+        y = layers.ReLU()(norm(x))
+        shortcut = layers.Conv2D(channels, 1, strides=stride, use_bias=False)(y)
+        y = layers.Conv2D(channels, 3, strides=stride, padding="same", use_bias=False)(y)
+        y = layers.Conv2D(channels, 3, padding="same", use_bias=False)(layers.ReLU()(norm(y)))
+        x = layers.Add()([y, shortcut])
+    features = layers.GlobalAveragePooling2D()(layers.ReLU()(norm(x)))
+    logits = layers.Dense(classes)(features)
+    both = keras.Model(images, [features, logits])
+    original = keras.Input(shape)
+    x = layers.RandomTranslation(1 / 8, 1 / 8, fill_mode="reflect")(original)
+    x = layers.RandomFlip("horizontal")(x) if flip else x
+    return keras.Model(original, both(x)[1]), both
+
+
+def accuracy(model, name, data_dir, image_size):
+    """(accuracy, split) on a split that was not trained on; None where there is none."""
+    from tfdgan.data import folder, tfds_images
+
+    load = tfds_images.load
+    shard = dict(image_size=image_size, rank=0, size=1, partition="iid")
+    if name in config.DATASETS:
+        return None
+    for split in ("test", "validation"):
+        try:
+            if name.startswith("folder:"):
+                source = folder.load(os.path.expanduser(name.removeprefix("folder:")), split=split, **shard)
+            else:
+                source = load(name, data_dir=data_dir, split=split, **shard)
+        except UserError:
+            continue
+        right = 0
+        for samples, labels in source.stream(1, 0, 0, labelled=True).unbatch().take(len(source)).batch(_BATCH):
+            right += int(np.sum(model(samples, training=False).numpy().argmax(axis=1) == labels.numpy()))
+        return right / len(source), split
+    return None
+
+
+def main(argv):
+    flag_values = command.parse(argv, _define)
+    (output,) = command.required(flag_values, "output")
+    if os.path.exists(output):
+        raise UserError(f"--output={output}: exists already; choose a new folder")
+    options = config.Config(
+        dataset=flag_values.dataset, data_dir=flag_values.data_dir, image_size=flag_values.image_size
+    )
+
+    import keras
+
+    from tfdgan import data, files
+    from tfdgan.metrics import extractor
+
+    keras.utils.set_random_seed(flag_values.seed)
+    source = data.load(options)
+    if source.classes is None:
+        raise UserError(f"--dataset={flag_values.dataset}: has no labels")
+    steps = max(1, len(source) // _BATCH)
+    model, both = classifier(source.sample_shape, source.classes, flag_values.width, flag_values.flip)
+    rate = keras.optimizers.schedules.CosineDecay(flag_values.learning_rate, steps * flag_values.epochs)
+    model.compile(
+        keras.optimizers.Adam(rate),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    batches = source.stream(_BATCH, flag_values.seed, 0, labelled=True).prefetch(2)
+    history = model.fit(
+        batches, epochs=flag_values.epochs, steps_per_epoch=steps, verbose="auto" if sys.stdout.isatty() else 2
+    )
+    found = accuracy(model, flag_values.dataset, flag_values.data_dir, flag_values.image_size)
+    lines = [
+        f"classifier of {flag_values.dataset}, width {flag_values.width}, {flag_values.epochs} epochs, "
+        f"seed {flag_values.seed}; accuracy while training {history.history['accuracy'][-1]:.4f}",
+        f"{found[1]} accuracy {found[0]:.4f}" if found else "no split was left to measure its accuracy on",
+    ]
+    beside = f"{os.path.normpath(output)}.{os.getpid()}.tmp"
+    try:
+        extractor.save(both, beside)
+        files.write_text(os.path.join(beside, "REPORT.txt"), "\n".join(lines) + "\n")
+        os.replace(beside, output)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    print("\n".join(lines))
+    print(f"{output}: use it by --inception={output}")
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)
