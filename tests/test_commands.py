@@ -102,6 +102,65 @@ def test_generate_is_a_function_of_the_seed(run, tmp_path):
     assert pictures[0] == pictures[1] != pictures[2]
 
 
+def test_generate_arrays_and_interpolations(run, tmp_path):
+    flags = ("-m", "tfdgan.generate", f"--workdir={run[0]}", "--num=2")
+    launch(0, *flags, "--layout=interpolation", "--frames=3", "--truncation=0.5", f"--output={tmp_path}/a.npz")
+    with np.load(tmp_path / "a.npz") as stored:
+        assert stored["samples"].shape == (6, 8, 8, 1) and stored["samples"].dtype == np.uint8
+        assert stored["step"] == 20 and len(stored["latents"]) == 6
+        assert np.abs(stored["latents"][[0, 2, 3, 5]]).max() <= 0.5  # the ends of the paths
+        assert "labels" not in stored.files
+    for wrong, words in (
+        (["--layout=classes", "--output=a.png"], "--layout=classes: this generator knows no classes"),
+        (["--frames=4", "--output=a.png"], "--frames=4: only --layout=interpolation has them"),
+        (["--output=a.jpg"], "--output=a.jpg: give a name that ends in .png or .npz"),
+    ):
+        done = launch(0, *flags, *wrong, check=False)
+        assert done.returncode == 2 and words in errors(done)[0]
+
+
+CONDITIONAL = """
+import keras
+from keras import layers
+
+
+def build(config, sample_shape, classes):
+    latents, labels = keras.Input((config.latent_size,)), keras.Input((), dtype="int32")
+    both = layers.Concatenate()([latents, layers.Embedding(classes, 4)(labels)])
+    generator = keras.Model([latents, labels], layers.Reshape(sample_shape)(layers.Dense(64, "tanh")(both)))
+    images, labels = keras.Input(sample_shape), keras.Input((), dtype="int32")
+    both = layers.Concatenate()([layers.Flatten()(images), layers.Embedding(classes, 4)(labels)])
+    return generator, keras.Model([images, labels], layers.Dense(1)(layers.Dense(16, "relu")(both)))
+"""
+
+
+def test_a_conditional_run_from_end_to_end(tmp_path):
+    """A model of one's own with plain embeddings; labels reach training, samples and the exported model."""
+    import tensorflow as tf
+
+    (tmp_path / "pair.py").write_text(CONDITIONAL)
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    flags = ("--dataset=digits", "--model=pair:build", "--conditional", "--critic_steps=2", "--batch_size=16")
+    options = ("--eval_every=10", "--eval_samples=200", "--log_every=5", f"--workdir={tmp_path}/run")
+    done = launch(2, "-m", "tfdgan.train", *flags, *options, "--steps=10", PYTHONPATH=path)
+    assert "best: FD (digits_classifier)" in done.stdout and "done: 10 steps" in done.stdout
+    record = json.loads((tmp_path / "run/scores.jsonl").read_text().splitlines()[0])
+    assert record["signature"]["labels"] == "uniform" and record["signature"]["generated"] == 200
+    generate = ("-m", "tfdgan.generate", f"--workdir={tmp_path}/run", "--step=best", "--layout=classes", "--num=2")
+    launch(0, *generate, f"--output={tmp_path}/classes.npz", PYTHONPATH=path)
+    with np.load(tmp_path / "classes.npz") as stored:
+        assert stored["labels"].tolist() == [label for label in range(10) for _ in range(2)]
+        samples, latents, labels = stored["samples"], stored["latents"], stored["labels"]
+    assert (samples[0] != samples[2]).any()  # another class, the same latent
+    export = ("-m", "tfdgan.export", f"--workdir={tmp_path}/run", f"--output={tmp_path}/model")
+    launch(0, *export, PYTHONPATH=path)
+    model = tf.saved_model.load(str(tmp_path / "model"))
+    served = model.signatures["serving_default"](latents=tf.constant(latents), labels=tf.constant(labels))["images"]
+    assert np.abs((served.numpy() + 1) * 127.5 - samples).max() <= 0.5 + 1e-3
+    drawn = model.signatures["sample"](labels=tf.constant([3, 3, 4]), seed=tf.constant(1, tf.int64))["images"]
+    assert drawn.shape == (3, 8, 8, 1)
+
+
 IN_A_FRESH_PROCESS = """
 import sys
 import numpy as np

@@ -86,7 +86,11 @@ class Evaluation:
         judges, steps = {}, set()
         if os.path.isfile(path):
             with open(path) as file:
-                for record in map(json.loads, file):
+                for line in file:
+                    try:
+                        record = json.loads(line)
+                    except ValueError:  # half a line: another process is writing it, or was killed
+                        continue
                     signature = record["signature"]
                     if "seconds" not in record and wanted.items() <= signature.items():  # training's own has seconds
                         judges.setdefault(record["step"], set()).add(signature.get("extractor"))

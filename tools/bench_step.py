@@ -1,10 +1,17 @@
-"""What the trainer costs: its step against a bare hand-written TensorFlow loop of the same mathematics.
+"""What a step costs, in time and memory.
 
-    python tools/bench_step.py --problem=gaussians,digits,dcgan32 --blocks=5
+    python tools/bench_step.py --part=overhead --problem=gaussians,digits,dcgan32
+    python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
 
-Both loops train equal models on equal batches and noise by WGAN-GP with optimistic Adam and a running average. The
-trainer adds guards against NaN, metrics and the strategy (local). Blocks of steps alternate in one process; a ratio is
-that of the median steps of two neighbouring blocks. "differ" is the largest difference of weights after warm-up.
+overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
+models on equal batches and noise by WGAN-GP with optimistic Adam and a running average. The trainer adds guards against
+NaN, metrics and the strategy (local), and stays in TensorFlow for a block; the bare loop returns to Python each step.
+"differ" is the largest difference of weights after warm-up.
+
+options: a model's step under one option after another, against the same step without it.
+
+Blocks of steps alternate in one process; a ratio is that of two neighbouring blocks, the median over pairs. Peaks of
+memory are of a process of its own.
 """
 
 import multiprocessing
@@ -20,10 +27,19 @@ from tfdgan.errors import UserError
 
 _STEPS = {"gaussians": 200, "digits": 40, "dcgan32": 3}  # a block
 _WARM_UP = 5  # steps
+_IMAGES = dict(dataset="given", strategy="local", batch_size=4)
+_HINGE = dict(objective="hinge", gradient_penalty=0.0)
+_PROBLEMS = {  # the papers' nets, on little batches
+    "dcgan32": _IMAGES,
+    "resnet32": {**_IMAGES, **_HINGE, "model": "resnet", "spectral_normalization": "critic", "width_g": 256},
+    "ct_resnet32": {**_IMAGES, "model": "ct_resnet", "width_g": 256, "width_d": 332, "latent_size": 128},
+    "sagan64": {**_IMAGES, **_HINGE, "model": "sagan", "image_size": 64, "latent_size": 128, "critic_steps": 1},
+}
 
 
 def _define(flag_values):
-    flags.DEFINE_list("problem", list(_STEPS), f"Of {', '.join(_STEPS)}.", flag_values=flag_values)
+    flags.DEFINE_enum("part", "overhead", ["overhead", "options"], "What is measured.", flag_values=flag_values)
+    flags.DEFINE_list("problem", [], f"Of {', '.join({**_STEPS, **_PROBLEMS})}; all.", flag_values=flag_values)
     flags.DEFINE_integer("blocks", 5, "Blocks of each loop.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_integer("steps", None, "Steps a block; default: by problem.", lower_bound=1, flag_values=flag_values)
 
@@ -94,68 +110,152 @@ class Bare:
         self.step = step
 
 
-def build(problem):
-    """(the trainer, the bare loop, two equal iterators of batches)."""
+def trainer_and_batches(options, classes=None):
+    """(a trainer, its source of batches) on the data of the options, or on uniform noise."""
     import numpy as np
 
-    from tfdgan import distributed, tasks
+    from tfdgan import tasks
     from tfdgan.training.adversarial import AdversarialTrainer
+    from tfdgan.training.noise import Noise
+
+    samples, side = None, options.image_size or 32
+    if options.dataset == "given":
+        random = np.random.default_rng(0)
+        samples = random.uniform(-1, 1, (256, side, side, 3)).astype(np.float32)
+        samples = (samples, np.arange(256) % classes) if classes else samples
+    task = tasks.ImageTask(options, samples=samples)
+    source = task.source()
+    models = task.build_models(source.sample_shape, source.classes)
+    trainer = AdversarialTrainer(*models, options, Noise(options.seed, 0), 1)
+    trainer.reset()
+    stream = source.stream(options.batch_size * options.critic_steps, options.seed, 0, labelled=options.conditional)
+    return trainer, stream.prefetch(2)
+
+
+def block_of(trainer, stream):
+    """A function: milliseconds a step of a block of `length` steps."""
+    import tensorflow as tf
+
+    batches, done = iter(stream), 0
+
+    def block(length):
+        nonlocal done
+        begun = time.perf_counter()
+        trainer.steps(tf.constant(done, tf.int64), tf.constant(length, tf.int64), batches).numpy()
+        done += length
+        return 1e3 * (time.perf_counter() - begun) / length
+
+    return block
+
+
+def peak():
+    """MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def overhead(problem, blocks, steps):
+    """A row: the trainer against the bare loop."""
+    import numpy as np
+    import tensorflow as tf
+
+    from tfdgan import distributed, models
     from tfdgan.training.noise import Noise
 
     distributed.start()
     options = settings(problem)
-    samples = np.random.default_rng(0).uniform(-1, 1, (2048, 32, 32, 3)) if options.dataset == "given" else None
-    task = tasks.ImageTask(options, samples=samples)
-    source = task.source()
-    trainer = AdversarialTrainer(*task.build_models(source.sample_shape), options, Noise(options.seed, 0), 1)
-    trainer.reset()
-    bare = Bare(*task.build_models(source.sample_shape), options, Noise(options.seed, 0))
-    count = options.batch_size * options.critic_steps
-    streams = [iter(source.stream(count, options.seed, 0).prefetch(2)) for _ in range(2)]
-    return trainer, bare, streams
+    trainer, stream = trainer_and_batches(options)
+    shape = tuple(stream.element_spec.shape[1:])
+    bare, batches, done = Bare(*models.build(options, shape), options, Noise(options.seed, 0)), iter(stream), 0
 
+    def bare_block(length):
+        nonlocal done
+        begun = time.perf_counter()
+        for number in range(done, done + length):
+            bare.step(tf.constant(number, tf.int64), next(batches))
+        tf.convert_to_tensor(bare.generator.trainable_variables[0]).numpy()
+        done += length
+        return 1e3 * (time.perf_counter() - begun) / length
 
-def measure(problem, blocks, steps):
-    """A row of the table."""
-    import numpy as np
-    import tensorflow as tf
-
-    trainer, bare, streams = build(problem)
-    done = [0, 0]
-
-    def block(which, length):
-        """The median milliseconds of `length` steps."""
-        times, results, step = [], [], (trainer, bare)[which].step
-        for number in range(done[which], done[which] + length):
-            begun = time.perf_counter()
-            results.append(step(tf.constant(number, tf.int64), next(streams[which])))
-            times.append(1e3 * (time.perf_counter() - begun))
-        done[which] += length
-        return statistics.median(times)
-
-    for which in range(2):
-        block(which, _WARM_UP)
+    block = block_of(trainer, stream)
+    block(_WARM_UP), bare_block(_WARM_UP)
     pairs = zip(trainer.generator.get_weights(), bare.generator.get_weights(), strict=True)
     differ = max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs)
-    times = [(block(0, steps), block(1, steps)) for _ in range(blocks)]
+    times = [(block(steps), bare_block(steps)) for _ in range(blocks)]
+    return f"{problem:<12}{summary(times)}{peak():>10.0f}{differ:>10.1g}"
+
+
+def summary(times):
+    """Columns of (ours, theirs) in ms: medians, the median ratio and its range."""
     ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
     ratios = [a / b for a, b in times]
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    ratio, spread = statistics.median(ratios), f"{min(ratios):.3f} to {max(ratios):.3f}"
-    return f"{problem:<12}{ours:>12.2f}{theirs:>10.2f}{ratio:>8.3f}{spread:>18}{memory:>10.0f}{differ:>10.1g}"
+    spread = f"{min(ratios):.3f} to {max(ratios):.3f}"
+    return f"{ours:>12.2f}{theirs:>10.2f}{statistics.median(ratios):>8.3f}{spread:>18}"
+
+
+def variants(problem):
+    """{name: changes to the problem's `Config`}; the first is what the others are compared with."""
+    found = {"plain": {}, "--jit": dict(jit=True), "--precision=bfloat16": dict(precision="bfloat16")}
+    found["--ema_decay=0"] = dict(ema_decay=0.0)
+    if problem in ("resnet32", "sagan64"):
+        found["--conditional"] = dict(conditional=True)
+        found["--gradient_penalty=10"] = dict(gradient_penalty=10.0)
+    else:
+        found["--gradient_penalty=0"] = dict(gradient_penalty=0.0)
+        found["--penalty=r1"] = dict(penalty="r1")
+    if problem == "ct_resnet32":
+        found["--consistency=2"] = dict(consistency=2.0)
+    return found
+
+
+def option_ratio(problem, name, blocks, steps):
+    """Times of blocks with an option and without, in one process."""
+    from tfdgan import config, distributed
+
+    distributed.start()
+    found = []
+    for changes in (variants(problem)[name], {}):
+        options = config.Config(**{**_PROBLEMS[problem], **changes})
+        found.append(block_of(*trainer_and_batches(options, 10 if options.conditional else None)))
+        found[-1](1)  # compiles
+    return [tuple(block(steps) for block in found) for _ in range(blocks)]
+
+
+def option_peak(problem, name):
+    """The peak of memory of two steps with an option."""
+    from tfdgan import config, distributed
+
+    distributed.start()
+    options = config.Config(**{**_PROBLEMS[problem], **variants(problem)[name]})
+    block_of(*trainer_and_batches(options, 10 if options.conditional else None))(2)
+    return peak()
+
+
+def alone(function, *arguments):
+    """What a function returns in a process of its own."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
 
 
 def main(argv):
     flag_values = command.parse(argv, _define)
-    for problem in flag_values.problem:
-        if problem not in _STEPS:
-            raise UserError(f"--problem={problem}: choose among {', '.join(_STEPS)}")
-    head = f"{'problem':<12}{'trainer, ms':>12}{'bare, ms':>10}{'ratio':>8}{'range':>18}{'peak, MiB':>10}{'differ':>10}"
-    print(head, flush=True)
-    for problem in flag_values.problem:
-        # A process each, since the peak of memory is the process's.
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            print(pool.apply(measure, (problem, flag_values.blocks, flag_values.steps or _STEPS[problem])), flush=True)
+    known = _STEPS if flag_values.part == "overhead" else _PROBLEMS
+    for problem in flag_values.problem or known:
+        if problem not in known:
+            raise UserError(f"--problem={problem}: choose among {', '.join(known)}")
+    blocks, ours = flag_values.blocks, "trainer, ms" if flag_values.part == "overhead" else "with, ms"
+    theirs = "bare, ms" if flag_values.part == "overhead" else "plain, ms"
+    columns = f"{ours:>12}{theirs:>10}{'ratio':>8}{'range':>18}{'peak, MiB':>10}"
+    if flag_values.part == "overhead":
+        print(f"{'problem':<12}{columns}{'differ':>10}", flush=True)
+        for problem in flag_values.problem or known:
+            print(alone(overhead, problem, blocks, flag_values.steps or _STEPS[problem]), flush=True)
+        return
+    print(f"{'problem':<12}{'option':<24}{columns}", flush=True)
+    for problem in flag_values.problem or known:
+        for name in variants(problem):
+            times = alone(option_ratio, problem, name, blocks, flag_values.steps or 2)
+            most = alone(option_peak, problem, name)
+            print(f"{problem:<12}{name:<24}{summary(times)}{most:>10.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,13 @@ _DCGAN = ["--model=dcgan", "--latent_size=8", "--width_g=4", "--width_d=4", "--b
 RUNS = {
     "ring": [],
     "random": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16"],
-    "centralized": ["--strategy=centralized"],
-    "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
-    "local": ["--strategy=local", "--ema_decay=0"],
     "alltoall": ["--gossip_backend=horovod", "--random_mixing", "--critic_steps=1"],
 }
 MORE_RUNS = {
     "pairs": ["--gossip_backend=horovod_pairs"],  # the first: Horovod is started as it needs it
+    "centralized": ["--strategy=centralized"],
+    "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
+    "local": ["--strategy=local", "--ema_decay=0"],
     "alternating": ["--update=alternating"],
     "mix_after_update": ["--mix_after=update"],
     "decay": ["--learning_rate_decay=linear"],

@@ -47,7 +47,8 @@ def test_equals_the_closed_form_and_the_alltoall_backend_bit_for_bit(schedule):
             mixed = gossip.mix(tensors(), schedule, backend="native", **arguments)
             closed_form = (expected(schedule, 5 + rounds, rounds, wire, arrays)[RANK] for arrays in everyone)
             same(mixed, map(tf.constant, closed_form))
-            same(mixed, gossip.mix(tensors(), schedule, backend="horovod", **arguments))
+            if rounds == 2:  # the others are known by the closed form, which test_mix.py has for this backend too
+                same(mixed, gossip.mix(tensors(), schedule, backend="horovod", **arguments))
             if wire == "float32":
                 M = schedule.matrix(5 + rounds, rounds)
                 for output, arrays in zip(mixed, everyone, strict=True):

@@ -207,7 +207,7 @@ class AdversarialTrainer:
             if self._config.gradient_penalty:
                 penalty = self._penalty(lambda x: _in_training(self.critic, x, labels), real, fake, alpha)
             total = loss + self._config.gradient_penalty * penalty + self._config.consistency * consistency
-        return total, penalty, tape.gradient(total, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return total, penalty, _gradients(tape, total, weights)
 
     def _real_scores(self, real, labels):
         """(scores, consistency term) of real samples."""
@@ -222,13 +222,19 @@ class AdversarialTrainer:
             tape.watch(weights)
             fake = _in_training(self.generator, latents, labels)
             loss = self._objective.generator_loss(_in_training(self.critic, fake, labels))
-        return loss, tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return loss, _gradients(tape, loss, weights)
 
     def _apply(self, player, mixing, loss, gradients):
         """Hand gradients to the strategy: (loss, the gradients' norm, seconds waited, whether both are finite)."""
         norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))
         finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
         return loss, norm, self.strategy.apply(player, gradients, finite, mixing), finite
+
+
+def _gradients(tape, loss, weights):
+    """Dense ones, also of embeddings; zeros where the loss does not depend on a weight."""
+    gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    return [tf.convert_to_tensor(gradient) for gradient in gradients]
 
 
 def _inputs(x, labels):

@@ -1,0 +1,82 @@
+"""Scoring checkpoints that training left, and what is kept of them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tfdgan import trained
+from tfdgan.config import Config
+from tfdgan.errors import UserError
+from tfdgan.evaluation import Evaluation
+from tfdgan.metrics import Score
+from tfdgan.tasks import ImageTask
+from tfdgan.training import best
+from tfdgan.training.loop import train
+
+pytestmark = pytest.mark.filterwarnings("ignore:tfdgan.distributed.start")  # other tests have used TensorFlow before
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory):
+    """Gaussians: 6 steps, a checkpoint every 2, no scores."""
+    folder = tmp_path_factory.mktemp("run")
+    config = Config(
+        workdir=str(folder), dataset="gaussians", model="mlp", latent_size=2, width_g=8, width_d=8, batch_size=16,
+        critic_steps=1, steps=6, eval_every=0, checkpoint_every=2, learning_rate_g=0.01, learning_rate_d=0.01,
+    )  # fmt: skip
+    train(config, ImageTask(config))
+    return str(folder)
+
+
+def records(workdir):
+    with open(f"{workdir}/scores.jsonl") as file:
+        return [json.loads(line) for line in file]
+
+
+def test_watch_scores_every_checkpoint_once_and_keeps_the_best(workdir, capsys):
+    evaluation = Evaluation(trained.Trained(workdir), workdir, samples=200, seed=3)
+    evaluation.watch()
+    found = records(workdir)
+    assert [r["step"] for r in found] == [2, 2, 4, 4, 6, 6]
+    assert all(r["signature"]["generated"] == 200 and r["signature"]["seed"] == 3 for r in found)
+    good = {r["step"]: r["value"] for r in found if r["name"] == "good samples"}
+    kept = best.record(workdir)
+    assert kept["value"] == max(good.values()) == good[kept["step"]]
+    assert f"best: good samples {kept['value']:.4g} at step {kept['step']} (--step=best)" in capsys.readouterr().out
+    evaluation.watch()  # there is nothing new
+    assert records(workdir) == found
+    Evaluation(trained.Trained(workdir), workdir, samples=100, seed=3).once(4)
+    assert [r["step"] for r in records(workdir)] == [2, 2, 4, 4, 6, 6, 4, 4]
+
+
+def test_the_best_is_loaded_by_name(workdir):
+    scores = [Score("FD", 1.0, {}, best="low")]
+    some = trained.Trained(workdir)
+    step, stored, manifest = some.find("4")
+    assert step == 4
+    best.keep(workdir, step, scores, stored, manifest)  # another score: it takes the place of what was there
+    best.keep(workdir, 6, [Score("FD", 2.0, {}, best="low")], some.find(6)[1], manifest)  # worse
+    best.keep(workdir, 6, [Score("confidence", 9.0, {})], some.find(6)[1], manifest)  # no score to choose by
+    samples = [trained.load(workdir, at)[1].samples(5, seed=0) for at in ("best", 4, 6)]
+    np.testing.assert_array_equal(samples[0], samples[1])
+    assert not np.array_equal(samples[0], samples[2])
+    assert best.said(workdir) == "best: FD 1 at step 4 (--step=best)"
+
+
+def test_steps_that_are_not_there(workdir, tmp_path):
+    for step in ("3", "first"):
+        with pytest.raises(UserError, match=f"--step={step}: not kept; there are 2, 4, 6, or best"):
+            trained.load(workdir, step)
+    with pytest.raises(UserError, match="--step=best: .* has no best.npz"):
+        best.load(str(tmp_path))
+    (tmp_path / "best.npz").write_bytes(b"half a fi")
+    with pytest.raises(UserError, match="best.npz: not readable"):
+        best.record(str(tmp_path))
+
+
+def test_half_a_line_of_scores_is_no_obstacle(workdir):
+    with open(f"{workdir}/scores.jsonl", "a") as file:
+        file.write('{"step": 6, "na')
+    evaluation = Evaluation(trained.Trained(workdir), workdir, samples=200, seed=3)
+    assert evaluation._next(set()) is None
