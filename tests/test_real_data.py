@@ -34,6 +34,18 @@ def test_cifar_flags_on_eight_learners(data_folder, tmp_path):
     assert record["signature"]["extractor"].startswith("cifar10_classifier ")
 
 
+def test_sagan_flags_on_cifar10(data_folder, tmp_path):
+    """Two learners, labels and all, at a width that takes seconds."""
+    done = launch(
+        2,
+        *("-m", "tfdgan.train", "--flagfile=configs/imagenet64_sagan.flags", f"--workdir={tmp_path}/run"),
+        *("--dataset=cifar10", f"--data_dir={data_folder}/tfds", "--width_g=8", "--width_d=8", "--batch_size=2"),
+        *("--steps=2", "--log_every=1", "--eval_every=0"),
+    )
+    assert "training 2 steps on 2 learner(s)" in done.stdout and "done: 2 steps" in done.stdout
+    assert json.loads((tmp_path / "run/checkpoints/00000002/manifest.json").read_text())["classes"] == 10
+
+
 def test_frechet_distance_knows_real_images(data_folder):
     """Real images are close to other real ones; the same ones blurred, and those of one class, are not."""
     import tensorflow_datasets as tfds
@@ -54,9 +66,8 @@ def test_frechet_distance_knows_real_images(data_folder):
         return frechet_distance(moments(reference), moments(features(images)))
 
     def moments(values):
-        result = Moments()
-        result.add(values)
-        return result
+        values = np.asarray(values, np.float64)
+        return Moments(len(values), values.sum(axis=0), values.T @ values)
 
     assert abs(frechet_distance(moments(reference), moments(reference))) < 1e-6
     other = features(pictures[500:1000])
@@ -69,3 +80,9 @@ def test_frechet_distance_knows_real_images(data_folder):
     assert near < 2
     assert distance(blurred) > 3 * near
     assert distance(pictures[labels == 3][:500]) > 3 * near
+    noise = np.random.default_rng(0).uniform(-1, 1, (500, 32, 32, 3)).astype(np.float32)
+    assert distance(noise) > distance(blurred)
+    some = pictures[500:][
+        labels[500:] != 0
+    ]  # the distance that a missing class adds is small beside that of few images
+    assert distance(some[:500]) > near
