@@ -89,6 +89,9 @@ def test_the_workdir_alone_is_enough_to_go_on(run, tmp_path):
 def test_evaluate_prints_scores_with_signatures(run):
     said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
     assert "FD (digits_classifier): " in said and "generated 600" in said and "consensus EMA" in said
+    shared = launch(4, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
+    four = {line.split(">:")[-1] for line in shared.splitlines() if line.startswith("[0]<stdout>:")}
+    assert four == set(said.splitlines())  # to the digits that are printed, signatures and all
     records = [json.loads(line) for line in (run[0] / "scores.jsonl").read_text().splitlines()]
     assert {"step", "name", "value", "signature"} <= set(records[-1])
 

@@ -1,6 +1,7 @@
 """Scoring checkpoints that training left, and what is kept of them."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -55,8 +56,12 @@ def test_the_best_is_loaded_by_name(workdir):
     some = trained.Trained(workdir)
     step, stored, manifest = some.find("4")
     assert step == 4
-    best.keep(workdir, step, scores, stored, manifest)  # another score: it takes the place of what was there
+    kept = len(os.listdir(f"{workdir}/best")) if os.path.isdir(f"{workdir}/best") else 0
+    best.keep(workdir, 6, [Score("FD", float("nan"), {}, best="low")], some.find(6)[1], manifest)  # no number
+    best.keep(workdir, step, scores, stored, manifest)  # another score has a file of its own
+    assert len(os.listdir(f"{workdir}/best")) == kept + 1
     best.keep(workdir, 6, [Score("FD", 2.0, {}, best="low")], some.find(6)[1], manifest)  # worse
+    best.keep(workdir, step, [Score("FD", 3.0, {}, best="low")], some.find(6)[1], manifest)  # the step again, worse
     best.keep(workdir, 6, [Score("confidence", 9.0, {})], some.find(6)[1], manifest)  # no score to choose by
     samples = [trained.load(workdir, at)[1].samples(5, seed=0) for at in ("best", 4, 6)]
     np.testing.assert_array_equal(samples[0], samples[1])
@@ -68,10 +73,12 @@ def test_steps_that_are_not_there(workdir, tmp_path):
     for step in ("3", "first"):
         with pytest.raises(UserError, match=f"--step={step}: not kept; there are 2, 4, 6, or best"):
             trained.load(workdir, step)
-    with pytest.raises(UserError, match="--step=best: .* has no best.npz"):
+    with pytest.raises(UserError, match="--step=best: .* has none"):
         best.load(str(tmp_path))
-    (tmp_path / "best.npz").write_bytes(b"half a fi")
-    with pytest.raises(UserError, match="best.npz: not readable"):
+    best.keep(str(tmp_path), 2, [Score("FD", 1.0, {}, best="low")], {"x": np.zeros(100)}, {})
+    (path,) = (tmp_path / "best").iterdir()
+    path.write_bytes(path.read_bytes()[:300])
+    with pytest.raises(UserError, match="npz: not readable"):
         best.record(str(tmp_path))
 
 
@@ -79,4 +86,5 @@ def test_half_a_line_of_scores_is_no_obstacle(workdir):
     with open(f"{workdir}/scores.jsonl", "a") as file:
         file.write('{"step": 6, "na')
     evaluation = Evaluation(trained.Trained(workdir), workdir, samples=200, seed=3)
-    assert evaluation._next(set()) is None
+    steps = (2, 4, 6)
+    assert evaluation._next(set(steps)) == (None, True) and evaluation._next({2, 4}) in ((None, True), (6, True))

@@ -182,7 +182,7 @@ def test_real_samples_are_measured_once_and_kept_by_what_they_are(flat, tmp_path
     first = FeatureScores(flat, ArraySource(IMAGES, np.zeros(600)))
     assert not first.knows_real
     parts = [first.measure_real((i, 3), no_bar) for i in range(3)]
-    assert [part["count"] for part in parts] == [250, 250, 100]
+    assert [part["count"] for part in parts] == [200, 200, 200]
     sums = {name: sum(part[name] for part in parts) for name in parts[0]}
     np.testing.assert_allclose(sums["sum"], IMAGES.reshape(600, 4).astype(np.float64).sum(axis=0))
     first.take_real(sums)

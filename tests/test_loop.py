@@ -3,11 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from absl import flags
-from conftest import ROOT
 
-from tfdgan import config as configuration
-from tfdgan import pictures
 from tfdgan.config import Config
 from tfdgan.errors import UserError
 from tfdgan.tasks import ImageTask
@@ -51,27 +47,6 @@ def test_ct_resnet_with_the_consistency_term(tmp_path):
     )  # fmt: skip
     sampler = train(Config(**settings), ImageTask(Config(**settings), samples=images))
     assert sampler.samples(2, seed=0).shape == (2, 32, 32, 3)
-
-
-@pytest.mark.slow
-def test_sagan_flags_on_a_folder_of_images(tmp_path):
-    """128 x 128 from files of another size, two classes; one step at a width that takes seconds."""
-    random = np.random.default_rng(0)
-    for kind in ("cat", "dog"):
-        (tmp_path / "train" / kind).mkdir(parents=True)
-        for number in range(2):
-            picture = random.integers(256, size=(40, 50, 3), dtype=np.uint8)
-            (tmp_path / "train" / kind / f"{number}.png").write_bytes(pictures.to_png(picture))
-    flag_values = flags.FlagValues()
-    configuration.define(flag_values)
-    flag_values(["train", f"--flagfile={ROOT}/configs/imagenet_sagan.flags"])
-    changes = dict(
-        dataset=f"folder:{tmp_path}", workdir=str(tmp_path / "run"), width_g=8, width_d=8, batch_size=2, steps=1
-    )
-    config = Config(**{**configuration.given(flag_values), **changes, "eval_every": 0})
-    sampler = train(config, ImageTask(config))
-    assert sampler.classes == 2
-    assert sampler.at(np.zeros((2, 128), np.float32), np.array([0, 1])).shape == (2, 128, 128, 3)
 
 
 def test_a_critic_without_features_has_no_consistency_term(tmp_path):

@@ -49,7 +49,8 @@ class Config:
     )
     model: str = _flag(
         "dcgan",
-        "dcgan, resnet, ct_resnet, sagan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic).",
+        "dcgan, resnet, ct_resnet, sagan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic), "
+        "with --conditional factory(config, sample_shape, classes).",
     )
     latent_size: int = _flag(100, "Size of the generator's standard normal input.", minimum=1)
     width_g: int = _flag(64, "Width of the generator: channels of its last hidden layer, or units (mlp).", minimum=1)
@@ -192,6 +193,8 @@ class Config:
             unused |= {"beta_1", "beta_2"}
         if self.model != "resnet" and not factories.is_reference(self.model):
             unused |= {"spectral_normalization"}
+        if self.model == "given":
+            unused |= {"width_g", "width_d"}
         if not self.gradient_penalty:
             unused |= {"penalty"}
         if self.model == "mlp" or self.dataset == "given" or factories.is_reference(self.dataset):
@@ -262,6 +265,13 @@ def _check_combinations(config):
         raise UserError(
             f"--consistency={config.consistency:g}: --model={config.model} has no dropout and no layer called "
             "features; use --model=ct_resnet"
+        )
+    if config.eval_samples == 1:
+        raise UserError("--eval_samples=1: a score needs at least 2")
+    if config.precision != "float32" and config.model == "given":
+        raise UserError(
+            f"--precision={config.precision}: models passed in from Python are built already; build them under "
+            "keras.config.set_dtype_policy"
         )
     if config.conditional and config.model in ("dcgan", "ct_resnet", "mlp"):
         raise UserError(f"--conditional: --model={config.model} takes no labels; use resnet, sagan or your own")

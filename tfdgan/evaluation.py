@@ -21,13 +21,17 @@ class Evaluation:
 
     Args:
       trained: a `Trained`, on every learner.
-      workdir: rank 0's; the others need none.
+      workdir: of the run; checkpoints and scores are rank 0's, the others read the flags.
       samples: generated samples for a score, or None for what training takes.
       seed: of the latents.
     """
 
     def __init__(self, trained, workdir, samples, seed):
         self._trained, self._workdir, self._samples, self._seed = trained, workdir, samples, seed
+        # A folder of its own: TensorBoard reads one file of a folder, and training may be writing.
+        self._writer = None
+        if hvd.rank() == 0:
+            self._writer = tf.summary.create_file_writer(os.path.join(workdir, "tensorboard", "evaluate"))
 
     def once(self, step):
         """Score the checkpoint `step`, as `Trained.find` takes it."""
@@ -41,12 +45,12 @@ class Evaluation:
         """
         passed_over, waiting = set(), False
         while True:
-            step = self._next(passed_over)
+            step, ended = self._next(passed_over)
+            if step is None and ended:
+                break
             if step is None:
-                last = self._trained.task.config.steps
-                if distributed.gather(last in self._trained.steps, "watch.ended")[0]:
-                    break
                 if not waiting:
+                    last = self._trained.task.config.steps
                     self._say(f"waiting for checkpoints of {self._workdir} up to step {last}; Ctrl-C ends this")
                 waiting = True
                 time.sleep(_POLL)
@@ -59,8 +63,9 @@ class Evaluation:
                 passed_over.add(step)
                 continue
             scores = self._score(*found)
-            if hvd.rank() == 0:
-                best.keep(self._workdir, step, scores, *found[1:])
+            with distributed.together():
+                if hvd.rank() == 0:
+                    best.keep(self._workdir, step, scores, *found[1:])
         self._say_best()
 
     def _found(self, step):
@@ -72,13 +77,13 @@ class Evaluation:
         return distributed.gather(found, "evaluate.found")[0]
 
     def _next(self, passed_over):
-        """The first checkpoint without scores of this number, seed and extractors; None if there is none."""
-        step = None
+        """(the first checkpoint that has no such scores yet, or None; whether the last one is there)."""
+        found = None
         with distributed.together():
             if hvd.rank() == 0:
-                scored = self._scored_steps()
-                step = next((s for s in self._trained.steps if s not in scored and s not in passed_over), None)
-        return distributed.gather(step, "watch.next")[0]
+                kept, done = self._trained.steps, self._scored_steps() | passed_over
+                found = next((step for step in kept if step not in done), None), self._trained.task.config.steps in kept
+        return distributed.gather(found, "watch.next")[0]
 
     def _scored_steps(self):
         task, path = self._trained.task, os.path.join(self._workdir, SCORES)
@@ -109,8 +114,7 @@ class Evaluation:
                 say(f"step {step} of {self._workdir}")
                 for score in scores:
                     say(str(score))
-                writer = tf.summary.create_file_writer(os.path.join(self._workdir, "tensorboard"))
-                record_scores(self._workdir, step, scores, writer, {})
+                record_scores(self._workdir, step, scores, self._writer, {})
         return scores
 
     def _say_best(self):

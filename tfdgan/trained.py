@@ -1,4 +1,4 @@
-"""What a workdir holds, for the commands that use a trained generator: no launcher, one process."""
+"""What a workdir holds, for the commands that use a trained generator."""
 
 from tfdgan import config as configuration
 from tfdgan import tasks

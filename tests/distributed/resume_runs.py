@@ -14,20 +14,36 @@ TINY = [
     *("--critic_steps=2", "--log_every=5", "--eval_every=0", "--topology=ring", "--keep_checkpoints=2"),
 ]
 _DCGAN = ["--model=dcgan", "--latent_size=8", "--width_g=4", "--width_d=4", "--batch_size=4", "--critic_steps=1"]
+_OF_SIDE_32 = [
+    "--dataset=digits",
+    "--image_size=32",
+    "--width_g=4",
+    "--width_d=4",
+    "--batch_size=2",
+    "--critic_steps=1",
+]
 RUNS = {
     "ring": [],
     "random": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16"],
+    "centralized": ["--strategy=centralized"],
+    "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
+    "local": ["--strategy=local", "--ema_decay=0"],
     "alltoall": ["--gossip_backend=horovod", "--random_mixing", "--critic_steps=1"],
 }
 MORE_RUNS = {
     "pairs": ["--gossip_backend=horovod_pairs"],  # the first: Horovod is started as it needs it
-    "centralized": ["--strategy=centralized"],
-    "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
-    "local": ["--strategy=local", "--ema_decay=0"],
     "alternating": ["--update=alternating"],
     "mix_after_update": ["--mix_after=update"],
     "decay": ["--learning_rate_decay=linear"],
     "batch_norm": ["--dataset=digits", *_DCGAN],
+    "conditional": [
+        "--model=resnet",
+        "--conditional",
+        "--spectral_normalization=critic",
+        *_OF_SIDE_32,
+        "--critic_steps=1",
+    ],
+    "dropout": ["--model=ct_resnet", "--consistency=2", *_OF_SIDE_32, "--critic_steps=1"],
     "stream": ["--dataset=resume_runs:stream"],
 }
 REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}

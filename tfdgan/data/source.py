@@ -196,7 +196,7 @@ def from_user(data, rank=0, size=1, partition="iid", name="given"):
         labels, classes = np.zeros(len(samples), np.int64), None
     else:
         labels = np.asarray(labels)
-        classes = int(labels.max(initial=-1)) + 1
+        classes = int(labels.max(initial=-1)) + 1 if labels.dtype.kind in "iu" and labels.min(initial=0) >= 0 else None
     if labels.shape != samples.shape[:1]:
         raise UserError(
             f"--dataset={name}: {len(samples)} samples but labels of shape {labels.shape}; give one number each"

@@ -2,8 +2,10 @@
 
 import numpy as np
 
+SUBSETS, SUBSET_SIZE = 100, 1000
 
-def kernel_distance(a, b, subsets=100, size=1000, seed=0):
+
+def kernel_distance(a, b, subsets=SUBSETS, size=SUBSET_SIZE, seed=0):
     """(mean, standard deviation) over subsets of the unbiased squared MMD under the kernel (x . y / d + 1)^3.
 
     Binkowski et al., "Demystifying MMD GANs", ICLR 2018, equation 4 and appendix A.

@@ -1,8 +1,10 @@
 """Scores of images by an extractor's features: FD, IS, KD, precision and recall."""
 
+import contextlib
 import hashlib
 import json
 import os
+import zipfile
 
 import numpy as np
 
@@ -10,12 +12,12 @@ from tfdgan import files
 from tfdgan.metrics import Score
 from tfdgan.metrics.frechet import Moments, frechet_distance
 from tfdgan.metrics.inception_score import inception_score
-from tfdgan.metrics.kernel_distance import kernel_distance
+from tfdgan.metrics.kernel_distance import SUBSET_SIZE, SUBSETS, kernel_distance
 from tfdgan.metrics.precision_recall import precision_recall
 from tfdgan.metrics.tally import SPLITS, Tally
 
 KEPT = 10_000  # features kept whole, for KD, precision and recall
-_BATCH = 250
+_BATCH = 100
 _FORMAT = 1  # of the files of real statistics; a new number makes them all anew
 
 
@@ -36,7 +38,7 @@ class FeatureScores:
         """True if the real samples' sums need not be made: they are at hand, or in the cache folder."""
         path = self._cached
         if self._real is None and path and os.path.isfile(path):
-            with np.load(path) as stored:
+            with contextlib.suppress(OSError, ValueError, EOFError, zipfile.BadZipFile), np.load(path) as stored:
                 self._real = {name: stored[name] for name in stored.files}
         return self._real is not None
 
@@ -89,10 +91,11 @@ class FeatureScores:
         kept = sums["kept"]
         if len(kept) > 3:
             whole = {**against, "features": f"{len(kept)} against {len(real['kept'])}"}
-            distance, spread = kernel_distance(kept, real["kept"])
+            size = min(SUBSET_SIZE, len(kept), len(real["kept"]))
+            distance, spread = kernel_distance(kept, real["kept"], SUBSETS, size)
             precision, recall = precision_recall(real["kept"], kept)
             scores += [
-                Score(f"KD ({name})", distance, {**whole, "+-": "over 100 subsets of 1000"}, spread),
+                Score(f"KD ({name})", distance, {**whole, "+-": f"over {SUBSETS} subsets of {size}"}, spread),
                 Score(f"precision ({name})", precision, {**whole, "neighbours": 3}),
                 Score(f"recall ({name})", recall, {**whole, "neighbours": 3}),
             ]

@@ -19,7 +19,7 @@ _PICTURE_POINTS = 2_500
 
 
 class ImageTask:
-    """Unconditional generation of images [h, w, c] in [-1, 1], or of points [2].
+    """Generation of images [h, w, c] in [-1, 1], or of points [2].
 
     Args:
       config: a `Config`. With the arguments below, its `model` or `dataset` is "given".
@@ -45,7 +45,9 @@ class ImageTask:
             share = f"learner {rank} of {size} gets no samples"
             raise UserError(f"--dataset={self.config.dataset}: {share}; use fewer learners or more data")
         if self.config.conditional and source.classes is None:
-            raise UserError(f"--conditional: --dataset={self.config.dataset} has no labels; leave it out")
+            raise UserError(
+                f"--conditional: --dataset={self.config.dataset} has no labels, whole numbers from 0; leave it out"
+            )
         return source
 
     def check(self, source):

@@ -113,6 +113,13 @@ class AdversarialTrainer:
             self.strategy.lay(self._config.schedule_among(ranks, self._size))
             self._compile()
 
+    def draw_apart(self, learner):
+        """Give this learner random states (of dropout) of its own; every learner has learner 0's before."""
+        for variable in self.generator.variables + self.critic.variables:
+            if variable.name == "seed_generator_state":  # of Keras' SeedGenerator: a seed and a counter
+                state = tf.convert_to_tensor(variable)
+                variable.assign(state + tf.cast([learner * 7919, 0], state.dtype))
+
     def go_on_from(self, step):
         """Let decaying learning rates continue at `step`, however young the optimizers are."""
         for player, updates in ((self._critic_player, self._config.critic_steps), (self._generator_player, 1)):

@@ -1,7 +1,14 @@
-"""The best consensus of a run so far, kept in its workdir beside the last checkpoints."""
+"""The best consensus of a run so far, kept in its workdir beside the last checkpoints.
 
+One file for each kind of score: scores of another name or signature cannot be compared, so they never take each
+other's place.
+"""
+
+import hashlib
 import json
+import math
 import os
+import zipfile
 
 import numpy as np
 
@@ -9,13 +16,11 @@ from tfdgan import files
 from tfdgan.errors import UserError
 from tfdgan.training import checkpoints
 
-_FILE, _RECORD = "best.npz", "record"
+_FOLDER, _RECORD = "best", "record"
 
 
 def keep(workdir, step, scores, consensus, manifest):
     """Keep a consensus if it is the best yet, by the first of its scores that can tell.
-
-    A score of another name or signature than the best one's cannot be compared with it, and takes its place.
 
     Args:
       workdir: of the run.
@@ -23,25 +28,35 @@ def keep(workdir, step, scores, consensus, manifest):
       consensus, manifest: as `Checkpoints.consensus` and `Checkpoints.manifest` give them.
     """
     score = next((score for score in scores if score.best), None)
-    if score is None:
+    if score is None or math.isnan(score.value):
         return
-    before, now = record(workdir), score.record(step)
-    comparable = before and all(before[key] == now[key] for key in ("name", "signature"))
-    if comparable and before["step"] != step and not score.beats(before["value"]):
+    now = score.record(step)
+    kind = json.dumps([now["name"], now["signature"]], sort_keys=True)
+    path = os.path.join(workdir, _FOLDER, f"{hashlib.blake2b(kind.encode(), digest_size=6).hexdigest()}.npz")
+    if os.path.isfile(path) and not score.beats(_read_record(path)["value"]):
         return
-    with files.replacing(os.path.join(workdir, _FILE)) as file:
+    with files.replacing(path) as file:
         np.savez(file, **consensus, **{_RECORD: json.dumps({**now, "manifest": manifest})})
 
 
+def _path(workdir):
+    """The file that was written last, or None."""
+    folder = os.path.join(workdir, _FOLDER)
+    names = [name for name in os.listdir(folder) if name.endswith(".npz")] if os.path.isdir(folder) else []
+    return max((os.path.join(folder, name) for name in names), key=os.path.getmtime, default=None)
+
+
 def record(workdir):
-    """The best score as `Score.record` has it, with "manifest"; None if none was kept."""
-    path = os.path.join(workdir, _FILE)
-    if not os.path.isfile(path):
-        return None
+    """The best score as `Score.record` has it, with "manifest", of the kind that was kept last; None if none was."""
+    path = _path(workdir)
+    return path and _read_record(path)
+
+
+def _read_record(path):
     try:
         with np.load(path, allow_pickle=False) as file:
             return json.loads(str(file[_RECORD]))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise UserError(f"{path}: not readable ({error}); remove it") from error
 
 
@@ -52,11 +67,9 @@ def said(workdir):
 
 
 def load(workdir):
-    """(record, {name: array}) of the best consensus."""
-    found = record(workdir)
-    if found is None:
-        raise UserError(
-            f"--step=best: {workdir} has no best.npz; score checkpoints by --eval_every or evaluate --watch"
-        )
-    arrays = checkpoints.read(os.path.join(workdir, _FILE))
-    return found, {name: array for name, array in arrays.items() if name != _RECORD}
+    """(record, {name: array}) of the best consensus of the kind that was kept last."""
+    path = _path(workdir)
+    if path is None:
+        raise UserError(f"--step=best: {workdir} has none; score by --eval_every or evaluate --watch")
+    arrays = checkpoints.read(path)
+    return _read_record(path), {name: array for name, array in arrays.items() if name != _RECORD}

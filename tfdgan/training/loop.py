@@ -81,6 +81,7 @@ class _Run:
     def start(self):
         """Restore the newest checkpoint or begin anew; returns the number of steps already done."""
         distributed.broadcast_to_all([v for variables in self._trainer.state.values() for v in variables])
+        self._trainer.draw_apart(hvd.rank())
         self._trainer.reset()
         found = self._checkpoints.newest()
         if found is None:

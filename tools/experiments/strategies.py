@@ -56,7 +56,7 @@ def read_scores(workdir):
     if not os.path.isfile(path):
         return []
     with open(path) as file:
-        return [json.loads(line) for line in file]
+        return [json.loads(line) for line in file if line.endswith("}\n")]  # the last may be half a line
 
 
 def scores_at(scores, step):

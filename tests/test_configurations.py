@@ -1,0 +1,62 @@
+"""Every configuration trains as it stands but for its size: 20 steps, on images that are made here."""
+
+import json
+
+import numpy as np
+import pytest
+from absl import flags
+from conftest import ROOT
+
+from tfdgan import config as configuration
+from tfdgan import pictures
+from tfdgan.config import Config
+from tfdgan.tasks import ImageTask
+from tfdgan.training.loop import train
+
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.distributed.start")]
+
+SMALL = dict(steps=20, log_every=10, eval_every=0, checkpoint_every=0, latent_size=8)
+NARROW = dict(width_g=8, width_d=8, batch_size=2)
+# What stands for CIFAR-10 and ImageNet: a folder of two classes, of which images are resized.
+SIDES = {"cifar": 32, "cifar_cp": 32, "cifar_dp": 32, "cifar_resnet": 32, "imagenet64_sagan": 64, "imagenet_sagan": 128}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    path, random = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for kind in ("cat", "dog"):
+        (path / "train" / kind).mkdir(parents=True)
+        for number in range(4):
+            picture = random.integers(256, size=(40, 50, 3), dtype=np.uint8)
+            (path / "train" / kind / f"{number}.png").write_bytes(pictures.to_png(picture))
+    return path
+
+
+def config_of(name, workdir, **changes):
+    flag_values = flags.FlagValues()
+    configuration.define(flag_values)
+    flag_values(["train", f"--flagfile={ROOT}/configs/{name}.flags"])
+    return Config(**{**configuration.given(flag_values), **SMALL, "workdir": str(workdir), **changes})
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs").glob("*.flags")))
+def test_trains_20_steps(name, folder, tmp_path):
+    data = dict(dataset=f"folder:{folder}", image_size=SIDES[name], **NARROW) if name in SIDES else {}
+    config = config_of(name, tmp_path / "run", **data)
+    sampler = train(config, ImageTask(config))
+    labels = np.array([0, 1]) if config.conditional else None
+    samples = sampler.at(sampler.latents(2, seed=0), labels)
+    assert np.isfinite(samples).all() and (samples[0] != samples[1]).any()
+    assert json.loads((tmp_path / "run/checkpoints/00000020/manifest.json").read_text())["step"] == 20
+
+
+def test_training_brings_samples_closer_to_real_digits(tmp_path):
+    """FD against scikit-learn's digits after one step, which is as good as none, and after 400."""
+    changes = dict(model="mlp", width_g=64, width_d=64, latent_size=16, eval_every=1000, batch_size=32)
+    changes |= dict(learning_rate_g=1e-3, learning_rate_d=1e-3)
+    for steps in (1, 400):
+        config = config_of("digits", tmp_path / "run", **{**changes, "steps": steps})
+        train(config, ImageTask(config))
+    scores = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
+    first, last = (score["value"] for score in scores if score["name"].startswith("FD"))
+    assert last < first / 3, (first, last)
