@@ -164,6 +164,23 @@ def test_sagan_parameters():
     assert trainable[1] == first + downs + last + attention(128) + 1025
 
 
+@pytest.mark.parametrize(
+    "model, side, classes, generator, critic",
+    [
+        ("resnet", 64, None, 11_767_811, 19_542_721),
+        ("sagan", 64, None, 8_578_087, 9_587_827),
+        # With classes: tables of 1,000 rows for scales and offsets of the generator's norms within blocks,
+        # and one of as many columns as the critic has features.
+        ("sagan", 64, 1000, 13_309_351, 10_100_339),
+        ("sagan", 128, 1000, 42_111_623, 39_472_867),
+    ],
+)
+def test_parameters_of_the_larger_nets(model, side, classes, generator, critic):
+    options = Config(model=model, conditional=bool(classes), latent_size=128 if model == "sagan" else 100)
+    pair = models.build(options, (side, side, 3), classes)
+    assert [net.count_params() for net in pair] == [generator, critic]
+
+
 @pytest.mark.parametrize("model, shape", [("resnet", (28, 28, 1)), ("ct_resnet", (64, 64, 3)), ("sagan", (64, 32, 3))])
 def test_sides_that_an_architecture_does_not_have(model, shape):
     with pytest.raises(UserError, match=f"model {model}: images are {shape[0]} x {shape[1]}; use --image_size="):

@@ -9,11 +9,9 @@ from horovod.common.exceptions import HorovodInternalError
 
 from tfdgan import __version__, distributed, files
 from tfdgan import config as configuration
-from tfdgan.errors import LocalFault, SharedError, TrainingFault, UserError
-from tfdgan.gossip import backends, topology
-from tfdgan.gossip.native import build
-from tfdgan.gossip.native.assembly import Assembly
-from tfdgan.training import best, consensus, scoring
+from tfdgan.errors import LocalFault, TrainingFault, UserError
+from tfdgan.gossip import backends
+from tfdgan.training import best, consensus, preparation, scoring
 from tfdgan.training.adversarial import AdversarialTrainer
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.monitor import Monitor, say
@@ -35,17 +33,17 @@ def train(config, task):
       UserError: input that cannot be used, before the first step; the same on every learner.
       TrainingFault: NaN or Inf in a loss or a gradient.
     """
-    distributed.start(config.gossip_backend == "horovod_pairs", _horovod_in_steps(config))
-    _check_same(config)
+    distributed.start(config.gossip_backend == "horovod_pairs", preparation.horovod_in_steps(config))
+    preparation.check_same(config)
     with distributed.together():
         config.check_files()
         config.check_learners(hvd.size())
         if config.gossip_backend == "horovod_pairs" and not distributed.allows_process_sets():
             raise UserError("--gossip_backend=horovod_pairs: call tfdgan.distributed.start(process_sets=True) first")
-    _check_same_matrix(config)
-    assembly = _start_gossip(config)
+    preparation.check_same_matrix(config)
+    assembly = preparation.start_gossip(config)
     with distributed.together():
-        _prepare_workdir(config)
+        preparation.prepare_workdir(config)
     with distributed.together():
         source = task.source(hvd.rank(), hvd.size())
         task.check(source)
@@ -252,69 +250,3 @@ def _light():
     options.deterministic = True
     options.threading.private_threadpool_size = 1
     return options
-
-
-def _horovod_in_steps(config):
-    """True if a training step will use Horovod's collectives, as far as this learner can tell by itself."""
-    if config.gossips:
-        return config.gossip_backend not in ("auto", "native") or not build.is_possible()
-    return config.strategy == "centralized"
-
-
-def _start_gossip(config):
-    """Set up what carries the mixes. Returns the `Assembly` that the native exchange offers, or None."""
-    if not config.gossips or hvd.size() == 1:
-        return None
-    backend = backends.start(config.gossip_backend, config.gossip_timeout, config.on_peer_loss)
-    return Assembly(config.gossip_timeout, config.on_peer_loss == "degrade") if backend == "native" else None
-
-
-def _check_same(config):
-    """All learners were given the same flags, or none trains."""
-    try:
-        first, *others = distributed.gather(config, "config")
-    except (tf.errors.OpError, HorovodInternalError) as error:
-        raise UserError(
-            f"Horovod ended while learners compared their flags, as it does if only some have "
-            f"--gossip_backend={config.gossip_backend}; start all learners with the same"
-        ) from error
-    for learner, other in enumerate(others, start=1):
-        different = configuration.differences(other, first, ignore="local")
-        if different:
-            raise SharedError(
-                f"learner {learner} was given other flags than learner 0: {'; '.join(different)}; "
-                "start all learners with the same"
-            )
-
-
-def _check_same_matrix(config):
-    """A mixing matrix from a file may differ between hosts; then no mean would be kept."""
-    if config.gossips and config.topology not in topology.NAMES:
-        first, *others = distributed.gather(config.schedule(hvd.size()).matrix(0).tobytes(), "matrix")
-        for learner, other in enumerate(others, start=1):
-            if other != first:
-                raise SharedError(
-                    f"--topology={config.topology}: learner {learner} reads another matrix than learner 0; "
-                    "copy one file to all hosts"
-                )
-
-
-def _prepare_workdir(config):
-    if not config.workdir:
-        raise UserError("--workdir is missing: give a folder for checkpoints and logs")
-    if os.path.isfile(os.path.join(config.workdir, configuration.FLAGFILE)):
-        then = configuration.load(config.workdir)
-        different = configuration.differences(config, then, ignore="free")
-        if config.learning_rate_decay != "constant" and then.steps != config.steps:
-            different.append(f"steps: {then.steps} -> {config.steps} (the learning rate's decay depends on it)")
-        if different:
-            raise UserError(
-                f"--workdir={config.workdir}: was trained with other flags; {'; '.join(different)}; use another folder"
-            )
-    try:
-        os.makedirs(config.workdir, exist_ok=True)
-        with files.replacing(os.path.join(config.workdir, f".writable.{hvd.rank()}")):
-            pass
-        os.remove(os.path.join(config.workdir, f".writable.{hvd.rank()}"))
-    except OSError as error:
-        raise UserError(f"--workdir={config.workdir}: cannot be written ({error.strerror})") from error
