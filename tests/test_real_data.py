@@ -28,10 +28,12 @@ def test_cifar_flags_on_eight_learners(data_folder, tmp_path):
     flags = (f"--workdir={tmp_path}/run", f"--inception={extractor}", "--samples=300")
     said = launch(0, "-m", "tfdgan.evaluate", *flags).stdout
     assert "FD (cifar10_classifier): " in said and "generated 300" in said and "FID" not in said
-    record = json.loads((tmp_path / "run/scores.jsonl").read_text().splitlines()[-1])
+    records = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
+    kinds = {record["name"]: record for record in records}
+    assert set(kinds) == {f"{kind} (cifar10_classifier)" for kind in ("FD", "IS", "KD", "precision", "recall")}
     # Three steps make no images: far above the .04 of real test images.
-    assert record["value"] > 1
-    assert record["signature"]["extractor"].startswith("cifar10_classifier ")
+    assert kinds["FD (cifar10_classifier)"]["value"] > 1
+    assert all(record["signature"]["extractor"].startswith("cifar10_classifier ") for record in records)
 
 
 def test_sagan_flags_on_cifar10(data_folder, tmp_path):
