@@ -29,9 +29,10 @@ _STEPS = {"gaussians": 200, "digits": 40, "dcgan32": 3}  # a block
 _WARM_UP = 5  # steps
 _IMAGES = dict(dataset="given", strategy="local", batch_size=4)
 _HINGE = dict(objective="hinge", gradient_penalty=0.0)
+_SPECTRAL = dict(spectral_normalization="critic")
 _PROBLEMS = {  # the papers' nets, on little batches
     "dcgan32": _IMAGES,
-    "resnet32": {**_IMAGES, **_HINGE, "model": "resnet", "width_g": 256, "width_d": 128},
+    "resnet32": {**_IMAGES, **_HINGE, **_SPECTRAL, "model": "resnet", "width_g": 256, "width_d": 128},
     "ct_resnet32": {**_IMAGES, "model": "ct_resnet", "width_g": 256, "width_d": 332, "latent_size": 128},
     "sagan64": {**_IMAGES, **_HINGE, "model": "sagan", "image_size": 64, "latent_size": 128, "critic_steps": 1},
 }
