@@ -1,13 +1,18 @@
 """What tests share: launching learners, and the data folder."""
 
+import atexit
+import functools
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
+import time
 
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
+WARM = str(ROOT / "tests/warm.py")
 
 # Files in distributed/ run under horovodrun, started by test_distributed.py.
 collect_ignore = [] if "HOROVOD_RANK" in os.environ else ["distributed"]
@@ -38,9 +43,24 @@ def horovodrun(learners, *command):
     return [os.path.join(os.path.dirname(sys.executable), "horovodrun"), "--gloo", "-np", str(learners), *command]
 
 
-def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, **variables):
-    """Run `python ARGUMENTS` under horovodrun; on 0 learners: without a launcher. Returns the finished process."""
-    command = [sys.executable, *map(str, arguments)]
+@functools.cache
+def _warm():
+    """The socket of a server that has loaded TensorFlow (warm.py), started at the first call."""
+    path = os.path.join(tempfile.mkdtemp(prefix="tfdgan-tests-"), "warm")
+    server = subprocess.Popen([sys.executable, WARM, path], env=environment(OPENBLAS_NUM_THREADS="1"), cwd=ROOT)
+    atexit.register(server.kill)
+    while not os.path.exists(path):
+        assert server.poll() is None, "warm.py has ended"
+        time.sleep(0.1)
+    return path
+
+
+def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, cold=False, **variables):
+    """Run `python ARGUMENTS` under horovodrun; on 0 learners: without a launcher. Returns the finished process.
+
+    Unless `cold`, TensorFlow is loaded already.
+    """
+    command = [sys.executable, *([] if cold else [WARM, _warm()]), *map(str, arguments)]
     if learners:
         command = horovodrun(learners, *command)
     done = subprocess.run(

@@ -23,7 +23,7 @@ TRAIN = ("-m", "tfdgan.train", "--flagfile=configs/digits.flags", "--log_every=1
 def run(tmp_path_factory):
     """A workdir after 20 steps on digits, and what training said."""
     workdir = tmp_path_factory.mktemp("run") / "digits"
-    done = launch(0, *TRAIN, f"--workdir={workdir}", "--steps=20")
+    done = launch(0, *TRAIN, f"--workdir={workdir}", "--steps=20", cold=True)
     return workdir, done.stdout
 
 
@@ -87,7 +87,7 @@ def test_the_workdir_alone_is_enough_to_go_on(run, tmp_path):
 
 
 def test_evaluate_prints_scores_with_signatures(run):
-    said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
+    said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600", cold=True).stdout
     assert "FD (digits_classifier): " in said and "generated 600" in said and "consensus EMA" in said
     shared = launch(4, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
     four = {line.split(">:")[-1] for line in shared.splitlines() if line.startswith("[0]<stdout>:")}
@@ -100,7 +100,8 @@ def test_generate_is_a_function_of_the_seed(run, tmp_path):
     pictures = []
     for seed in (0, 0, 1):
         path = tmp_path / f"{len(pictures)}.png"
-        launch(0, "-m", "tfdgan.generate", f"--workdir={run[0]}", "--num=9", f"--seed={seed}", f"--output={path}")
+        flags = (f"--workdir={run[0]}", "--num=9", f"--seed={seed}", f"--output={path}")
+        launch(0, "-m", "tfdgan.generate", *flags, cold=seed == 1)
         pictures.append(path.read_bytes())
     assert pictures[0] == pictures[1] != pictures[2]
 
@@ -185,7 +186,7 @@ def test_export_needs_only_tensorflow_and_gives_the_same_images(run, tmp_path):
     _, sampler, _ = trained.load(str(run[0]))
     latents = sampler.latents(7, seed=3).numpy()
     np.save(tmp_path / "latents.npy", latents)
-    launch(0, "-m", "tfdgan.export", f"--workdir={run[0]}", f"--output={tmp_path}/model")
+    launch(0, "-m", "tfdgan.export", f"--workdir={run[0]}", f"--output={tmp_path}/model", cold=True)
     arguments = [tmp_path / "model", tmp_path / "latents.npy", tmp_path / "images.npy"]
     clean = {**environment(), "PYTHONPATH": ""}
     subprocess.run([sys.executable, "-c", IN_A_FRESH_PROCESS, *arguments], cwd=tmp_path, env=clean, check=True)
