@@ -9,10 +9,10 @@ import sys
 
 import numpy as np
 import pytest
+import strategies
 from conftest import ROOT, environment, launch
 
 from tfdgan.config import Config
-from tools.experiments import strategies
 
 pytestmark = pytest.mark.slow
 

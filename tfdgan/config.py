@@ -5,17 +5,14 @@ A field of `Config` is a flag: its type, default, choices and help stand in one 
 """
 
 import dataclasses
-import math
 import os
 
 from absl import flags
 
-from tfdgan import factories
+from tfdgan import rules
 from tfdgan.errors import UserError
-from tfdgan.gossip import BACKENDS, MOST_ROUNDS, WIRE_DTYPES, topology
+from tfdgan.gossip import BACKENDS, WIRE_DTYPES, topology
 
-DATASETS = ("gaussians", "digits", "given")  # given: passed in from Python
-MODELS = ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given")
 FLAGFILE = "config.flags"
 
 
@@ -69,13 +66,33 @@ class Config:
     consistency: float = _flag(
         0.0, "Weight of the consistency term over two passes of real samples (ct_resnet); 0 leaves it out.", minimum=0
     )
-    trainer: str = _flag("adversarial", "Which player is updated when.", choices=("adversarial",))
+    trainer: str = _flag(
+        "adversarial",
+        "adversarial: critic updates and a generator update a step; clipped_ratio: a generator step clipped by how far "
+        "the generator has moved, a critic step that reweights generated samples.",
+        choices=("adversarial", "clipped_ratio"),
+    )
     update: str = _flag(
         "simultaneous",
         "Generator's gradient at the critic before (simultaneous) or after (alternating) its last update of the step.",
         choices=("simultaneous", "alternating"),
     )
     critic_steps: int = _flag(5, "Critic updates a step.", minimum=1)
+    generator_steps: int = _flag(5, "Generator updates a step (clipped_ratio).", minimum=1)
+    ratio_clipping: bool = _flag(True, "Clip the generator's step by the probability ratio (clipped_ratio).")
+    clip_mode: str = _flag(
+        "paper",
+        "min(r f, clip(r, 1 - e, 1 + e) f) as the paper has it, or f min(r, 1 + e) as its released code.",
+        choices=("paper", "released"),
+    )
+    clip_epsilon: float = _flag(0.4, "How far the ratio counts, e.", above=0, below=1)
+    center_scores: bool = _flag(False, "Take the batch's mean from the scores f that the ratio multiplies.")
+    learning_rate_c: float = _flag(1e-4, "Learning rate of the classifier behind the ratio.", above=0)
+    clip_norm_c: float = _flag(0.0, "Norm to which the classifier's gradient is cut; 0: any.", minimum=0)
+    sample_reweighting: bool = _flag(
+        True, "Weight generated samples by exp(score / temperature) in the critic's loss (clipped_ratio)."
+    )
+    reweighting_temperature: float = _flag(1.0, "That temperature.", above=0)
     strategy: str = _flag(
         "decentralized",
         "How learners work together: centralized averages gradients, decentralized and dposg average weights with "
@@ -110,7 +127,7 @@ class Config:
     batch_size: int = _flag(64, "Samples per learner and update.", minimum=1)
     steps: int = _flag(
         100_000,
-        "Steps to train to; a step is critic_steps critic updates and one of the generator.",
+        "Steps to train to; a step is critic_steps critic updates and one of the generator (clipped_ratio: more).",
         minimum=1,
         free=True,
     )
@@ -139,9 +156,9 @@ class Config:
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
-            _check_value(field, getattr(self, field.name))
-        _check_names(self)
-        _check_combinations(self)
+            rules.check_value(field, getattr(self, field.name))
+        rules.check_names(self)
+        rules.check_combinations(self)
 
     def check_files(self):
         """Raise `UserError` if a file or folder that training reads is missing."""
@@ -184,23 +201,7 @@ class Config:
 
     def without_effect(self):
         """Names of flags that were changed from their defaults but mean nothing beside the others."""
-        unused = set()
-        if not self.gossips:
-            unused |= {"topology", "random_mixing", "gossip_rounds", "mix_after", "gossip_backend", "wire_dtype"}
-        if not self.gossips or self.gossip_backend not in ("auto", "native"):
-            unused |= {"gossip_timeout", "on_peer_loss"}
-        if self.optimizer == "sgd":
-            unused |= {"beta_1", "beta_2"}
-        if self.model != "resnet" and not factories.is_reference(self.model):
-            unused |= {"spectral_normalization"}
-        if self.model == "given":
-            unused |= {"width_g", "width_d"}
-        if not self.gradient_penalty:
-            unused |= {"penalty"}
-        if self.model == "mlp" or self.dataset == "given" or factories.is_reference(self.dataset):
-            unused |= {"image_size"}
-        if self.dataset in DATASETS or self.dataset.startswith("folder:") or factories.is_reference(self.dataset):
-            unused |= {"data_dir"}
+        unused = rules.unused(self)
         return sorted(
             f.name for f in dataclasses.fields(self) if f.name in unused and getattr(self, f.name) != f.default
         )
@@ -215,80 +216,6 @@ class Config:
             else:
                 lines.append(f"--{field.name}={value}")
         return "\n".join(lines) + "\n"
-
-
-def _check_value(field, value):
-    rules, name = field.metadata, field.name
-    if field.type is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not field.type:
-        raise UserError(f"--{name}={value!r}: must be of type {field.type.__name__}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise UserError(f"--{name}={value}: must be finite")
-    if rules["choices"] and value not in rules["choices"]:
-        raise UserError(f"--{name}={value}: choose one of {', '.join(rules['choices'])}")
-    for rule, fails, words in (
-        ("minimum", lambda v, bound: v < bound, "at least"),
-        ("above", lambda v, bound: v <= bound, "above"),
-        ("below", lambda v, bound: v >= bound, "below"),
-    ):
-        if rules[rule] is not None and fails(value, rules[rule]):
-            raise UserError(f"--{name}={value}: must be {words} {rules[rule]}")
-
-
-def _check_names(config):
-    if config.model not in MODELS:
-        if not factories.is_reference(config.model):
-            raise UserError(f"--model={config.model}: choose one of {', '.join(MODELS)}, or package.module:factory")
-        factories.check("model", config.model)
-    if factories.is_reference(config.dataset):
-        factories.check("dataset", config.dataset)
-    if config.topology not in topology.NAMES and not config.topology.endswith(".npy"):
-        raise UserError(f"--topology={config.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file")
-
-
-def _check_combinations(config):
-    if config.gossip_rounds > MOST_ROUNDS:
-        raise UserError(f"--gossip_rounds={config.gossip_rounds}: must be at most {MOST_ROUNDS}")
-    if config.on_peer_loss == "degrade" and config.gossip_backend not in ("auto", "native"):
-        raise UserError(
-            f"--on_peer_loss=degrade: Horovod ends with any learner, so --gossip_backend={config.gossip_backend} "
-            "cannot go on without one; use native"
-        )
-    if config.image_size & (config.image_size - 1):
-        raise UserError(f"--image_size={config.image_size}: must be a power of two")
-    if config.model == "mlp" and config.dataset not in DATASETS and not factories.is_reference(config.dataset):
-        raise UserError(
-            f"--model=mlp: made for gaussians, digits and your own data, not for --dataset={config.dataset}"
-        )
-    if config.consistency and config.model in ("dcgan", "resnet", "sagan", "mlp"):
-        raise UserError(
-            f"--consistency={config.consistency:g}: --model={config.model} has no dropout and no layer called "
-            "features; use --model=ct_resnet"
-        )
-    if config.eval_samples == 1:
-        raise UserError("--eval_samples=1: a score needs at least 2")
-    if config.precision != "float32" and config.model == "given":
-        raise UserError(
-            f"--precision={config.precision}: models passed in from Python are built already; build them under "
-            "keras.config.set_dtype_policy"
-        )
-    if config.conditional and config.model in ("dcgan", "ct_resnet", "mlp"):
-        raise UserError(f"--conditional: --model={config.model} takes no labels; use resnet, sagan or your own")
-    if config.inception and config.dataset == "gaussians":
-        raise UserError(f"--inception={config.inception}: scores images, not --dataset=gaussians; leave it out")
-    if (
-        config.model not in ("mlp", "given")
-        and config.dataset == "gaussians"
-        and not factories.is_reference(config.model)
-    ):
-        raise UserError(f"--model={config.model}: made for images, not for --dataset=gaussians; use --model=mlp")
-    if config.strategy == "dposg":
-        wanted = dict(optimizer="sgd", trainer="adversarial", critic_steps=1, update="simultaneous", mix_after="step")
-        for name, value in wanted.items():
-            here = getattr(config, name)
-            if here != value:
-                raise UserError(f"--strategy=dposg: has its own optimistic step and needs --{name}={value}, not {here}")
 
 
 def define(flag_values):

@@ -30,11 +30,17 @@ _WARM_UP = 5  # steps
 _IMAGES = dict(dataset="given", strategy="local", batch_size=4)
 _HINGE = dict(objective="hinge", gradient_penalty=0.0)
 _SPECTRAL = dict(spectral_normalization="critic")
+_CT_RESNET = dict(model="ct_resnet", width_g=256, width_d=332, latent_size=128, batch_size=2, critic_steps=1)
+_BASE = dict(trainer="clipped_ratio", update="alternating", ratio_clipping=False, sample_reweighting=False)
+_POINTS = dict(dataset="gaussians", model="mlp", strategy="local", latent_size=2, width_g=128, width_d=128)
 _PROBLEMS = {  # the papers' nets, on little batches
+    "gaussians": _POINTS,
     "dcgan32": _IMAGES,
     "resnet32": {**_IMAGES, **_HINGE, **_SPECTRAL, "model": "resnet", "width_g": 256, "width_d": 128},
-    "ct_resnet32": {**_IMAGES, "model": "ct_resnet", "width_g": 256, "width_d": 332, "latent_size": 128},
+    "ct_resnet32": {**_IMAGES, **_CT_RESNET},
     "sagan64": {**_IMAGES, **_HINGE, "model": "sagan", "image_size": 64, "latent_size": 128, "critic_steps": 1},
+    "dcgan32_ratio": {**_IMAGES, **_BASE},  # with five critic and five generator updates a step
+    "ct_resnet32_ratio": {**_IMAGES, **_CT_RESNET, **_BASE, "generator_steps": 1},
 }
 
 
@@ -64,12 +70,12 @@ class Bare:
     def __init__(self, generator, critic, options, noise):
         import tensorflow as tf
 
-        from tfdgan.training.adversarial import make_optimizer
+        from tfdgan.training.trainer import Part, make_optimizer
 
         self.generator, self.critic = generator, critic
         updates, shape = options.critic_steps, [options.batch_size, options.latent_size]
-        critic_optimizer = make_optimizer(options, options.learning_rate_d, updates)
-        generator_optimizer = make_optimizer(options, options.learning_rate_g, 1)
+        critic_optimizer = make_optimizer(options, Part(critic, options.learning_rate_d, updates))
+        generator_optimizer = make_optimizer(options, Part(generator, options.learning_rate_g, 1))
         critic_optimizer.build(critic.trainable_variables)
         generator_optimizer.build(generator.trainable_variables)
         weights = generator.trainable_variables + generator.non_trainable_variables
@@ -116,7 +122,7 @@ def trainer_and_batches(options, classes=None):
     import numpy as np
 
     from tfdgan import tasks
-    from tfdgan.training.adversarial import AdversarialTrainer
+    from tfdgan.training import trainers
     from tfdgan.training.noise import Noise
 
     samples, side = None, options.image_size or 32
@@ -127,14 +133,14 @@ def trainer_and_batches(options, classes=None):
     task = tasks.ImageTask(options, samples=samples)
     source = task.source()
     models = task.build_models(source.sample_shape, source.classes)
-    trainer = AdversarialTrainer(*models, options, Noise(options.seed, 0), 1)
+    trainer = trainers.make(options, *models, Noise(options.seed, 0), 1)
     trainer.reset()
     stream = source.stream(options.batch_size * options.critic_steps, options.seed, 0, labelled=options.conditional)
     return trainer, stream.prefetch(2)
 
 
-def block_of(trainer, stream):
-    """A function: milliseconds a step of a block of `length` steps."""
+def block_of(trainer, stream, at_once=10):
+    """A function: milliseconds a step of a block of `length` steps, of which a call takes `at_once`."""
     import tensorflow as tf
 
     batches, done = iter(stream), 0
@@ -142,7 +148,10 @@ def block_of(trainer, stream):
     def block(length):
         nonlocal done
         begun = time.perf_counter()
-        trainer.steps(tf.constant(done, tf.int64), tf.constant(length, tf.int64), batches).numpy()
+        for first in range(done, done + length, at_once):
+            count = min(at_once, done + length - first)
+            metrics = trainer.steps(tf.constant(first, tf.int64), tf.constant(count, tf.int64), batches)
+        metrics.numpy()
         done += length
         return 1e3 * (time.perf_counter() - begun) / length
 
@@ -177,11 +186,11 @@ def overhead(problem, blocks, steps):
         done += length
         return 1e3 * (time.perf_counter() - begun) / length
 
-    block = block_of(trainer, stream)
-    block(_WARM_UP), bare_block(_WARM_UP)
+    our_block = block_of(trainer, stream, options.steps_per_loop)
+    our_block(_WARM_UP), bare_block(_WARM_UP)
     pairs = zip(trainer.generator.get_weights(), bare.generator.get_weights(), strict=True)
     differ = max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs)
-    times = [(block(steps), bare_block(steps)) for _ in range(blocks)]
+    times = [(our_block(steps), bare_block(steps)) for _ in range(blocks)]
     return f"{problem:<12}{summary(times)}{peak():>10.0f}{differ:>10.1g}"
 
 
@@ -195,14 +204,23 @@ def summary(times):
 
 def variants(problem):
     """{name: changes to the problem's `Config`}; the first is what the others are compared with."""
+    if "trainer" in _PROBLEMS[problem]:
+        clipping, reweighting = dict(ratio_clipping=True), dict(sample_reweighting=True)
+        both = {"both": {**clipping, **reweighting}}
+        return {"plain": {}, "--ratio_clipping": clipping, "--sample_reweighting": reweighting, **both}
     found = {"plain": {}, "--jit": dict(jit=True), "--precision=bfloat16": dict(precision="bfloat16")}
     found["--ema_decay=0"] = dict(ema_decay=0.0)
+    if problem == "gaussians":
+        found = {"plain": {}, "--steps_per_loop=1": dict(steps_per_loop=1), "--ema_decay=0": dict(ema_decay=0.0)}
+        return {**found, "--learning_rate_decay=linear": dict(learning_rate_decay="linear")}
     if problem in ("resnet32", "sagan64"):
         found["--conditional"] = dict(conditional=True)
         found["--gradient_penalty=10"] = dict(gradient_penalty=10.0)
     else:
         found["--gradient_penalty=0"] = dict(gradient_penalty=0.0)
         found["--penalty=r1"] = dict(penalty="r1")
+    if problem == "dcgan32":
+        found["--critic_steps=1"] = dict(critic_steps=1)
     if problem == "ct_resnet32":
         found["--consistency=2"] = dict(consistency=2.0)
     return found
@@ -216,9 +234,9 @@ def option_ratio(problem, name, blocks, steps):
     found = []
     for changes in (variants(problem)[name], {}):
         options = config.Config(**{**_PROBLEMS[problem], **changes})
-        found.append(block_of(*trainer_and_batches(options, 10 if options.conditional else None)))
+        found.append(block(options))
         found[-1](1)  # compiles
-    pairs = [tuple(block(steps) for block in found) for _ in range(blocks + 1)]
+    pairs = [tuple(timed(steps) for timed in found) for _ in range(blocks + 1)]
     return pairs[1:]  # the first after compiling is several times slower
 
 
@@ -227,9 +245,13 @@ def option_peak(problem, name):
     from tfdgan import config, distributed
 
     distributed.start()
-    options = config.Config(**{**_PROBLEMS[problem], **variants(problem)[name]})
-    block_of(*trainer_and_batches(options, 10 if options.conditional else None))(2)
+    block(config.Config(**{**_PROBLEMS[problem], **variants(problem)[name]}))(2)
     return peak()
+
+
+def block(options):
+    """`block_of` a trainer with these options."""
+    return block_of(*trainer_and_batches(options, 10 if options.conditional else None), options.steps_per_loop)
 
 
 def alone(function, *arguments):
@@ -255,7 +277,9 @@ def main(argv):
     print(f"{'problem':<12}{'option':<24}{columns}", flush=True)
     for problem in flag_values.problem or known:
         for name in variants(problem):
-            times = alone(option_ratio, problem, name, blocks, flag_values.steps or 2)
+            times = alone(
+                option_ratio, problem, name, blocks, flag_values.steps or (200 if problem == "gaussians" else 2)
+            )
             most = alone(option_peak, problem, name)
             print(f"{problem:<12}{name:<24}{summary(times)}{most:>10.0f}", flush=True)
 

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 from absl import flags
 
-from tfdgan import command, config
+from tfdgan import command, config, rules
 from tfdgan.errors import UserError
 
 _BATCH = 128
@@ -64,7 +64,7 @@ def accuracy(model, name, data_dir, image_size):
 
     load = tfds_images.load
     shard = dict(image_size=image_size, rank=0, size=1, partition="iid")
-    if name in config.DATASETS:
+    if name in rules.DATASETS:
         return None
     for split in ("test", "validation"):
         try:

@@ -44,6 +44,7 @@ MORE_RUNS = {
         "--critic_steps=1",
     ],
     "dropout": ["--model=ct_resnet", "--consistency=2", *_OF_SIDE_32, "--critic_steps=1"],
+    "clipped_ratio": ["--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2"],
     "stream": ["--dataset=resume_runs:stream"],
 }
 REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}

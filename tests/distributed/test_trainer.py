@@ -3,10 +3,12 @@
 import horovod.tensorflow as hvd
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from tfdgan.config import Config
-from tfdgan.training.adversarial import METRICS, AdversarialTrainer
+from tfdgan.training.adversarial import AdversarialTrainer
+from tfdgan.training.clipped_ratio import ClippedRatioTrainer
 from tfdgan.training.noise import Noise
 
 N, RANK = hvd.size(), hvd.rank()
@@ -43,7 +45,17 @@ def make(noise, size, **changes):
         dataset="given", model="given", latent_size=4, batch_size=BATCH, critic_steps=CRITIC_STEPS,
         learning_rate_g=1e-2, learning_rate_d=1e-2, steps=10,
     )  # fmt: skip
-    return AdversarialTrainer(*models(), Config(**{**settings, **changes}), noise, size)
+    config = Config(**{**settings, **changes})
+    trainer = ClippedRatioTrainer if config.trainer == "clipped_ratio" else AdversarialTrainer
+    return trainer(*models(), config, noise, size)
+
+
+# Not Adam: under reweighting the gradient of the critic's last bias is 1 - sum_i w_i, rounding errors and nothing else,
+# which Adam would make steps of full length.
+CLIPPED_RATIO = dict(
+    trainer="clipped_ratio", update="alternating", generator_steps=2, optimizer="sgd", learning_rate_g=0.05,
+    learning_rate_d=0.02, learning_rate_c=0.5, reweighting_temperature=0.5,
+)  # fmt: skip
 
 
 def run(trainer, steps, data):
@@ -67,10 +79,28 @@ def test_cp_equals_one_learner_on_the_whole_batch():
     assert np.abs(weights(together) - weights(make(Noise(0, 0), 1, strategy="local"))).max() > 1e-2
 
 
-def test_dp_complete_equals_the_closed_form():
+def test_clipped_ratio_under_cp_equals_one_learner_on_the_whole_batch():
+    """The weights of generated samples are a softmax over all learners' batches, the ratio's classifier is one."""
+    together = make(Noise(0, RANK), N, strategy="centralized", **CLIPPED_RATIO)
+    ours = run(together, 5, lambda step: real(RANK, step).reshape(-1, 2)).numpy()
+    alone = make(NoiseOfAll(0), 1, strategy="local", batch_size=N * BATCH, **CLIPPED_RATIO)
+    data = lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2)  # noqa: E731
+    theirs = run(alone, 5, data).numpy()
+    np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)
+    which = together.metrics.index("reweighting/effective_sample_size")
+    assert ours[which] == pytest.approx(theirs[which], rel=1e-4) and 1 < ours[which] < N * BATCH - 1
+    # A softmax of each learner's own batch would be another step.
+    own = make(Noise(0, RANK), N, strategy="centralized", **CLIPPED_RATIO)
+    own.strategy.of_one_batch = lambda values, name: values[tf.newaxis]
+    run(own, 5, lambda step: real(RANK, step).reshape(-1, 2))
+    assert np.abs(weights(own) - weights(alone)).max() > 1e-3
+
+
+@pytest.mark.parametrize("changes", [{}, CLIPPED_RATIO], ids=["adversarial", "clipped_ratio"])
+def test_dp_complete_equals_the_closed_form(changes):
     """W = 1/n for all: after a step w_i = mean w(start) + own displacement, computed from everybody's weights."""
-    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="complete")
-    alone = make(Noise(0, RANK), 1, strategy="local")
+    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="complete", **changes)
+    alone = make(Noise(0, RANK), 1, strategy="local", **changes)
     for step in range(3):
         start = weights(trainer)
         everyone = hvd.allgather(start[np.newaxis]).numpy()
@@ -133,6 +163,8 @@ def test_mixes_begin_before_the_gradients_and_are_consumed_after_them():
 
 def test_metrics_say_who_waits():
     trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="ring")
-    metrics = dict(zip(METRICS, run(trainer, 3, lambda step: real(RANK, step).reshape(-1, 2)).numpy(), strict=True))
+    metrics = dict(
+        zip(trainer.metrics, run(trainer, 3, lambda step: real(RANK, step).reshape(-1, 2)).numpy(), strict=True)
+    )
     assert 0 < metrics["time/waiting"] < 5
     assert metrics["gradient_norm/critic"] > 0 and metrics["gradient_norm/generator"] > 0

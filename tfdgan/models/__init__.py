@@ -3,6 +3,7 @@
 Conditional ones: (config, sample_shape, classes); both models then take labels int32 [n] as a second input.
 """
 
+import contextlib
 import importlib
 import traceback
 
@@ -24,15 +25,44 @@ def build(config, sample_shape, classes=None):
       sample_shape: of one sample.
       classes: how many there are, for conditional models.
     """
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(_POLICIES[config.precision])
-    keras.utils.set_random_seed(config.seed % 2**32)
-    try:
+    with _built(config, config.seed):
         generator, critic = _made(config, sample_shape, [classes] if classes else [])
         check_pair(generator, critic, config.latent_size, sample_shape, classes)
+    return generator, critic
+
+
+def build_classifier(config, critic):
+    """A net of the critic's architecture, with weights of its own: samples -> logits [n, 1] that they are real.
+
+    An architecture that has a function `classifier(config, sample_shape)` says itself what it is.
+    """
+    with _built(config, config.seed + 1):
+        if config.model != "given" and not factories.is_reference(config.model):
+            if factory := getattr(_architecture(config.model), "classifier", None):
+                return factory(config, tuple(critic.inputs[0].shape[1:]))
+        try:
+            return keras.models.clone_model(critic)
+        except (ValueError, TypeError, NotImplementedError) as error:
+            raise UserError(
+                f"--ratio_clipping: the critic cannot be made anew as a classifier ({_reason(error)[:200]}); "
+                "build it as a functional or sequential Keras model"
+            ) from error
+
+
+@contextlib.contextmanager
+def _built(config, seed):
+    """Models are built at the experiment's precision, from a seed."""
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_POLICIES[config.precision])
+    keras.utils.set_random_seed(seed % 2**32)
+    try:
+        yield
     finally:
         keras.config.set_dtype_policy(policy)
-    return generator, critic
+
+
+def _architecture(name):
+    return importlib.import_module(f"tfdgan.models.{name}")
 
 
 def _made(config, sample_shape, classes):
@@ -40,7 +70,7 @@ def _made(config, sample_shape, classes):
     if factories.is_reference(config.model):
         factory = factories.load("model", config.model)
     else:
-        factory = importlib.import_module(f"tfdgan.models.{config.model}").build
+        factory = _architecture(config.model).build
     if not callable(factory):
         raise UserError(f"--model={config.model}: is a {type(factory).__name__}, not a function")
     try:

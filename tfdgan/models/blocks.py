@@ -89,16 +89,20 @@ def generator(latent_size, multiples, channels, width, parts, classes=None, atte
     return model(latents, labels, images, "generator")
 
 
-def down_block(x, channels, parts, halves):
-    """ReLU-conv-ReLU-conv(-mean) beside conv1x1(-mean), or beside x itself where nothing changes."""
+def down_block(x, channels, parts, halves, norm=None):
+    """ReLU-conv-ReLU-conv(-mean) beside conv1x1(-mean), or beside x itself where nothing changes. `norm`: a function of
+    what goes into a ReLU."""
+
+    def active(y):
+        return layers.ReLU()(norm(y) if norm else y)
 
     def down(y):
         return layers.AveragePooling2D(2)(y) if halves else y
 
     changes = halves or x.shape[-1] != channels
     shortcut = down(parts.conv(channels, 1)(x)) if changes else x
-    x = parts.conv(channels)(layers.ReLU()(x))
-    x = down(parts.conv(channels)(layers.ReLU()(x)))
+    x = parts.conv(channels)(active(x))
+    x = down(parts.conv(channels)(active(x)))
     return layers.Add()([x, shortcut])
 
 

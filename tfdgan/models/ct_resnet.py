@@ -32,10 +32,22 @@ def _generator(latent_size, channels, width, parts):
     return keras.Model(latents, layers.Activation("tanh", dtype="float32")(parts.conv(channels)(x)), name="generator")
 
 
-def _critic(sample_shape, width, parts):
+def classifier(config, sample_shape):
+    """The critic with batch norm in the last three blocks, no dropout: [n, 32, 32, channels] -> logits [n, 1]."""
+    parts = blocks.Parts(False, "he_uniform")
+    return _critic(sample_shape, config.width_d, parts, dropout=(0, 0, 0), norm=_quick_norm)
+
+
+def _quick_norm(x):
+    """Statistics that follow within some 10 updates: what is asked of the classifier is what it thinks now."""
+    return layers.BatchNormalization(momentum=0.9)(x)
+
+
+def _critic(sample_shape, width, parts, dropout=_DROPOUT, norm=None):
     images = keras.Input(sample_shape)
     x = blocks.first_down_block(images, width, parts)  # 16
-    for dropout, halves in zip(_DROPOUT, (True, False, False), strict=True):  # 8, 8, 8
-        x = layers.Dropout(dropout)(blocks.down_block(x, width, parts, halves))
+    for rate, halves in zip(dropout, (True, False, False), strict=True):  # 8, 8, 8
+        x = blocks.down_block(x, width, parts, halves, norm)
+        x = layers.Dropout(rate)(x) if rate else x
     x = layers.GlobalAveragePooling2D(name="features", dtype="float32")(layers.ReLU()(x))
     return keras.Model(images, parts.dense(1, dtype="float32")(x), name="critic")

@@ -1,6 +1,8 @@
-"""Pure functions from scores to losses. All are to be minimised."""
+"""Pure functions from scores to losses. All are to be minimised but for `clipped_ratio_surrogate`."""
 
 from tfdgan.objectives import hinge, non_saturating, penalties, wasserstein
+from tfdgan.objectives.ratio_clipping import clip_fraction, clipped_ratio_surrogate, probability_ratio
+from tfdgan.objectives.reweighting import effective_sample_size, log_mass, sample_weights
 
 # Each module has critic_loss(real_scores, fake_scores) and generator_loss(fake_scores).
 OBJECTIVES = {"wasserstein": wasserstein, "hinge": hinge, "non_saturating": non_saturating}
@@ -8,4 +10,17 @@ OBJECTIVES = {"wasserstein": wasserstein, "hinge": hinge, "non_saturating": non_
 # Each is a function (critic, real, fake, alpha) -> scalar.
 PENALTIES = {"two_sided": penalties.two_sided, "one_sided": penalties.one_sided, "r1": penalties.r1}
 
-__all__ = ["OBJECTIVES", "PENALTIES", "hinge", "non_saturating", "penalties", "wasserstein"]
+__all__ = [
+    "OBJECTIVES",
+    "PENALTIES",
+    "clip_fraction",
+    "clipped_ratio_surrogate",
+    "effective_sample_size",
+    "hinge",
+    "log_mass",
+    "non_saturating",
+    "penalties",
+    "probability_ratio",
+    "sample_weights",
+    "wasserstein",
+]

@@ -12,6 +12,12 @@ class Centralized(Local):
     Equal to one learner on the concatenated batch, except for batch norm, whose statistics stay each learner's.
     """
 
+    def of_one_batch(self, values, name):
+        if hvd.size() == 1:
+            return super().of_one_batch(values, name)
+        everyone = hvd.allgather(values[tf.newaxis], name=f"tfdgan.{name}", ignore_name_scope=True)
+        return tf.ensure_shape(everyone, [hvd.size(), *values.shape])
+
     def apply(self, player, gradients, finite, begun):
         if hvd.size() == 1:
             return super().apply(player, gradients, finite, begun)

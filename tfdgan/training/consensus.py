@@ -13,7 +13,7 @@ from tfdgan.metrics import consensus as metric
 from tfdgan.models.sampling import Sampler
 from tfdgan.training import checkpoints
 
-_GROUPS = ("model/generator", "model/critic", "average/generator")
+_GROUPS = ("model/generator", "model/critic", "model/classifier", "average/generator")
 
 
 def gather(trainer, config):

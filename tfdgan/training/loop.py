@@ -11,8 +11,7 @@ from tfdgan import __version__, distributed, files
 from tfdgan import config as configuration
 from tfdgan.errors import LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
-from tfdgan.training import best, consensus, preparation, scoring
-from tfdgan.training.adversarial import AdversarialTrainer
+from tfdgan.training import best, consensus, preparation, scoring, trainers
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.monitor import Monitor, say
 from tfdgan.training.noise import Noise
@@ -49,7 +48,7 @@ def train(config, task):
         task.check(source)
     with distributed.together():
         generator, critic = task.build_models(source.sample_shape, source.classes)
-        trainer = _TRAINERS[config.trainer](generator, critic, config, Noise(config.seed, hvd.rank()), hvd.size())
+        trainer = trainers.make(config, generator, critic, Noise(config.seed, hvd.rank()), hvd.size())
     run = _Run(config, task, trainer)
     start = run.start()
     with distributed.together():
@@ -63,9 +62,6 @@ def train(config, task):
         raise run.explained(error) from error
     finally:
         distributed.gather_by(None)
-
-
-_TRAINERS = {"adversarial": AdversarialTrainer}
 
 
 class _Run:
@@ -134,7 +130,7 @@ class _Run:
                 save_now = _due(reached, config.checkpoint_every, last)
                 if not (scores_now or save_now or reached % config.log_every == 0):
                     continue
-                report = ticker.exchange(stop.requested)
+                report = ticker.exchange(reached, stop.requested)
                 self._meet_losses(reached)
                 if report.fault:
                     raise self._fault(*report.fault)

@@ -8,7 +8,6 @@ import tensorflow as tf
 
 from tfdgan import distributed
 from tfdgan.metrics import consensus
-from tfdgan.training.adversarial import METRICS
 
 _NO_FAULT = -1
 
@@ -45,28 +44,32 @@ class Ticker:
         )
 
     def add(self, metrics, steps):
-        """Take in the mean metrics of `steps` steps, float64 [len(METRICS)]."""
+        """Take in the mean metrics of `steps` steps, float64 [len(trainer.metrics)]."""
         self._metrics.append((metrics, steps))
 
     def skip(self):
         """Leave out the time since the last tick: it went into something other than steps."""
         self._since = time.perf_counter()
 
-    def exchange(self, stop):
-        """Exchange figures with all learners; returns the `Report`, the same on every learner."""
+    def exchange(self, step, stop):
+        """Exchange figures with all learners after `step` steps; returns the `Report`, the same on every learner."""
         steps = sum(count for _, count in self._metrics)
         seconds = (time.perf_counter() - self._since) / max(steps, 1)
-        metrics = sum(mean.numpy() * (count / steps) for mean, count in self._metrics) + np.zeros(len(METRICS))
+        names = [*self._trainer.metrics, *self._trainer.diagnostics]
+        metrics = sum(mean.numpy() * (count / steps) for mean, count in self._metrics)
+        metrics = np.concatenate(
+            [metrics + np.zeros(len(self._trainer.metrics)), self._trainer.diagnose(tf.constant(step, tf.int64))]
+        )
         head = [float(stop), float(self._trainer.fault_step.numpy()), seconds]
         sketch = self._sketch().numpy()
         mine = np.concatenate([head, metrics, sketch.ravel()])
         everyone = distributed.gather_vector(mine, "tick")
         stops, faults, times = everyone[:, :3].T
-        figures = everyone[:, 3 : 3 + len(METRICS)]
-        sketches = everyone[:, 3 + len(METRICS) :]
-        scalars = dict(zip(METRICS, figures.mean(axis=0), strict=True))
+        figures = everyone[:, 3 : 3 + len(names)]
+        sketches = everyone[:, 3 + len(names) :]
+        scalars = dict(zip(names, figures.mean(axis=0), strict=True))
         for name in ("loss/critic", "loss/generator"):
-            scalars[f"{name}_spread"] = np.ptp(figures[:, METRICS.index(name)])
+            scalars[f"{name}_spread"] = np.ptp(figures[:, names.index(name)])
         scalars["consensus/distance"] = consensus.sketched_distance(sketches)
         scalars["time/step"] = times.mean()
         scalars["time/waiting_share"] = scalars["time/waiting"] / max(times.mean(), 1e-9)

@@ -11,9 +11,10 @@ import os
 import sys
 
 import numpy as np
+import trials
 from absl import flags
 from matplotlib.figure import Figure
-from strategies import STRATEGIES, read_scores, run
+from strategies import STRATEGIES
 
 from tfdgan import command
 
@@ -35,26 +36,15 @@ def _define(flag_values):
     flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
 
 
-def scalars(workdir, name):
-    """[(step, value)] of a TensorBoard scalar; of a step that was taken twice, the later."""
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.util.tensor_util import make_ndarray
-
-    events = EventAccumulator(os.path.join(workdir, "tensorboard"), size_guidance={"tensors": 0})
-    events.Reload()
-    points = {event.step: float(make_ndarray(event.tensor_proto)) for event in events.Tensors(name)}
-    return sorted(points.items())
-
-
 def curves(workdir):
     """{"steps", "seconds", "FD"} at the scores and {"ticks", "distance"} at the ticks, and seconds a step, waiting."""
-    scores = [score for score in read_scores(workdir) if score["name"].startswith("FD")]
+    scores = [score for score in trials.read_scores(workdir) if score["name"].startswith("FD")]
     steps, values = (np.array([score[key] for score in scores]) for key in ("step", "value"))
-    ticks, times = (np.array(column) for column in zip(*scalars(workdir, "time/step"), strict=True))
+    ticks, times = (np.array(column) for column in zip(*trials.scalars(workdir, "time/step"), strict=True))
     times[0] = np.median(times[1:])  # the first tick compiles
     elapsed = np.cumsum(np.diff(ticks, prepend=0) * times)
-    _, distances = zip(*scalars(workdir, "consensus/distance"), strict=True)
-    _, waiting = zip(*scalars(workdir, "time/waiting_share"), strict=True)
+    _, distances = zip(*trials.scalars(workdir, "consensus/distance"), strict=True)
+    _, waiting = zip(*trials.scalars(workdir, "time/waiting_share"), strict=True)
     return {
         "name": scores[0]["name"],
         **{"steps": steps, "FD": values, "seconds": np.interp(steps, ticks, elapsed)},
@@ -110,7 +100,7 @@ def main(argv):
     output, inception = command.required(flag_values, "output", "inception")
     steps = max(1, round(_STEPS * flag_values.scale / _EVERY)) * _EVERY
     results = {name: [] for name in _STRATEGIES}
-    for seed in flag_values.seeds:
+    for seed in trials.seeds(flag_values.seeds):
         for name, chosen in _STRATEGIES.items():
             workdir = os.path.join(output, f"{name.replace(' ', '_')}-{seed}")
             line = [
@@ -120,7 +110,7 @@ def main(argv):
                 f"--inception={inception}",
                 f"--data_dir={flag_values.data_dir}",
             ]
-            run(workdir, flag_values.learners, steps, line)
+            trials.train(workdir, flag_values.learners, steps, line)
             results[name].append(curves(workdir))
             done = {name: runs for name, runs in results.items() if runs}
             with open(os.path.join(output, "table.md"), "w") as file:

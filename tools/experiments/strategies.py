@@ -7,17 +7,15 @@ Each run is `horovodrun -np 4 python -m tfdgan.train` on the problem's own confi
 Runs already finished are kept and interrupted ones resumed, so the command can be repeated until all is there.
 """
 
-import json
 import os
-import subprocess
 import sys
 
 import numpy as np
+import trials
 from absl import flags
 from matplotlib.figure import Figure
 
 from tfdgan import command
-from tfdgan.errors import UserError
 
 STRATEGIES = {
     "local": ["--strategy=local"],
@@ -39,34 +37,9 @@ def _define(flag_values):
     flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
 
 
-def run(workdir, learners, steps, flags):
-    """Train by these flags, unless that is done; returns the scores, a list of dicts."""
-    if not scores_at(read_scores(workdir), steps):
-        line = ["horovodrun", "-np", str(learners), sys.executable, "-m", "tfdgan.train"]
-        line += [*flags, f"--workdir={workdir}", f"--steps={steps}"]
-        print(" ".join(line), flush=True)
-        os.makedirs(workdir, exist_ok=True)
-        with open(os.path.join(workdir, "log.txt"), "a") as log:
-            subprocess.run(line, check=True, stdout=log, stderr=subprocess.STDOUT)
-    return read_scores(workdir)
-
-
-def read_scores(workdir):
-    path = os.path.join(workdir, "scores.jsonl")
-    if not os.path.isfile(path):
-        return []
-    with open(path) as file:
-        return [json.loads(line) for line in file if line.endswith("}\n")]  # the last may be half a line
-
-
-def scores_at(scores, step):
-    """{name: value} at a step."""
-    return {score["name"]: score["value"] for score in scores if score["step"] == step}
-
-
 def table(results, steps):
     """A markdown table: a row a strategy, mean and range over seeds at the last step, time with set-up and scores."""
-    names = list(scores_at(next(iter(results.values()))[0], steps))
+    names = list(trials.scores_at(next(iter(results.values()))[0], steps))
     lines = [
         f"| strategy | {' | '.join(names)} | seconds | steps/s |",
         "|---" * (len(names) + 3) + "|",
@@ -74,7 +47,7 @@ def table(results, steps):
     for strategy, runs in results.items():
         cells = []
         for name in names:
-            values = [scores_at(scores, steps)[name] for scores in runs]
+            values = [trials.scores_at(scores, steps)[name] for scores in runs]
             spread = f" ({min(values):.3g} to {max(values):.3g})" if len(values) > 1 else ""
             cells.append(f"{np.mean(values):.3g}{spread}")
         seconds = np.mean([max(score["seconds"] for score in scores) for scores in runs])
@@ -103,17 +76,16 @@ def main(argv):
     flag_values = command.parse(argv, _define)
     (output,) = command.required(flag_values, "output")
     problem = flag_values.problem
-    for seed in flag_values.seeds:
-        if not seed.isdecimal():
-            raise UserError(f"--seeds={','.join(flag_values.seeds)}: give whole numbers, as 0,1,2")
     steps = max(_EVERY[problem], round(_STEPS[problem] * flag_values.scale))
     results = {name: [] for name in STRATEGIES}
-    for seed in flag_values.seeds:
+    for seed in trials.seeds(flag_values.seeds):
         for name in STRATEGIES:
             line = [f"--flagfile=configs/{problem}.flags", *STRATEGIES[name], *_FLAGS[problem], f"--seed={seed}"]
             line += [f"--eval_every={_EVERY[problem]}", f"--checkpoint_every={_EVERY[problem]}"]
             line += [f"--gossip_backend={flag_values.gossip_backend}"]
-            results[name].append(run(os.path.join(output, f"{name}-{seed}"), flag_values.learners, steps, line))
+            results[name].append(
+                trials.train(os.path.join(output, f"{name}-{seed}"), flag_values.learners, steps, line)
+            )
             done = {name: runs for name, runs in results.items() if runs}
             with open(os.path.join(output, "table.md"), "w") as file:
                 file.write(table(done, steps))

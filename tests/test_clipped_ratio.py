@@ -1,0 +1,264 @@
+"""The clipped-ratio trainer on one learner, against steps by hand and against the adversarial trainer."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdgan import models
+from tfdgan.config import Config
+from tfdgan.errors import UserError
+from tfdgan.training.adversarial import AdversarialTrainer
+from tfdgan.training.clipped_ratio import ClippedRatioTrainer
+from tfdgan.training.noise import Noise
+
+SETTINGS = dict(
+    dataset="given", model="given", strategy="local", trainer="clipped_ratio", update="alternating", latent_size=3,
+    batch_size=4, gradient_penalty=0, optimizer="sgd", critic_steps=1, generator_steps=1, learning_rate_g=0.1,
+    learning_rate_d=0.1, learning_rate_c=0.1, steps=10, ema_decay=0.5,
+)  # fmt: skip
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Constant(keras.layers.Layer):
+    """One weight u, whatever the latents."""
+
+    def build(self, shape):
+        self.u = self.add_weight(shape=(1,), initializer=keras.initializers.Constant(0.5))
+
+    def call(self, latents):
+        return keras.ops.zeros_like(latents[:, :1]) + self.u
+
+
+def linear(start):
+    weight = keras.initializers.Constant(start)
+    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer=weight)])
+
+
+def scalar_game(v=2.0, c=0.5, **changes):
+    """Generator u = .5, critic f(x) = v x, classifier l(x) = c x."""
+    generator = keras.Sequential([keras.Input((3,)), Constant()])
+    trainer = ClippedRatioTrainer(generator, linear(v), Config(**{**SETTINGS, **changes}), Noise(0, 0), 1)
+    if "classifier" in trainer.parts():
+        trainer.parts()["classifier"].model.set_weights([np.float32([[c]])])
+    return trainer
+
+
+def step(trainer, number, real):
+    metrics = trainer.step(tf.constant(number, tf.int64), tf.constant(real)).numpy()
+    return dict(zip(trainer.metrics, metrics, strict=True))
+
+
+def scalars(trainer):
+    return {player.name: float(player.values()[0].numpy().ravel()[0]) for player in trainer.players}
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def by_hand(u, v, c, a, config):
+    """A step of the game at real data a, in NumPy; the last inner step's ratio as well."""
+    for _ in range(config.critic_steps):
+        v -= config.learning_rate_d * (u - a)  # d/dv (v u - v a); equal samples have equal weights
+    old = c
+    for _ in range(config.generator_steps):
+        c -= config.learning_rate_c * (-a * sigmoid(-c * a) + u * sigmoid(c * u))
+        f, r, e = v * u, np.exp(old * u - c * u), config.clip_epsilon
+        through_r = v * u * (old - c) * r  # f dr/du
+        if config.clip_mode == "paper":
+            unclipped = r * f <= np.clip(r, 1 - e, 1 + e) * f
+            held = np.clip(r, 1 - e, 1 + e)
+        else:
+            unclipped, held = r <= 1 + e, 1 + e
+        u += config.learning_rate_g * (r * v + through_r if unclipped else held * v)
+    return u, v, c, r
+
+
+@pytest.mark.parametrize("mode", ["paper", "released"])
+@pytest.mark.parametrize("v", [2.0, -2.0])  # f > 0 and f < 0
+@pytest.mark.parametrize(
+    "c, rate, low, high",
+    [(0.5, 0.1, 0.6, 1.4), (0.5, 8.0, 0.0, 0.6), (4.0, 2.0, 1.4, np.inf)],
+    ids=["r_near_1", "r_small", "r_large"],
+)
+def test_steps_by_hand(mode, v, c, rate, low, high):
+    """Two critic updates, then three times C and G: C_old stays that of the beginning, both C at the same x."""
+    changes = dict(critic_steps=2, generator_steps=3, learning_rate_g=0.02)
+    trainer = scalar_game(v, c, clip_mode=mode, learning_rate_c=rate, **changes)
+    u = 0.5
+    for number in range(2):
+        u, v, c, r = by_hand(u, v, c, 1.5, trainer._config)
+        assert number or low < r < high
+        step(trainer, number, np.full((8, 1), 1.5, np.float32))
+        assert scalars(trainer) == pytest.approx(dict(generator=u, critic=v, classifier=c), rel=2e-5, abs=1e-6)
+
+
+def test_figures_by_hand():
+    trainer = scalar_game(sample_reweighting=True)
+    got = step(trainer, 0, np.full((4, 1), 1.5, np.float32))
+    u, v, c, r = by_hand(0.5, 2.0, 0.5, 1.5, trainer._config)
+    assert got["ratio/mean"] == got["ratio/max"] == pytest.approx(r, rel=1e-6)
+    assert got["ratio/clip_fraction"] == 0 and got["score/generated"] == pytest.approx(v * 0.5)
+    assert got["loss/generator"] == pytest.approx(-r * v * 0.5, rel=1e-6)
+    assert got["loss/classifier"] == pytest.approx(np.log1p(np.exp(-0.75)) + np.log1p(np.exp(0.25)), rel=1e-6)
+    assert got["classifier/accuracy"] == 0.5  # positive logits for all: the real ones are right
+    assert got["reweighting/effective_sample_size"] == pytest.approx(4)
+    assert got["gradient_norm/critic"] == pytest.approx(1)
+
+
+def test_the_ratio_is_one_while_the_classifier_has_not_moved():
+    trainer = scalar_game(learning_rate_c=1e-30, generator_steps=4)
+    got = step(trainer, 0, np.full((4, 1), 1.5, np.float32))
+    assert got["ratio/mean"] == got["ratio/max"] == 1 and got["ratio/clip_fraction"] == 0
+
+
+def test_centred_scores():
+    """Every sample has the same score: centred they are 0, so only the score's own gradient is left, with r."""
+    trainer = scalar_game(center_scores=True)
+    _, v, _, r = by_hand(0.5, 2.0, 0.5, 1.5, trainer._config)
+    step(trainer, 0, np.full((4, 1), 1.5, np.float32))
+    assert scalars(trainer)["generator"] == pytest.approx(0.5 + 0.1 * r * v, rel=1e-6)
+
+
+def small_pair(seed=5, dropout=0.0):
+    keras.utils.set_random_seed(seed)
+    generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(8), keras.layers.BatchNormalization()])
+    generator.add(keras.layers.Dense(2))
+    critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(8, "tanh"), keras.layers.Dropout(dropout)])
+    critic.add(keras.layers.Dense(1))
+    return generator, critic
+
+
+def real(number, size=8):
+    return np.random.default_rng(number).standard_normal((size, 2)).astype(np.float32)
+
+
+def test_both_switches_off_are_the_wgan_gp_trainer_step_for_step():
+    changes = dict(critic_steps=2, gradient_penalty=10.0, optimizer="oadam", learning_rate_decay="linear")
+    off = dict(ratio_clipping=False, sample_reweighting=False)
+    ours = ClippedRatioTrainer(*small_pair(), Config(**{**SETTINGS, **changes, **off}), Noise(0, 0), 1)
+    theirs = AdversarialTrainer(
+        *small_pair(), Config(**{**SETTINGS, **changes, "trainer": "adversarial"}), Noise(0, 0), 1
+    )
+    assert list(ours.parts()) == ["critic", "generator"]
+    for number in range(4):
+        mine, other = step(ours, number, real(number)), step(theirs, number, real(number))
+        assert {name: mine[name] for name in other} == other
+        for group, variables in theirs.state.items():
+            for a, b in zip(ours.state[group], variables, strict=True):
+                np.testing.assert_array_equal(a, b)
+
+
+def test_the_reweighted_update_is_a_step_down_logsumexp():
+    config = Config(**{**SETTINGS, "reweighting_temperature": 0.5, "ratio_clipping": False})
+    trainer = ClippedRatioTrainer(*small_pair(), config, Noise(0, 0), 1)
+    generator, critic = small_pair()
+    fake = generator(Noise(0, 0).normal([4, 3], "critic latents", 0), training=True)
+    with tf.GradientTape() as tape:
+        loss = 0.5 * tf.reduce_logsumexp(critic(fake) / 0.5) - tf.reduce_mean(critic(real(0, 4)))
+    gradients = tape.gradient(loss, critic.trainable_variables)
+    step(trainer, 0, real(0, 4))
+    for ours, start, gradient in zip(
+        trainer.critic.trainable_variables, critic.trainable_variables, gradients, strict=True
+    ):
+        np.testing.assert_allclose(ours, start - 0.1 * gradient, rtol=1e-5, atol=1e-6)
+
+
+def test_extreme_scores_and_logits_are_no_fault():
+    """f = 1e4 x and l = +-1e4 x: weights on one sample, ratios at their bounds."""
+    for c in (1e4, -1e4):
+        trainer = scalar_game(v=1e4, c=c, learning_rate_c=1e4, learning_rate_g=1e-6, clip_mode="released")
+        for number in range(3):
+            got = step(trainer, number, np.full((4, 1), 1.5, np.float32))
+            assert np.isfinite(list(got.values())).all()
+        assert int(trainer.fault_step) == -1 and np.isfinite(list(scalars(trainer).values())).all()
+
+
+def test_variance_of_the_critics_gradient_by_hand():
+    """f(x) = v x: a batch's gradient is its mean, or weighted mean; between four batches."""
+    keras.utils.set_random_seed(0)
+    generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
+    trainer = ClippedRatioTrainer(generator, linear(2.0), Config(**SETTINGS), Noise(0, 0), 1)
+    got = trainer.diagnose(tf.constant(5, tf.int64)).numpy()
+    x = [generator(Noise(0, 0).normal([4, 3], "diagnosis latents", 20 + k)).numpy()[:, 0] for k in range(4)]
+    weighted = [np.sum(np.exp(2 * k) / np.exp(2 * k).sum() * k) for k in x]
+    expected = [np.var(weighted, ddof=1), np.var([k.mean() for k in x], ddof=1)]
+    np.testing.assert_allclose(got, expected, rtol=1e-4)
+
+
+def test_diagnosis_leaves_everything_as_it_was():
+    trainer = ClippedRatioTrainer(*small_pair(dropout=0.5), Config(**SETTINGS), Noise(0, 0), 1)
+    step(trainer, 0, real(0, 4))
+    before = [v.numpy() for group in trainer.state.values() for v in group]
+    assert (trainer.diagnose(tf.constant(1, tf.int64)).numpy() > 0).all()
+    for ours, then in zip([v.numpy() for group in trainer.state.values() for v in group], before, strict=True):
+        np.testing.assert_array_equal(ours, then)
+
+
+def test_labels_reach_all_three_nets():
+    """A conditional pair whose nets see nothing but the label; each step is traced once."""
+
+    def of_label(first, size):
+        x, label = keras.Input((first,)), keras.Input((), dtype="int32")
+        seen = keras.layers.Embedding(3, size)(label)
+        return keras.Model([x, label], keras.layers.Add()([seen, keras.layers.Dense(size)(x)]))
+
+    keras.utils.set_random_seed(0)
+    config = Config(**{**SETTINGS, "conditional": True, "generator_steps": 2, "critic_steps": 2})
+    trainer = ClippedRatioTrainer(of_label(3, 2), of_label(2, 1), config, Noise(0, 0), 1)
+    before = {name: part.model.get_weights()[0].copy() for name, part in trainer.parts().items()}
+    samples, labels = tf.constant(real(0)), tf.constant([0, 0, 1, 1] * 2)
+    for number in range(2):
+        trainer.step(tf.constant(number, tf.int64), (samples, labels))
+    assert trainer.step.experimental_get_tracing_count() == 1
+    for name, part in trainer.parts().items():
+        moved = np.abs(part.model.get_weights()[0] - before[name]).max(axis=1)
+        assert (moved > 0).tolist() == [True, True, False], name
+    assert np.isfinite(trainer.diagnose(tf.constant(2, tf.int64))).all()
+
+
+def test_the_classifier_is_the_critics_net_with_weights_of_its_own():
+    _, critic = small_pair()
+    config = Config(**SETTINGS)
+    first, second = (models.build_classifier(config, critic) for _ in range(2))
+    assert [v.shape for v in first.variables] == [v.shape for v in critic.variables]
+    assert np.abs(first.get_weights()[0] - critic.get_weights()[0]).max() > 1e-2
+    np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
+
+
+def test_a_critic_that_cannot_be_made_anew_is_refused():
+    class Own(keras.Model):
+        def __init__(self, units):
+            super().__init__()
+            self.dense = keras.layers.Dense(units)
+
+        def call(self, x):
+            return self.dense(x)
+
+    with pytest.raises(UserError, match="--ratio_clipping: the critic cannot be made anew"):
+        models.build_classifier(Config(**SETTINGS), Own(1))
+
+
+@pytest.mark.parametrize(
+    "changes, words",
+    [
+        (dict(objective="hinge"), "needs --objective=wasserstein, not hinge"),
+        (dict(update="simultaneous"), "needs --update=alternating, not simultaneous"),
+        (dict(clip_epsilon=1.0), "--clip_epsilon=1.0: must be below 1"),
+        (dict(reweighting_temperature=0.0), "--reweighting_temperature=0.0: must be above 0"),
+        (dict(strategy="dposg", optimizer="sgd"), "--strategy=dposg"),
+    ],
+)
+def test_settings_that_are_refused(changes, words):
+    with pytest.raises(UserError, match=words):
+        Config(**{**SETTINGS, **changes})
+
+
+def test_flags_of_a_switch_that_is_off_have_no_effect():
+    changes = dict(clip_epsilon=0.2, clip_mode="released", generator_steps=3, reweighting_temperature=2.0)
+    assert set(Config(**{**SETTINGS, **changes}).without_effect()) == set()
+    off = Config(**{**SETTINGS, **changes, "ratio_clipping": False, "sample_reweighting": False})
+    assert off.without_effect() == ["clip_epsilon", "clip_mode", "learning_rate_c", "reweighting_temperature"]
+    plain = Config(**{**SETTINGS, **changes, "trainer": "adversarial"})
+    assert {"generator_steps", "clip_mode", "learning_rate_c"} <= set(plain.without_effect())

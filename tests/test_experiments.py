@@ -1,0 +1,54 @@
+"""What experiments make of runs, by hand."""
+
+import json
+
+import collapse
+import pytest
+import trials
+
+from tfdgan.errors import UserError
+
+
+def test_what_counts_as_collapsed_and_the_table_of_it():
+    """Untrained nets are at 40 (the median of 38, 40, 42, 44, 40): above 20 a run has learned nothing."""
+    results = {
+        "WGAN-GP": [dict(start=38, FD=[30, 10]), dict(start=40, FD=[10, 21]), dict(start=42, FD=[], fault="NaN")],
+        "PRC + SR": [dict(start=44, FD=[20]), dict(start=40, FD=[4.0]), dict(start=None, FD=[], fault="NaN")],
+    }
+    assert collapse.untrained_distance(results) == 40
+    assert [[collapse.has_collapsed(run, 40) for run in runs] for runs in results.values()] == [
+        [False, True, True],
+        [False, False, True],
+    ]
+    assert collapse.has_collapsed(dict(FD=[float("nan")]), 40)
+    rows = collapse.table(results).splitlines()[2:]
+    assert rows == [
+        "| WGAN-GP | 3 | 2 (67%) | 10 | 21 | 10 |",
+        "| PRC + SR | 3 | 1 (33%) | 12 | 20 | 4 |",
+    ]
+
+
+def test_random_nets_are_a_function_of_their_number():
+    nets = [collapse.drawn(number) for number in range(40)]
+    assert nets == [collapse.drawn(number) for number in range(40)]
+    assert {net["width_g"] for net in nets} == {8, 16} and {net["batch_size"] for net in nets} == {16, 32, 64}
+    assert len({net["model"] for net in nets}) == 2
+    rates = sorted(net["learning_rate_g"] for net in nets)
+    assert 1e-4 <= rates[0] < 3e-4 and 3e-3 < rates[-1] <= 1e-2
+
+
+def test_a_run_that_is_done_is_not_repeated_and_a_failed_one_is_one_line(tmp_path, monkeypatch):
+    scores = [{"step": 5, "name": "FD", "value": 1.0}, {"step": 10, "name": "FD", "value": 0.5}]
+    (tmp_path / "scores.jsonl").write_text("".join(json.dumps(score) + "\n" for score in scores) + '{"step": 1')
+    monkeypatch.setattr(trials.subprocess, "run", lambda *_, **__: pytest.fail("it was started again"))
+    assert trials.train(str(tmp_path), 1, 10, []) == scores
+    assert trials.scores_at(scores, 5) == {"FD": 1.0}
+    monkeypatch.undo()
+    with pytest.raises(UserError, match=r"training ended with 2: error: --width: no such flag.* \(.*/new/log.txt has"):
+        trials.train(str(tmp_path / "new"), 1, 10, ["--width=3"])
+
+
+def test_seeds_are_whole_numbers():
+    assert trials.seeds(["0", "12"]) == [0, 12]
+    with pytest.raises(UserError, match="--seeds=0,x: give whole numbers"):
+        trials.seeds(["0", "x"])

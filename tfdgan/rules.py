@@ -1,0 +1,121 @@
+"""What a `Config` may hold: single values, values beside each other, flags that mean nothing beside others."""
+
+import math
+
+from tfdgan import factories
+from tfdgan.errors import UserError
+from tfdgan.gossip import MOST_ROUNDS, topology
+
+DATASETS = ("gaussians", "digits", "given")  # given: passed in from Python
+MODELS = ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given")
+_RATIO = {"clip_mode", "clip_epsilon", "center_scores", "learning_rate_c", "clip_norm_c"}
+_CLIPPED_RATIO = {*_RATIO, "ratio_clipping", "sample_reweighting", "reweighting_temperature", "generator_steps"}
+
+
+def unused(config):
+    """Names of flags, changed or not, that mean nothing beside the others."""
+    found = set()
+    if not config.gossips:
+        found |= {"topology", "random_mixing", "gossip_rounds", "mix_after", "gossip_backend", "wire_dtype"}
+    if not config.gossips or config.gossip_backend not in ("auto", "native"):
+        found |= {"gossip_timeout", "on_peer_loss"}
+    if config.optimizer == "sgd":
+        found |= {"beta_1", "beta_2"}
+    if config.model != "resnet" and not factories.is_reference(config.model):
+        found |= {"spectral_normalization"}
+    if config.model == "given":
+        found |= {"width_g", "width_d"}
+    if not config.gradient_penalty:
+        found |= {"penalty"}
+    if config.model == "mlp" or config.dataset == "given" or factories.is_reference(config.dataset):
+        found |= {"image_size"}
+    if config.dataset in DATASETS or config.dataset.startswith("folder:") or factories.is_reference(config.dataset):
+        found |= {"data_dir"}
+    if config.trainer != "clipped_ratio":
+        found |= _CLIPPED_RATIO
+    if not config.ratio_clipping:
+        found |= _RATIO
+    if not config.sample_reweighting:
+        found |= {"reweighting_temperature"}
+    return found
+
+
+def check_value(field, value):
+    rules, name = field.metadata, field.name
+    if field.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if type(value) is not field.type:
+        raise UserError(f"--{name}={value!r}: must be of type {field.type.__name__}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise UserError(f"--{name}={value}: must be finite")
+    if rules["choices"] and value not in rules["choices"]:
+        raise UserError(f"--{name}={value}: choose one of {', '.join(rules['choices'])}")
+    for rule, fails, words in (
+        ("minimum", lambda v, bound: v < bound, "at least"),
+        ("above", lambda v, bound: v <= bound, "above"),
+        ("below", lambda v, bound: v >= bound, "below"),
+    ):
+        if rules[rule] is not None and fails(value, rules[rule]):
+            raise UserError(f"--{name}={value}: must be {words} {rules[rule]}")
+
+
+def check_names(config):
+    if config.model not in MODELS:
+        if not factories.is_reference(config.model):
+            raise UserError(f"--model={config.model}: choose one of {', '.join(MODELS)}, or package.module:factory")
+        factories.check("model", config.model)
+    if factories.is_reference(config.dataset):
+        factories.check("dataset", config.dataset)
+    if config.topology not in topology.NAMES and not config.topology.endswith(".npy"):
+        raise UserError(f"--topology={config.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file")
+
+
+def check_combinations(config):
+    if config.gossip_rounds > MOST_ROUNDS:
+        raise UserError(f"--gossip_rounds={config.gossip_rounds}: must be at most {MOST_ROUNDS}")
+    if config.on_peer_loss == "degrade" and config.gossip_backend not in ("auto", "native"):
+        raise UserError(
+            f"--on_peer_loss=degrade: Horovod ends with any learner, so --gossip_backend={config.gossip_backend} "
+            "cannot go on without one; use native"
+        )
+    if config.image_size & (config.image_size - 1):
+        raise UserError(f"--image_size={config.image_size}: must be a power of two")
+    if config.model == "mlp" and config.dataset not in DATASETS and not factories.is_reference(config.dataset):
+        raise UserError(
+            f"--model=mlp: made for gaussians, digits and your own data, not for --dataset={config.dataset}"
+        )
+    if config.consistency and config.model in ("dcgan", "resnet", "sagan", "mlp"):
+        raise UserError(
+            f"--consistency={config.consistency:g}: --model={config.model} has no dropout and no layer called "
+            "features; use --model=ct_resnet"
+        )
+    if config.eval_samples == 1:
+        raise UserError("--eval_samples=1: a score needs at least 2")
+    if config.precision != "float32" and config.model == "given":
+        raise UserError(
+            f"--precision={config.precision}: models passed in from Python are built already; build them under "
+            "keras.config.set_dtype_policy"
+        )
+    if config.conditional and config.model in ("dcgan", "ct_resnet", "mlp"):
+        raise UserError(f"--conditional: --model={config.model} takes no labels; use resnet, sagan or your own")
+    if config.inception and config.dataset == "gaussians":
+        raise UserError(f"--inception={config.inception}: scores images, not --dataset=gaussians; leave it out")
+    if (
+        config.model not in ("mlp", "given")
+        and config.dataset == "gaussians"
+        and not factories.is_reference(config.model)
+    ):
+        raise UserError(f"--model={config.model}: made for images, not for --dataset=gaussians; use --model=mlp")
+    if config.strategy == "dposg":
+        wanted = dict(optimizer="sgd", trainer="adversarial", critic_steps=1, update="simultaneous", mix_after="step")
+        _check_wanted(config, "--strategy=dposg: has its own optimistic step", wanted)
+    if config.trainer == "clipped_ratio":
+        wanted = dict(objective="wasserstein", update="alternating")
+        _check_wanted(config, "--trainer=clipped_ratio: is a Wasserstein game, its critic first", wanted)
+
+
+def _check_wanted(config, why, wanted):
+    for name, value in wanted.items():
+        here = getattr(config, name)
+        if here != value:
+            raise UserError(f"{why} and needs --{name}={value}, not {here}")

@@ -1,0 +1,226 @@
+"""The clipped-ratio trainer: probability ratio clipping and sample reweighting.
+
+Wu, Zhou, Wilson, Xing, Hu, "Improving GAN Training with Probability Ratio Clipping and Sample Reweighting",
+NeurIPS 2020, Algorithm 1.
+"""
+
+import tensorflow as tf
+
+from tfdgan import models, objectives
+from tfdgan.training.trainer import Part, Trainer, batch_of, gradients_of, in_training, inputs_of
+
+_VARIANCE_BATCHES = 4  # of generated samples, for the variance of the critic's gradient
+
+
+class ClippedRatioTrainer(Trainer):
+    """Trains a generator against a critic, and a classifier C of real against generated beside them.
+
+    A step is
+    (a) `critic_steps` critic updates, to minimise -mean f(real) + sum_i w_i f(x_i) + penalties, where with
+        `sample_reweighting` w = softmax(f / temperature) over the batch x of generated samples, else 1 / batch;
+    (b) `generator_steps` times: with `ratio_clipping` a classifier update on fresh samples; then a generator update, to
+        maximise the mean of the clipped surrogate of f(x) and r(x) = exp(l_old(x) - l(x)), else of f(x).
+    l is C's logit, l_old the one it gave when (b) began; both are C in inference mode, so that they are functions of x
+    alone. Where learners share one batch (`centralized`) so do the weights w. Passes for each update of (b) beyond a
+    plain generator's: the generator forward once, C forward and back on twice the batch, C forward and back to x
+    twice. Memory: C, its optimizer's slots, and during (b) one copy of C's weights.
+
+    Metrics: of the last critic update; means over (b), but for the ratio's maximum. The rest is as in `Trainer`.
+    """
+
+    diagnostics = ("gradient_variance/reweighted", "gradient_variance/plain")
+
+    def __init__(self, generator, critic, config, noise, size):
+        self._classifier = models.build_classifier(config, critic) if config.ratio_clipping else None
+        self._labels_seen = tf.Variable(tf.zeros([config.batch_size], tf.int32), trainable=False)
+        super().__init__(generator, critic, config, noise, size)
+
+    def parts(self):
+        config = self._config
+        found = {
+            "critic": Part(self.critic, config.learning_rate_d, config.critic_steps),
+            "generator": Part(self.generator, config.learning_rate_g, config.generator_steps),
+        }
+        if self._classifier:
+            found["classifier"] = Part(
+                self._classifier, config.learning_rate_c, config.generator_steps, config.clip_norm_c
+            )
+        return found
+
+    @property
+    def figures(self):
+        critic = ["loss/critic", "loss/gradient_penalty"]
+        if self._config.sample_reweighting:
+            critic.append("reweighting/effective_sample_size")
+        inner = ["loss/generator", "gradient_norm/generator", "score/generated"]
+        if self._classifier:
+            inner += ["loss/classifier", "classifier/accuracy", "ratio/mean", "ratio/clip_fraction", "ratio/max"]
+        return (*critic, "gradient_norm/critic", *inner)
+
+    def _compile(self):
+        super()._compile()
+        self._classifier_gradients = self._compiled(self._classifier_loss_and_gradients, self._config.jit)
+        self._inner_update = self._compiled(self._update_inner)
+        self._gradient_pair = self._compiled(self._plain_and_reweighted_gradients, self._config.jit)
+        self.diagnose = self._compiled(self._diagnose)
+
+    def _updates(self, step, batches):
+        last = self._config.critic_steps - 1
+        if len(batches) > 1:
+            self._labels_seen.assign(batches[1][last])
+        waited, finite = self._critic_updates(step, batches, 0, last)
+        critic, more, alright = self._critic_update(step * (last + 1) + last, batch_of(batches, last))
+        inner, most, fine = self._inner_steps(step, batches)
+        return [*critic, *tf.unstack(inner)], waited + more + most, finite & alright & fine
+
+    def _inner_steps(self, step, batches):
+        """(b): (its figures, seconds waited, whether all is finite)."""
+        count, old = self._config.generator_steps, self._classifier_values()
+
+        def inner(index, total, highest, waited, finite):
+            real = batch_of(batches, index % self._config.critic_steps)
+            figures, more, alright = self._inner_update(step * count + index, real, old)
+            return index + 1, total + figures, tf.maximum(highest, figures), waited + more, finite & alright
+
+        number = len(self.figures) - self.figures.index("loss/generator")
+        begin = (
+            tf.constant(0, tf.int64),
+            tf.zeros([number]),
+            tf.fill([number], -tf.float32.max),
+            tf.constant(0.0, tf.float64),
+            tf.constant(True),
+        )
+        _, total, highest, waited, finite = tf.while_loop(
+            lambda index, *_: index < count, inner, begin, parallel_iterations=1
+        )
+        means = total / count
+        return (tf.concat([means[:-1], highest[-1:]], axis=0) if self._classifier else means), waited, finite
+
+    def _update_inner(self, update, real, old):
+        """One classifier update, if there is one, and one of the generator: (figures, seconds waited, finite)."""
+        classifier, waited, finite = [], tf.constant(0.0, tf.float64), tf.constant(True)
+        if self._classifier:
+            mixing, (gradients, *classifier) = self._begin(
+                "classifier", update, lambda latents: self._classifier_gradients(latents, *real)
+            )
+            _, waited, finite = self._apply("classifier", mixing, classifier[0], gradients)
+        mixing, (gradients, loss, score, *ratio) = self._begin(
+            "generator", update, lambda latents: self._generator_gradients(latents, old, *real[1:])
+        )
+        norm, more, alright = self._apply("generator", mixing, loss, gradients)
+        return tf.stack([loss, norm, score, *classifier, *ratio]), waited + more, finite & alright
+
+    def _critic_game(self, latents, alpha, *real):
+        if not self._config.sample_reweighting:
+            return super()._critic_game(latents, alpha, *real)
+        rest, generated, losses, penalty, mass = self._critic_gradients(latents, alpha, *real)
+        everyone = self.strategy.of_one_batch(mass, "reweighting")  # [learners, 2]
+        shares = tf.nn.softmax(everyone[:, 0])
+        # Gradients will be averaged over these learners, so each counts by its share times their number.
+        scale = tf.exp(mass[0] - tf.reduce_logsumexp(everyone[:, 0])) * tf.cast(tf.shape(everyone)[0], tf.float32)
+        gradients = [a + scale * b for a, b in zip(rest, generated, strict=True)]
+        effective = 1.0 / tf.reduce_sum(tf.square(shares) / everyone[:, 1])
+        return gradients, losses[0] + scale * losses[1], penalty, effective
+
+    def _critic_losses_and_gradients(self, latents, alpha, real, *labels):
+        """With reweighting: gradients of the generated samples' term apart from the others', since its scale depends on
+        learners that share the batch; (log of the weights' sum, effective sample size) last."""
+        if not self._config.sample_reweighting:
+            return super()._critic_losses_and_gradients(latents, alpha, real, *labels)
+        fake = in_training(self.generator, latents, labels)
+        weights = [v.value for v in self._player["critic"].variables]
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            real_scores, added, penalty = self._real_side(real, fake, alpha, labels)
+            rest = added - tf.reduce_mean(real_scores)
+            scores = in_training(self.critic, fake, labels)
+            w = objectives.sample_weights(scores, self._config.reweighting_temperature)
+            generated = tf.reduce_sum(w * scores)
+        mass = [
+            objectives.log_mass(scores, self._config.reweighting_temperature),
+            objectives.effective_sample_size(w),
+        ]
+        gradients = (gradients_of(tape, loss, weights) for loss in (rest, generated))
+        return *gradients, (rest, generated), penalty, tf.stack(mass)
+
+    def _classifier_loss_and_gradients(self, latents, real, *labels):
+        """Binary cross-entropy of real samples and as many generated ones, in one pass, for one batch norm."""
+        both = tf.concat([real, in_training(self.generator, latents, labels)], axis=0)
+        weights = [v.value for v in self._player["classifier"].variables]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            logits = in_training(self._classifier, both, [tf.tile(kinds, [2]) for kinds in labels])
+            of_real, of_fake = tf.split(tf.reshape(logits, [-1]), 2)
+            loss = objectives.non_saturating.critic_loss(of_real, of_fake)
+        right = tf.concat([of_real > 0, of_fake < 0], axis=0)
+        return gradients_of(tape, loss, weights), loss, tf.reduce_mean(tf.cast(right, tf.float32))
+
+    def _generator_loss_and_gradients(self, latents, old, *labels):
+        config, weights = self._config, [v.value for v in self._player["generator"].variables]
+        figures = []
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            fake = in_training(self.generator, latents, labels)
+            scores = tf.reshape(in_training(self.critic, fake, labels), [-1])
+            loss = self._objective.generator_loss(scores)
+            if self._classifier:
+                ratio = objectives.probability_ratio(
+                    *(self._logits(values, fake, labels) for values in (self._classifier_values(), old))
+                )
+                level = tf.stop_gradient(tf.reduce_mean(scores)) if config.center_scores else 0.0
+                loss = -tf.reduce_mean(
+                    objectives.clipped_ratio_surrogate(scores - level, ratio, config.clip_epsilon, config.clip_mode)
+                )
+                clipped = objectives.clip_fraction(ratio, config.clip_epsilon)
+                figures = [tf.reduce_mean(ratio), clipped, tf.reduce_max(ratio)]
+        return gradients_of(tape, loss, weights), loss, tf.reduce_mean(scores), *figures
+
+    def _classifier_values(self):
+        """The classifier's present (trainable, other) values as tensors."""
+        if not self._classifier:
+            return [], []
+        groups = self._classifier.trainable_variables, self._classifier.non_trainable_variables
+        return tuple([tf.convert_to_tensor(v) for v in group] for group in groups)
+
+    def _logits(self, values, x, labels):
+        """float32 [n]: of the classifier with these values, in inference mode."""
+        logits, _ = self._classifier.stateless_call(*values, inputs_of(x, labels), training=False)
+        return tf.reshape(tf.cast(logits, tf.float32), [-1])
+
+    def _diagnose(self, step):
+        """The variance of the critic's gradient on generated samples, with and without reweighting.
+
+        sum_j Var(g_j) over all weights j, between batches, from 4 of them.
+        """
+        variables = self._player["critic"].variables
+        totals = [[tf.zeros(v.shape) for v in variables] for _ in self.diagnostics]
+        squares = [tf.constant(0.0, tf.float64) for _ in self.diagnostics]
+        labels = [self._labels_seen] if len(self.generator.inputs) > 1 else []
+        for index in range(_VARIANCE_BATCHES):
+            latents = self._latents("diagnosis latents", step * _VARIANCE_BATCHES + index)
+            for kind, gradients in enumerate(self._gradient_pair(latents, *labels)):
+                totals[kind] = [a + b for a, b in zip(totals[kind], gradients, strict=True)]
+                squares[kind] += _square(gradients)
+        pairs = zip(squares, totals, strict=True)
+        return tf.stack([(s - _square(t) / _VARIANCE_BATCHES) / (_VARIANCE_BATCHES - 1) for s, t in pairs])
+
+    def _plain_and_reweighted_gradients(self, latents, *labels):
+        """In the order of `diagnostics`, of models that stay as they are."""
+
+        def values(model):
+            groups = model.trainable_variables, model.non_trainable_variables
+            return tuple([tf.convert_to_tensor(v) for v in group] for group in groups)
+
+        fake, _ = self.generator.stateless_call(*values(self.generator), inputs_of(latents, labels), training=True)
+        weights, others = values(self.critic)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch(weights)
+            scores, _ = self.critic.stateless_call(weights, others, inputs_of(fake, labels), training=True)
+            scores = tf.cast(scores, tf.float32)
+            w = objectives.sample_weights(scores, self._config.reweighting_temperature)
+            means = tf.reduce_sum(w * scores), tf.reduce_mean(scores)
+        return [gradients_of(tape, mean, weights) for mean in means]
+
+
+def _square(tensors):
+    return tf.cast(2 * tf.add_n([tf.nn.l2_loss(tensor) for tensor in tensors]), tf.float64)

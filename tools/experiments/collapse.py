@@ -1,0 +1,172 @@
+"""How often training collapses: plain WGAN-GP against ratio clipping with reweighting, on nets drawn at random.
+
+    python tools/experiments/collapse.py --output=runs/collapse
+
+Table 5 of Wu et al., "Improving GAN Training with Probability Ratio Clipping and Sample Reweighting" (NeurIPS 2020),
+scaled down: small DCGANs for scikit-learn's digits, of random learning rate, batch size, activation and width, each
+trained by both with the same seed, critic updates and samples. A run has collapsed if its last FD is above half that of
+untrained generators (the median of all at step 1), or if it met NaN or Inf.
+
+--workers runs are trained at a time, a core each. What is finished is kept, so the command can be repeated until all is
+there; --scale=10 trains ten times as long.
+"""
+
+import json
+import multiprocessing
+import os
+import sys
+
+import numpy as np
+import trials
+from absl import flags
+from matplotlib.figure import Figure
+
+from tfdgan import command
+from tfdgan.errors import TrainingFault
+
+_STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
+_FD = "FD (digits_classifier)"
+_METHODS = {
+    "WGAN-GP": dict(trainer="adversarial", critic_steps=5),
+    "PRC + SR": dict(trainer="clipped_ratio", critic_steps=5, generator_steps=5),
+}
+
+
+def _define(flag_values):
+    flags.DEFINE_integer("nets", 40, "How many are drawn.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_integer("workers", 2, "Runs at a time.", lower_bound=1, flag_values=flag_values)
+    flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.", lower_bound=0.05, flag_values=flag_values)
+    flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
+
+
+def drawn(number):
+    """The `number`-th random net, as changes to a `Config`; its learning rate is log-uniform from 1e-4 to 1e-2."""
+    random = np.random.default_rng(number)
+    width = int(random.choice([8, 16]))
+    rate = float(f"{10 ** random.uniform(-4, -2):.3g}")
+    return dict(
+        model=f"small_dcgan:{random.choice(['relu', 'leaky_relu'])}",
+        width_g=width,
+        width_d=width,
+        learning_rate_g=rate,
+        learning_rate_d=rate,
+        learning_rate_c=rate,
+        batch_size=int(random.choice([16, 32, 64])),
+        seed=number,
+    )
+
+
+def train(number, method, workdir, steps):
+    """One run: {"start": FD at step 1, "FD": those after it, or [] after a fault}, kept in workdir/result.json."""
+    path = os.path.join(workdir, "result.json")
+    if os.path.isfile(path):
+        with open(path) as file:
+            return json.load(file)
+    os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_CPP_MIN_LOG_LEVEL="2")
+    import keras
+
+    from tfdgan import files
+    from tfdgan.config import Config
+    from tfdgan.tasks import ImageTask
+    from tfdgan.training import loop
+
+    keras.backend.clear_session()
+    every = max(1, steps // _SCORES)
+    settings = dict(
+        dataset="digits", latent_size=32, strategy="local", update="alternating", optimizer="adam", workdir=workdir
+    )
+    settings |= dict(log_every=every, checkpoint_every=0, eval_samples=1000, ema_decay=0.0)
+    os.makedirs(workdir, exist_ok=True)
+    result = {"start": None, "FD": []}
+    try:
+        for end, evaluate in ((1, 1), (steps, every)):
+            config = Config(**settings, **drawn(number), **_METHODS[method], steps=end, eval_every=evaluate)
+            loop.train(config, ImageTask(config))
+        scores = [(score["step"], score["value"]) for score in trials.read_scores(workdir) if score["name"] == _FD]
+        result = {"start": scores[0][1], "FD": [value for step, value in scores if step > 1]}
+    except TrainingFault as error:
+        result["fault"] = str(error)
+    files.write_text(path, json.dumps(result))
+    return result
+
+
+def has_collapsed(result, untrained):
+    """`untrained`: FD of generators that have learned nothing."""
+    return not result["FD"] or not result["FD"][-1] <= untrained / 2
+
+
+def table(results):
+    """A markdown table, a row a method."""
+    untrained = untrained_distance(results)
+    lines = [
+        f"| method | runs | collapsed (above {untrained / 2:.3g}) | {_FD}, mean of the others | median of all | best |",
+        "|---" * 6 + "|",
+    ]
+    for method, runs in results.items():
+        last = [run["FD"][-1] if run["FD"] else np.inf for run in runs]
+        fallen = [has_collapsed(run, untrained) for run in runs]
+        alive = [value for value, gone in zip(last, fallen, strict=True) if not gone]
+        lines.append(
+            f"| {method} | {len(runs)} | {sum(fallen)} ({100 * np.mean(fallen):.0f}%) | "
+            f"{np.mean(alive) if alive else np.nan:.3g} | {np.median(last):.3g} | {min(last):.3g} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def untrained_distance(results):
+    return float(np.median([run["start"] for runs in results.values() for run in runs if run["start"]]))
+
+
+def plot(results, path):
+    """Each net a point: the last FD by one method against the other's; and against the learning rate."""
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    pairs, rates = figure.subplots(1, 2)
+    untrained = untrained_distance(results)
+    last = {
+        method: np.array([run["FD"][-1] if run["FD"] else 10 * untrained for run in runs])
+        for method, runs in results.items()
+    }
+    plain, ours = last.values()
+    pairs.plot(plain, ours, "o", alpha=0.7)
+    ends = [min(map(min, last.values())), max(map(max, last.values()))]
+    pairs.plot(ends, ends, "k:", linewidth=1)
+    for line in (pairs.axhline, pairs.axvline, rates.axhline):
+        line(untrained / 2, color="k", linewidth=0.5)
+    names = list(last)
+    pairs.set(xscale="log", yscale="log", xlabel=f"{_FD}, {names[0]}", ylabel=f"{_FD}, {names[1]}")
+    for method, values in last.items():
+        rates.plot([drawn(number)["learning_rate_g"] for number in range(len(values))], values, "o", label=method)
+    rates.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=_FD)
+    rates.legend()
+    figure.savefig(path, dpi=100)
+
+
+def _trained(job):
+    return job, train(*job)
+
+
+def main(argv):
+    flag_values = command.parse(argv, _define)
+    (output,) = command.required(flag_values, "output")
+    steps = max(_SCORES, round(_STEPS * flag_values.scale))
+    folder = os.path.join(output, f"{steps}_steps")
+    jobs = [
+        (number, method, os.path.join(folder, f"{number:03d}_{method.replace(' ', '')}"), steps)
+        for number in range(flag_values.nets)
+        for method in _METHODS
+    ]
+    found = {}
+    with multiprocessing.get_context("spawn").Pool(flag_values.workers) as pool:
+        for job, result in pool.imap_unordered(_trained, jobs):
+            found[job[:2]] = result
+            last = f"{result['FD'][-1]:.3g}" if result["FD"] else result["fault"]
+            print(f"{len(found)}/{len(jobs)}: net {job[0]}, {job[1]}: {last}", flush=True)
+    results = {method: [found[number, method] for number in range(flag_values.nets)] for method in _METHODS}
+    with open(os.path.join(output, "table.md"), "w") as file:
+        file.write(table(results))
+    plot(results, os.path.join(output, "plot.png"))
+    print(table(results))
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)
