@@ -46,11 +46,14 @@ def horovodrun(learners, *command):
 @functools.cache
 def _warm():
     """The socket of a server that has loaded TensorFlow (warm.py), started at the first call."""
-    path = os.path.join(tempfile.mkdtemp(prefix="tfdgan-tests-"), "warm")
-    server = subprocess.Popen([sys.executable, WARM, path], env=environment(OPENBLAS_NUM_THREADS="1"), cwd=ROOT)
-    atexit.register(server.kill)
+    folder = tempfile.TemporaryDirectory(prefix="tfdgan-tests-")
+    path, variables = os.path.join(folder.name, "warm"), environment(OPENBLAS_NUM_THREADS="1")
+    server = subprocess.Popen([sys.executable, WARM, path], stdin=subprocess.PIPE, env=variables, cwd=ROOT)
+    atexit.register(folder.cleanup)
+    atexit.register(server.stdin.close)  # which ends it, as the end of this process would
+    deadline = time.monotonic() + 120
     while not os.path.exists(path):
-        assert server.poll() is None, "warm.py has ended"
+        assert server.poll() is None and time.monotonic() < deadline, "warm.py has ended, or takes for ever"
         time.sleep(0.1)
     return path
 

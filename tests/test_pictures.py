@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfdgan import pictures
 from tfdgan.config import Config
+from tfdgan.models import sampling
 from tfdgan.models.sampling import Sampler
 from tfdgan.tasks import ImageTask
 
@@ -62,3 +63,12 @@ def test_picture_of_a_subclassed_generator(sample_shape, picture_shape):
     sampler = Sampler(generator, (generator.trainable_variables, generator.non_trainable_variables), 3, "test")
     picture = task.picture(sampler)
     assert picture is None if picture_shape is None else picture.shape == picture_shape
+
+
+def test_a_generator_is_compiled_once_however_many_samplers_it_has():
+    generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False)])
+    for value in (1.0, 2.0):
+        sampler = Sampler(generator, ([np.full((3, 2), value, np.float32)], []), 3, "test")
+        latents = sampler.latents(5, seed=0)
+        np.testing.assert_allclose(sampler(latents), np.sum(latents, axis=1, keepdims=True) * [value] * 2, rtol=1e-5)
+    assert sampling._function_of(generator).experimental_get_tracing_count() == 1

@@ -88,6 +88,21 @@ def test_weights_by_hand():
     ) == pytest.approx(1)
 
 
+def test_weights_that_sum_exactly():
+    """In any order, and for the gradient of a constant; nothing else moves by more than half of 2^-23."""
+    random = np.random.default_rng(0)
+    for size in (3, 64, 1000):
+        weights = objectives.sample_weights(tf.constant(random.normal(0, 3, size), tf.float32))
+        exact = objectives.summing_exactly(weights).numpy()
+        for _ in range(5):
+            random.shuffle(exact)
+            assert np.add.reduce(exact, dtype=np.float32) == 1 == np.cumsum(exact, dtype=np.float32)[-1]
+        change = np.abs(objectives.summing_exactly(weights).numpy() - weights.numpy())
+        assert np.sort(change)[-2] <= 2.0**-24 and change.max() < 1e-4 and (exact >= 0).all()
+    column = tf.constant([[0.25], [0.75]])
+    np.testing.assert_array_equal(objectives.summing_exactly(column), column)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.5, 4.0])
 def test_the_weighted_sums_gradient_is_that_of_logsumexp(temperature):
     kernel, samples = tf.random.stateless_normal([3, 1], [1, 1]), tf.random.stateless_normal([16, 3], [2, 2])

@@ -1,8 +1,10 @@
 """`python tests/warm.py SOCKET ARGUMENTS...` does what `python ARGUMENTS...` does, with TensorFlow loaded already.
 
 Loading it takes a core some 6 seconds, and the tests start well over a hundred processes. So a server, which has loaded
-it and nothing else (one thread, no runtime yet), forks for each call: a process of its own with the caller's folder,
-environment, standard streams and process group, whose exit code and death by a signal are the caller's.
+it and nothing else (one thread, no runtime yet), forks for each call: a process of its own, with the caller's folder,
+environment and standard streams, in the server's process group. The caller passes SIGTERM and SIGINT on and ends as it
+ended; it ends when the caller does. All such processes hash texts alike, which ones started cold do not. The server
+ends with its standard input.
 """
 
 import contextlib
@@ -16,8 +18,9 @@ import socket
 import struct
 import sys
 
+import numpy as np
+
 _LENGTH = struct.Struct("!i")
-_PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 
 
 def serve(path):
@@ -30,14 +33,16 @@ def serve(path):
 
     del sklearn, tensorflow_datasets, tfdgan
     gc.freeze()  # or collecting garbage would copy all of it in every fork
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(path)
+    threads = os.listdir("/proc/self/task")
+    if len(threads) > 1:
+        raise RuntimeError(f"warm.py: {len(threads)} threads are there already; a fork of them could hang")
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks that look after a call
     with socket.socket(socket.AF_UNIX) as listener:
-        listener.bind(path)
+        listener.bind(f"{path}.new")
         listener.listen(64)
-        while True:
-            connection, _ = listener.accept()
+        os.rename(f"{path}.new", path)  # who finds it can call
+        while sys.stdin not in (ready := select.select([listener, sys.stdin], [], [])[0]):
+            connection, _ = ready[0].accept()
             if os.fork() == 0:
                 listener.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -48,8 +53,7 @@ def serve(path):
 def _look_after(connection):
     """Fork once more for the call itself; tell the caller how it ended, end it when the caller is gone."""
     message, streams, *_ = socket.recv_fds(connection, _LENGTH.size, 3)
-    (length,) = _LENGTH.unpack(message)
-    arguments, folder, variables = pickle.loads(_exactly(connection, length))
+    arguments, folder, variables = pickle.loads(_exactly(connection, *_LENGTH.unpack(message)))
     child = os.fork()
     if child == 0:
         connection.close()
@@ -59,13 +63,18 @@ def _look_after(connection):
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(variables)
+        np.random.seed(int.from_bytes(os.urandom(4), "little"))
         return _be(arguments)
     ended = os.pidfd_open(child)
     while ended not in select.select([connection, ended], [], [])[0]:
-        number = connection.recv(1)  # of a signal; nothing: the caller is gone
-        os.kill(child, number[0] if number else signal.SIGKILL)
-        if not number:
+        try:
+            number = connection.recv(1)  # of a signal
+        except ConnectionError:
+            number = b""
+        if not number:  # the caller is gone
+            os.kill(child, signal.SIGKILL)
             break
+        os.kill(child, number[0])
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(BrokenPipeError):
         connection.sendall(_LENGTH.pack(os.waitstatus_to_exitcode(status)))
@@ -90,8 +99,14 @@ def _given_paths():
 
 
 def _exactly(connection, length):
-    with connection.makefile("rb") as file:
-        return file.read(length)
+    """The next `length` bytes and none of what follows."""
+    found = b""
+    while len(found) < length:
+        more = connection.recv(length - len(found))
+        if not more:
+            raise ConnectionError("warm.py: the other end is gone")
+        found += more
+    return found
 
 
 def call(path, arguments):
@@ -101,7 +116,7 @@ def call(path, arguments):
         message = pickle.dumps((arguments, os.getcwd(), dict(os.environ)))
         socket.send_fds(connection, [_LENGTH.pack(len(message))], [0, 1, 2])
         connection.sendall(message)
-        for number in _PASSED_ON:
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda number, _: connection.sendall(bytes([number])))
         (code,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
     if code < 0:

@@ -107,11 +107,16 @@ def check_combinations(config):
     ):
         raise UserError(f"--model={config.model}: made for images, not for --dataset=gaussians; use --model=mlp")
     if config.strategy == "dposg":
-        wanted = dict(optimizer="sgd", trainer="adversarial", critic_steps=1, update="simultaneous", mix_after="step")
+        wanted = dict(trainer="adversarial", optimizer="sgd", critic_steps=1, update="simultaneous", mix_after="step")
         _check_wanted(config, "--strategy=dposg: has its own optimistic step", wanted)
     if config.trainer == "clipped_ratio":
         wanted = dict(objective="wasserstein", update="alternating")
         _check_wanted(config, "--trainer=clipped_ratio: is a Wasserstein game, its critic first", wanted)
+        if config.ratio_clipping and config.mix_after != "step":
+            raise UserError(
+                f"--mix_after={config.mix_after}: would mix the classifier in the middle of a ratio; use step, or "
+                "--noratio_clipping"
+            )
 
 
 def _check_wanted(config, why, wanted):

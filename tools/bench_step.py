@@ -274,14 +274,14 @@ def main(argv):
         for problem in flag_values.problem or known:
             print(alone(overhead, problem, blocks, flag_values.steps or _STEPS[problem]), flush=True)
         return
-    print(f"{'problem':<12}{'option':<24}{columns}", flush=True)
+    print(f"{'problem':<18}{'option':<24}{columns}", flush=True)
     for problem in flag_values.problem or known:
         for name in variants(problem):
             times = alone(
                 option_ratio, problem, name, blocks, flag_values.steps or (200 if problem == "gaussians" else 2)
             )
             most = alone(option_peak, problem, name)
-            print(f"{problem:<12}{name:<24}{summary(times)}{most:>10.0f}", flush=True)
+            print(f"{problem:<18}{name:<24}{summary(times)}{most:>10.0f}", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,27 @@
 """A generator with weights of its own choice, as a function from sample numbers to samples."""
 
 import hashlib
+import weakref
 
 import numpy as np
 import tensorflow as tf
 
 _CHUNK = 100  # samples a call, always, so that one sample does not depend on how many are asked for
+
+
+_functions = weakref.WeakKeyDictionary()
+
+
+def _function_of(generator):
+    """(trainable, non_trainable, inputs) -> samples, compiled once for a model, however many samplers it serves."""
+    if generator not in _functions:
+        model = weakref.ref(generator)
+
+        def samples(trainable, non_trainable, inputs):
+            return model().stateless_call(trainable, non_trainable, inputs, training=False)[0]
+
+        _functions[generator] = tf.function(samples, autograph=False, reduce_retracing=True)
+    return _functions[generator]
 
 
 class Sampler:
@@ -23,11 +39,10 @@ class Sampler:
         self.generator, self.latent_size, self.label, self.classes = generator, latent_size, label, classes
         self.trainable, self.non_trainable = ([tf.constant(np.asarray(w)) for w in group] for group in weights)
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def __call__(self, latents, labels=None):
         """Samples [n, ...] for latents float32 [n, latent_size]; batch norm uses its stored statistics."""
         inputs = latents if labels is None else [latents, labels]
-        return self.generator.stateless_call(self.trainable, self.non_trainable, inputs, training=False)[0]
+        return _function_of(self.generator)(self.trainable, self.non_trainable, inputs)
 
     def latents(self, number, seed, purpose="evaluation"):
         """float32 [number, latent_size]; the first k are the same for every number >= k."""

@@ -2,7 +2,7 @@
 
 from tfdgan.objectives import hinge, non_saturating, penalties, wasserstein
 from tfdgan.objectives.ratio_clipping import clip_fraction, clipped_ratio_surrogate, probability_ratio
-from tfdgan.objectives.reweighting import effective_sample_size, log_mass, sample_weights
+from tfdgan.objectives.reweighting import effective_sample_size, log_mass, sample_weights, summing_exactly
 
 # Each module has critic_loss(real_scores, fake_scores) and generator_loss(fake_scores).
 OBJECTIVES = {"wasserstein": wasserstein, "hinge": hinge, "non_saturating": non_saturating}
@@ -22,5 +22,6 @@ __all__ = [
     "penalties",
     "probability_ratio",
     "sample_weights",
+    "summing_exactly",
     "wasserstein",
 ]

@@ -15,6 +15,19 @@ def sample_weights(fake_scores, temperature=1.0):
     return tf.stop_gradient(tf.nn.softmax(tf.convert_to_tensor(fake_scores) / temperature, axis=0))
 
 
+def summing_exactly(weights):
+    """The weights in multiples of 2^-23, their remainder to 1 given to the largest: every sum of them is exact.
+
+    Then the gradient by a score's free constant is 1 - sum_i w_i = 0 and not a rounding error, of which Adam would make
+    steps of full length. No weight changes by more than 2^-24, but for the largest. float32, not negative, at most 1.
+    """
+    flat = tf.reshape(weights, [-1])
+    rounded = tf.round(flat * 2.0**23) / 2.0**23
+    rest = 1.0 - tf.reduce_sum(rounded)
+    largest = tf.one_hot(tf.argmax(rounded), tf.size(rounded), dtype=rounded.dtype)
+    return tf.reshape(rounded + rest * largest, tf.shape(weights))
+
+
 def effective_sample_size(weights):
     """1 / sum_i w_i^2: 1 where one sample has all the weight, the size of the batch where all have the same."""
     return 1.0 / tf.reduce_sum(tf.square(weights))

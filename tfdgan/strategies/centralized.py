@@ -16,7 +16,8 @@ class Centralized(Local):
         if hvd.size() == 1:
             return super().of_one_batch(values, name)
         everyone = hvd.allgather(values[tf.newaxis], name=f"tfdgan.{name}", ignore_name_scope=True)
-        return tf.ensure_shape(everyone, [hvd.size(), *values.shape])
+        everyone = tf.ensure_shape(everyone, [hvd.size(), *values.shape])
+        return everyone, hvd.rank(), seconds_until([everyone], [values])
 
     def apply(self, player, gradients, finite, begun):
         if hvd.size() == 1:

@@ -37,9 +37,10 @@ class Local:
         return tf.constant(0.0, tf.float64)
 
     def of_one_batch(self, values, name):
-        """[learners, n]: `values`, float [n], of all learners whose batches count as one; `name` in its messages."""
+        """`values`, float [n], of all learners whose batches count as one: (values [learners, n], which row is this
+        learner's, seconds spent waiting for others). `name` stands in its messages."""
         del name
-        return values[tf.newaxis]
+        return values[tf.newaxis], 0, tf.constant(0.0, tf.float64)
 
     def end_step(self, begun):
         """After all updates of a step. Returns seconds spent waiting for others."""

@@ -4,6 +4,7 @@ Wu, Zhou, Wilson, Xing, Hu, "Improving GAN Training with Probability Ratio Clipp
 NeurIPS 2020, Algorithm 1.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from tfdgan import models, objectives
@@ -18,20 +19,24 @@ class ClippedRatioTrainer(Trainer):
     A step is
     (a) `critic_steps` critic updates, to minimise -mean f(real) + sum_i w_i f(x_i) + penalties, where with
         `sample_reweighting` w = softmax(f / temperature) over the batch x of generated samples, else 1 / batch;
-    (b) `generator_steps` times: with `ratio_clipping` a classifier update on fresh samples; then a generator update, to
-        maximise the mean of the clipped surrogate of f(x) and r(x) = exp(l_old(x) - l(x)), else of f(x).
-    l is C's logit, l_old the one it gave when (b) began; both are C in inference mode, so that they are functions of x
-    alone. Where learners share one batch (`centralized`) so do the weights w. Passes for each update of (b) beyond a
-    plain generator's: the generator forward once, C forward and back on twice the batch, C forward and back to x
-    twice. Memory: C, its optimizer's slots, and during (b) one copy of C's weights.
+    (b) `generator_steps` times: with `ratio_clipping` an update of the classifier C, on the critic's real batches in
+        turn and on newly generated samples; then a generator update, to maximise the mean of the clipped surrogate of
+        f(x) and r(x) = exp(l_old(x) - l(x)), else of f(x).
+    l is C's logit, l_old that under C's weights when (b) began. Both are taken in inference mode and under the same
+    batch-norm statistics, so that they are functions of x alone and r is 1 while the weights stay. Where learners share
+    one batch (`centralized`) so do the weights w; `center_scores` takes the mean of each learner's own.
+    Passes for each update of (b) beyond a plain generator's: the generator forward once, C forward and back on twice
+    the batch, C forward and back to x twice. Memory: C, its optimizer's slots, and during (b) one copy of C's weights.
 
-    Metrics: of the last critic update; means over (b), but for the ratio's maximum. The rest is as in `Trainer`.
+    Metrics: of the last critic update; means over (b), but for `ratio/max`, the largest in (b). The rest is as in
+    `Trainer`.
     """
 
     diagnostics = ("gradient_variance/reweighted", "gradient_variance/plain")
 
     def __init__(self, generator, critic, config, noise, size):
         self._classifier = models.build_classifier(config, critic) if config.ratio_clipping else None
+        # The last labels, for `diagnose`. No state to keep: a step always comes before it.
         self._labels_seen = tf.Variable(tf.zeros([config.batch_size], tf.int32), trainable=False)
         super().__init__(generator, critic, config, noise, size)
 
@@ -75,26 +80,26 @@ class ClippedRatioTrainer(Trainer):
 
     def _inner_steps(self, step, batches):
         """(b): (its figures, seconds waited, whether all is finite)."""
-        count, old = self._config.generator_steps, self._classifier_values()
+        count = self._config.generator_steps
+        old = self._player["classifier"].values() if self._classifier else []
+        names = self.figures[self.figures.index("loss/generator") :]
 
         def inner(index, total, highest, waited, finite):
             real = batch_of(batches, index % self._config.critic_steps)
             figures, more, alright = self._inner_update(step * count + index, real, old)
             return index + 1, total + figures, tf.maximum(highest, figures), waited + more, finite & alright
 
-        number = len(self.figures) - self.figures.index("loss/generator")
         begin = (
             tf.constant(0, tf.int64),
-            tf.zeros([number]),
-            tf.fill([number], -tf.float32.max),
+            tf.zeros([len(names)]),
+            tf.fill([len(names)], -tf.float32.max),
             tf.constant(0.0, tf.float64),
             tf.constant(True),
         )
         _, total, highest, waited, finite = tf.while_loop(
             lambda index, *_: index < count, inner, begin, parallel_iterations=1
         )
-        means = total / count
-        return (tf.concat([means[:-1], highest[-1:]], axis=0) if self._classifier else means), waited, finite
+        return tf.where([name == "ratio/max" for name in names], highest, total / count), waited, finite
 
     def _update_inner(self, update, real, old):
         """One classifier update, if there is one, and one of the generator: (figures, seconds waited, finite)."""
@@ -113,14 +118,16 @@ class ClippedRatioTrainer(Trainer):
     def _critic_game(self, latents, alpha, *real):
         if not self._config.sample_reweighting:
             return super()._critic_game(latents, alpha, *real)
-        rest, generated, losses, penalty, mass = self._critic_gradients(latents, alpha, *real)
-        everyone = self.strategy.of_one_batch(mass, "reweighting")  # [learners, 2]
-        shares = tf.nn.softmax(everyone[:, 0])
+        rest, generated, losses, penalty, mine = self._critic_gradients(latents, alpha, *real)
+        everyone, place, waited = self.strategy.of_one_batch(mine, "reweighting")  # [learners, 2]
+        # Another learner's NaN is its fault, not this one's.
+        mass = tf.where(tf.math.is_finite(everyone[:, 0]), everyone[:, 0], -np.inf)
+        shares = objectives.summing_exactly(tf.nn.softmax(mass))
         # Gradients will be averaged over these learners, so each counts by its share times their number.
-        scale = tf.exp(mass[0] - tf.reduce_logsumexp(everyone[:, 0])) * tf.cast(tf.shape(everyone)[0], tf.float32)
+        scale = tf.where(tf.math.is_finite(mine[0]), shares[place] * everyone.shape[0], np.nan)
         gradients = [a + scale * b for a, b in zip(rest, generated, strict=True)]
         effective = 1.0 / tf.reduce_sum(tf.square(shares) / everyone[:, 1])
-        return gradients, losses[0] + scale * losses[1], penalty, effective
+        return gradients, waited, losses[0] + scale * losses[1], penalty, effective
 
     def _critic_losses_and_gradients(self, latents, alpha, real, *labels):
         """With reweighting: gradients of the generated samples' term apart from the others', since its scale depends on
@@ -134,14 +141,11 @@ class ClippedRatioTrainer(Trainer):
             real_scores, added, penalty = self._real_side(real, fake, alpha, labels)
             rest = added - tf.reduce_mean(real_scores)
             scores = in_training(self.critic, fake, labels)
-            w = objectives.sample_weights(scores, self._config.reweighting_temperature)
+            w = objectives.summing_exactly(objectives.sample_weights(scores, self._config.reweighting_temperature))
             generated = tf.reduce_sum(w * scores)
-        mass = [
-            objectives.log_mass(scores, self._config.reweighting_temperature),
-            objectives.effective_sample_size(w),
-        ]
+        mass = objectives.log_mass(scores, self._config.reweighting_temperature)
         gradients = (gradients_of(tape, loss, weights) for loss in (rest, generated))
-        return *gradients, (rest, generated), penalty, tf.stack(mass)
+        return *gradients, (rest, generated), penalty, tf.stack([mass, objectives.effective_sample_size(w)])
 
     def _classifier_loss_and_gradients(self, latents, real, *labels):
         """Binary cross-entropy of real samples and as many generated ones, in one pass, for one batch norm."""
@@ -162,29 +166,23 @@ class ClippedRatioTrainer(Trainer):
             tape.watch(weights)
             fake = in_training(self.generator, latents, labels)
             scores = tf.reshape(in_training(self.critic, fake, labels), [-1])
-            loss = self._objective.generator_loss(scores)
             if self._classifier:
-                ratio = objectives.probability_ratio(
-                    *(self._logits(values, fake, labels) for values in (self._classifier_values(), old))
-                )
+                new = self._player["classifier"].values()
+                ratio = objectives.probability_ratio(*(self._logits(w, fake, labels) for w in (new, old)))
                 level = tf.stop_gradient(tf.reduce_mean(scores)) if config.center_scores else 0.0
                 loss = -tf.reduce_mean(
                     objectives.clipped_ratio_surrogate(scores - level, ratio, config.clip_epsilon, config.clip_mode)
                 )
                 clipped = objectives.clip_fraction(ratio, config.clip_epsilon)
                 figures = [tf.reduce_mean(ratio), clipped, tf.reduce_max(ratio)]
+            else:
+                loss = self._objective.generator_loss(scores)
         return gradients_of(tape, loss, weights), loss, tf.reduce_mean(scores), *figures
 
-    def _classifier_values(self):
-        """The classifier's present (trainable, other) values as tensors."""
-        if not self._classifier:
-            return [], []
-        groups = self._classifier.trainable_variables, self._classifier.non_trainable_variables
-        return tuple([tf.convert_to_tensor(v) for v in group] for group in groups)
-
-    def _logits(self, values, x, labels):
-        """float32 [n]: of the classifier with these values, in inference mode."""
-        logits, _ = self._classifier.stateless_call(*values, inputs_of(x, labels), training=False)
+    def _logits(self, weights, x, labels):
+        """float32 [n]: of the classifier with these weights and its present statistics, in inference mode."""
+        others = _values(self._classifier.non_trainable_variables)
+        logits, _ = self._classifier.stateless_call(weights, others, inputs_of(x, labels), training=False)
         return tf.reshape(tf.cast(logits, tf.float32), [-1])
 
     def _diagnose(self, step):
@@ -206,13 +204,11 @@ class ClippedRatioTrainer(Trainer):
 
     def _plain_and_reweighted_gradients(self, latents, *labels):
         """In the order of `diagnostics`, of models that stay as they are."""
-
-        def values(model):
-            groups = model.trainable_variables, model.non_trainable_variables
-            return tuple([tf.convert_to_tensor(v) for v in group] for group in groups)
-
-        fake, _ = self.generator.stateless_call(*values(self.generator), inputs_of(latents, labels), training=True)
-        weights, others = values(self.critic)
+        (made_by, beside), (weights, others) = (
+            [_values(group) for group in (model.trainable_variables, model.non_trainable_variables)]
+            for model in (self.generator, self.critic)
+        )
+        fake, _ = self.generator.stateless_call(made_by, beside, inputs_of(latents, labels), training=True)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(weights)
             scores, _ = self.critic.stateless_call(weights, others, inputs_of(fake, labels), training=True)
@@ -220,6 +216,10 @@ class ClippedRatioTrainer(Trainer):
             w = objectives.sample_weights(scores, self._config.reweighting_temperature)
             means = tf.reduce_sum(w * scores), tf.reduce_mean(scores)
         return [gradients_of(tape, mean, weights) for mean in means]
+
+
+def _values(variables):
+    return [tf.convert_to_tensor(v) for v in variables]
 
 
 def _square(tensors):

@@ -207,16 +207,15 @@ class Trainer:
         return so_far[1:]
 
     def _update_critic(self, update, real):
-        """One critic update: (what `_critic_gradients` gives beside gradients, and their norm; seconds waited, whether
-        all is finite)."""
+        """One critic update: (loss, further figures, norm of the gradient; seconds waited; whether all is finite)."""
 
         def game(latents):
             alpha = self._noise.uniform([self._config.batch_size], "interpolation", update)
             return self._critic_game(latents, alpha, *real)
 
-        mixing, (gradients, loss, *figures) = self._begin("critic", update, game)
-        norm, waited, finite = self._apply("critic", mixing, loss, gradients)
-        return (loss, *figures, norm), waited, finite
+        mixing, (gradients, waited, loss, *figures) = self._begin("critic", update, game)
+        norm, more, finite = self._apply("critic", mixing, loss, gradients)
+        return (loss, *figures, norm), waited + more, finite
 
     def _begin(self, name, update, game):
         """Before a player's update: (the mix begun, what `game`, a function of generator latents, gives meanwhile)."""
@@ -226,8 +225,9 @@ class Trainer:
             return mixing, game(self._latents(f"{name} latents", update))
 
     def _critic_game(self, latents, alpha, *real):
-        """(gradients, loss, further figures) of the critic, over all learners that share one batch."""
-        return self._critic_gradients(latents, alpha, *real)
+        """(gradients, seconds waited, loss, further figures) of the critic."""
+        gradients, *figures = self._critic_gradients(latents, alpha, *real)
+        return gradients, tf.constant(0.0, tf.float64), *figures
 
     def _latents(self, purpose, draw):
         return self._noise.normal([self._config.batch_size, self._config.latent_size], purpose, draw)
