@@ -70,5 +70,7 @@ def test_a_generator_is_compiled_once_however_many_samplers_it_has():
     for value in (1.0, 2.0):
         sampler = Sampler(generator, ([np.full((3, 2), value, np.float32)], []), 3, "test")
         latents = sampler.latents(5, seed=0)
-        np.testing.assert_allclose(sampler(latents), np.sum(latents, axis=1, keepdims=True) * [value] * 2, rtol=1e-5)
+        np.testing.assert_allclose(
+            sampler(latents), np.sum(latents, axis=1, keepdims=True) * np.full(2, value), rtol=1e-5
+        )
     assert sampling._function_of(generator).experimental_get_tracing_count() == 1
