@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scalar_nets import Constant, linear
 
 from tfdgan import models
 from tfdgan.config import Config
@@ -12,27 +13,14 @@ from tfdgan.training.adversarial import AdversarialTrainer
 from tfdgan.training.noise import Noise
 
 
-@keras.saving.register_keras_serializable(package="tests")
-class Constant(keras.layers.Layer):
-    """One weight u, whatever the latents."""
-
-    def build(self, shape):
-        self.u = self.add_weight(shape=(1,), initializer=keras.initializers.Constant(0.5))
-
-    def call(self, latents):
-        return keras.ops.zeros_like(latents[:, :1]) + self.u
-
-
 def bilinear(**changes):
     """Generator u = 0.5, critic f(x) = v x with v = 2: critic loss v (u - a) at data a, generator loss -v u."""
     generator = keras.Sequential([keras.Input((3,)), Constant()])
-    v = keras.initializers.Constant(2.0)
-    critic = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer=v)])
     settings = dict(
         dataset="given", model="given", strategy="local", latent_size=3, batch_size=4, gradient_penalty=0,
         optimizer="sgd", critic_steps=1, learning_rate_g=0.1, learning_rate_d=0.1, steps=10, ema_decay=0.5,
     )  # fmt: skip
-    return AdversarialTrainer(generator, critic, Config(**{**settings, **changes}), Noise(0, 0), 1)
+    return AdversarialTrainer(generator, linear(2.0), Config(**{**settings, **changes}), Noise(0, 0), 1)
 
 
 def play(trainer, value, steps=1):

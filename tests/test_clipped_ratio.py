@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scalar_nets import Constant, linear
 
 from tfdgan import models
 from tfdgan.config import Config
@@ -17,22 +18,6 @@ SETTINGS = dict(
     batch_size=4, gradient_penalty=0, optimizer="sgd", critic_steps=1, generator_steps=1, learning_rate_g=0.1,
     learning_rate_d=0.1, learning_rate_c=0.1, steps=10, ema_decay=0.5,
 )  # fmt: skip
-
-
-@keras.saving.register_keras_serializable(package="tests")
-class Constant(keras.layers.Layer):
-    """One weight u, whatever the latents."""
-
-    def build(self, shape):
-        self.u = self.add_weight(shape=(1,), initializer=keras.initializers.Constant(0.5))
-
-    def call(self, latents):
-        return keras.ops.zeros_like(latents[:, :1]) + self.u
-
-
-def linear(start):
-    weight = keras.initializers.Constant(start)
-    return keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False, kernel_initializer=weight)])
 
 
 def scalar_game(v=2.0, c=0.5, **changes):
@@ -99,7 +84,7 @@ def test_figures_by_hand():
     got = step(trainer, 0, np.full((4, 1), 1.5, np.float32))
     u, v, c, r = by_hand(0.5, 2.0, 0.5, 1.5, trainer._config)
     assert got["ratio/mean"] == got["ratio/max"] == pytest.approx(r, rel=1e-6)
-    assert got["ratio/clip_fraction"] == 0 and got["score/generated"] == pytest.approx(v * 0.5)
+    assert got["ratio/clip_fraction"] == 0 and got["critic/mean_score"] == pytest.approx(v * 0.5)
     assert got["loss/generator"] == pytest.approx(-r * v * 0.5, rel=1e-6)
     assert got["loss/classifier"] == pytest.approx(np.log1p(np.exp(-0.75)) + np.log1p(np.exp(0.25)), rel=1e-6)
     assert got["classifier/accuracy"] == 0.5  # positive logits for all: the real ones are right

@@ -23,8 +23,8 @@ def test_what_counts_as_collapsed_and_the_table_of_it():
     assert collapse.has_collapsed(dict(FD=[float("nan")]), 40)
     rows = collapse.table(results).splitlines()[2:]
     assert rows == [
-        "| WGAN-GP | 3 | 2 (67%) | 10 | 21 | 10 |",
-        "| PRC + SR | 3 | 1 (33%) | 12 | 20 | 4 |",
+        "| WGAN-GP | 3 | 2 (67%) | 1 | 10 | 21 | 10 |",
+        "| PRC + SR | 3 | 1 (33%) | 0 | 12 | 20 | 4 |",
     ]
 
 

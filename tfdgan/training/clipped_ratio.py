@@ -57,7 +57,7 @@ class ClippedRatioTrainer(Trainer):
         critic = ["loss/critic", "loss/gradient_penalty"]
         if self._config.sample_reweighting:
             critic.append("reweighting/effective_sample_size")
-        inner = ["loss/generator", "gradient_norm/generator", "score/generated"]
+        inner = ["loss/generator", "gradient_norm/generator", "critic/mean_score"]
         if self._classifier:
             inner += ["loss/classifier", "classifier/accuracy", "ratio/mean", "ratio/clip_fraction", "ratio/max"]
         return (*critic, "gradient_norm/critic", *inner)

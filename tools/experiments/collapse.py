@@ -1,11 +1,13 @@
-"""How often training collapses: plain WGAN-GP against ratio clipping with reweighting, on nets drawn at random.
+"""How often training gets nowhere: WGAN-GP against ratio clipping with reweighting, on nets drawn at random.
 
     python tools/experiments/collapse.py --output=runs/collapse
 
 Table 5 of Wu et al., "Improving GAN Training with Probability Ratio Clipping and Sample Reweighting" (NeurIPS 2020),
 scaled down: small DCGANs for scikit-learn's digits, of random learning rate, batch size, activation and width, each
-trained by both with the same seed, critic updates and samples. A run has collapsed if its last FD is above half that of
-untrained generators (the median of all at step 1), or if it met NaN or Inf.
+trained by every method from the same seed for as many steps of five critic updates. "PRC + SR" makes five generator
+updates a step where plain WGAN-GP makes one, so "WGAN-GP, 5 to 5" stands between them: the same updates without either.
+A run has collapsed if its last FD is above half that of untrained generators (the median of all at step 1) or if it met
+NaN or Inf. That counts runs that are merely slow as well; "fell back" are those that end above twice their own best FD.
 
 --workers runs are trained at a time, a core each. What is finished is kept, so the command can be repeated until all is
 there; --scale=10 trains ten times as long.
@@ -28,6 +30,9 @@ _STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
 _FD = "FD (digits_classifier)"
 _METHODS = {
     "WGAN-GP": dict(trainer="adversarial", critic_steps=5),
+    "WGAN-GP, 5 to 5": dict(
+        trainer="clipped_ratio", critic_steps=5, generator_steps=5, ratio_clipping=False, sample_reweighting=False
+    ),
     "PRC + SR": dict(trainer="clipped_ratio", critic_steps=5, generator_steps=5),
 }
 
@@ -71,7 +76,7 @@ def train(number, method, workdir, steps):
     from tfdgan.training import loop
 
     keras.backend.clear_session()
-    every = max(1, steps // _SCORES)
+    every = max(2, steps // _SCORES)
     settings = dict(
         dataset="digits", latent_size=32, strategy="local", update="alternating", optimizer="adam", workdir=workdir
     )
@@ -82,33 +87,44 @@ def train(number, method, workdir, steps):
         for end, evaluate in ((1, 1), (steps, every)):
             config = Config(**settings, **drawn(number), **_METHODS[method], steps=end, eval_every=evaluate)
             loop.train(config, ImageTask(config))
-        scores = [(score["step"], score["value"]) for score in trials.read_scores(workdir) if score["name"] == _FD]
-        result = {"start": scores[0][1], "FD": [value for step, value in scores if step > 1]}
     except TrainingFault as error:
         result["fault"] = str(error)
+    scores = {score["step"]: score["value"] for score in trials.read_scores(workdir) if score["name"] == _FD}
+    result["start"] = scores.pop(1, None)
+    if "fault" not in result:
+        result["FD"] = [scores[step] for step in sorted(scores)]
     files.write_text(path, json.dumps(result))
     return result
 
 
 def has_collapsed(result, untrained):
     """`untrained`: FD of generators that have learned nothing."""
-    return not result["FD"] or not result["FD"][-1] <= untrained / 2
+    return not last(result) <= untrained / 2
+
+
+def fell_back(result):
+    return bool(result["FD"]) and not last(result) <= 2 * np.nanmin(result["FD"])
+
+
+def last(result):
+    """The last FD; infinite where there is none, or no number."""
+    return result["FD"][-1] if result["FD"] and np.isfinite(result["FD"][-1]) else np.inf
 
 
 def table(results):
     """A markdown table, a row a method."""
     untrained = untrained_distance(results)
     lines = [
-        f"| method | runs | collapsed (above {untrained / 2:.3g}) | {_FD}, mean of the others | median of all | best |",
-        "|---" * 6 + "|",
+        f"| method | runs | collapsed (above {untrained / 2:.3g}) | fell back | {_FD}, mean of the not collapsed | "
+        "median of all | best |",
+        "|---" * 7 + "|",
     ]
     for method, runs in results.items():
-        last = [run["FD"][-1] if run["FD"] else np.inf for run in runs]
-        fallen = [has_collapsed(run, untrained) for run in runs]
-        alive = [value for value, gone in zip(last, fallen, strict=True) if not gone]
+        fallen, values = [has_collapsed(run, untrained) for run in runs], [last(run) for run in runs]
+        alive = [value for value, gone in zip(values, fallen, strict=True) if not gone]
         lines.append(
-            f"| {method} | {len(runs)} | {sum(fallen)} ({100 * np.mean(fallen):.0f}%) | "
-            f"{np.mean(alive) if alive else np.nan:.3g} | {np.median(last):.3g} | {min(last):.3g} |"
+            f"| {method} | {len(runs)} | {sum(fallen)} ({100 * np.mean(fallen):.0f}%) | {sum(map(fell_back, runs))} | "
+            f"{np.mean(alive) if alive else np.nan:.3g} | {np.median(values):.3g} | {min(values):.3g} |"
         )
     return "\n".join(lines) + "\n"
 
@@ -122,20 +138,20 @@ def plot(results, path):
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     pairs, rates = figure.subplots(1, 2)
     untrained = untrained_distance(results)
-    last = {
-        method: np.array([run["FD"][-1] if run["FD"] else 10 * untrained for run in runs])
-        for method, runs in results.items()
-    }
-    plain, ours = last.values()
+    values = {
+        method: np.minimum([last(run) for run in runs], 10 * untrained) for method, runs in results.items()
+    }  # faults at the edge
+    names = list(values)
+    plain, ours = values[names[0]], values[names[-1]]
     pairs.plot(plain, ours, "o", alpha=0.7)
-    ends = [min(map(min, last.values())), max(map(max, last.values()))]
+    ends = [min(map(min, values.values())), max(map(max, values.values()))]
     pairs.plot(ends, ends, "k:", linewidth=1)
     for line in (pairs.axhline, pairs.axvline, rates.axhline):
         line(untrained / 2, color="k", linewidth=0.5)
-    names = list(last)
-    pairs.set(xscale="log", yscale="log", xlabel=f"{_FD}, {names[0]}", ylabel=f"{_FD}, {names[1]}")
-    for method, values in last.items():
-        rates.plot([drawn(number)["learning_rate_g"] for number in range(len(values))], values, "o", label=method)
+    pairs.set(xscale="log", yscale="log", xlabel=f"{_FD}, {names[0]}", ylabel=f"{_FD}, {names[-1]}")
+    for method, distances in values.items():
+        chosen = [drawn(number)["learning_rate_g"] for number in range(len(distances))]
+        rates.plot(chosen, distances, "o", label=method, alpha=0.7)
     rates.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=_FD)
     rates.legend()
     figure.savefig(path, dpi=100)
@@ -151,16 +167,15 @@ def main(argv):
     steps = max(_SCORES, round(_STEPS * flag_values.scale))
     folder = os.path.join(output, f"{steps}_steps")
     jobs = [
-        (number, method, os.path.join(folder, f"{number:03d}_{method.replace(' ', '')}"), steps)
+        (number, method, os.path.join(folder, f"{number:03d}_{list(_METHODS).index(method)}"), steps)
         for number in range(flag_values.nets)
         for method in _METHODS
     ]
     found = {}
-    with multiprocessing.get_context("spawn").Pool(flag_values.workers) as pool:
+    with multiprocessing.get_context("spawn").Pool(flag_values.workers, maxtasksperchild=20) as pool:
         for job, result in pool.imap_unordered(_trained, jobs):
             found[job[:2]] = result
-            last = f"{result['FD'][-1]:.3g}" if result["FD"] else result["fault"]
-            print(f"{len(found)}/{len(jobs)}: net {job[0]}, {job[1]}: {last}", flush=True)
+            print(f"{len(found)}/{len(jobs)}: net {job[0]}, {job[1]}: {_FD} {last(result):.3g}", flush=True)
     results = {method: [found[number, method] for number in range(flag_values.nets)] for method in _METHODS}
     with open(os.path.join(output, "table.md"), "w") as file:
         file.write(table(results))

@@ -3,10 +3,12 @@
     python tools/experiments/corners.py --data_dir=YOUR_TFDS_FOLDER --inception=SAVED_MODEL --output=runs/corners
     python tools/experiments/corners.py --part=strategies --data_dir=... --inception=... --output=runs/corners
 
-A small DCGAN, five critic and five generator updates a step. corners: neither, PRC, SR, both, each by one learner;
-FD along training, and the variance of the critic's gradient between batches of generated samples. strategies: both
-under CP-OAdam, DP-OAdam and Rand-DP-OAdam with 4 learners. Runs already finished are kept and interrupted ones resumed,
-so the command can be repeated until all is there; --scale=10 trains ten times as long.
+A small DCGAN, five critic and five generator updates a step (so "neither" is no usual WGAN-GP, which makes one of the
+generator). corners: neither, PRC, SR, both, each by one learner; FD along training, and the variance of the critic's
+gradient between batches of generated samples. strategies: both under CP-OAdam, DP-OAdam and Rand-DP-OAdam with 4
+learners. In the tables FD stands at the last score; the figures after it are means over the second half of training.
+Runs already finished are kept and interrupted ones resumed, so the command can be repeated until all is there;
+--scale=10 trains ten times as long.
 """
 
 import concurrent.futures
@@ -114,7 +116,7 @@ def main(argv):
 
     def trained(job):
         choice, seed = job
-        workdir = os.path.join(output, f"{choice}-{seed}")
+        workdir = os.path.join(output, f"{steps}_steps", f"{choice}-{seed}")
         trials.train(workdir, 1 if corners else 4, steps, [*flags_of_all, *choices[choice], f"--seed={seed}"])
         return choice, workdir
 

@@ -5,7 +5,8 @@
 Real numbers are a mixture of two Gaussians; the generator's are one Gaussian, which moves from N(0, 1.5) to N(.8, 1).
 A classifier learns real against the old generator to the end, then goes on against the new one; after 1, 5, 100 and all
 of its steps r = exp(l_old - l_new) stands beside p_new / p_old. A trainer takes one such step for each of the
-generator's, so how far the first steps get is what clipping sees.
+generator's, so how far the first steps get is what clipping sees. The classifier and its updates are this script's
+own; of the trainer it has the objectives.
 """
 
 import os

@@ -3,9 +3,10 @@
     python tools/experiments/surrogate_line.py --output=runs/surrogate_line
 
 After Figure 1 (left) of Wu et al., "Improving GAN Training with Probability Ratio Clipping and Sample Reweighting"
-(NeurIPS 2020). A net of configs/digits_clipped_ratio.flags is trained a while; then one step's five inner updates take
-generator and classifier from old to new weights. On fixed latents, at old + a (new - old) of both: the mean score E f,
-E r f, and the clipped surrogates. The classifier of a point on the line is taken between the two as well.
+(NeurIPS 2020). A net of configs/digits_clipped_ratio.flags, but with five critic and five generator updates a step, is
+trained a while; then one step's inner updates take generator and classifier from old to new weights. On fixed latents,
+at old + a (new - old) of both: the mean score E f, E r f, and the clipped surrogates. The classifier of a point on the
+line is taken between the two as well.
 """
 
 import os
@@ -30,11 +31,12 @@ def _define(flag_values):
 
 
 def settings(seed):
-    """The `Config` of the flagfile, on one learner."""
+    """The `Config` of the flagfile with five updates of each player, on one learner."""
     flag_values = flags.FlagValues()
     config.define(flag_values)
     flag_values(["surrogate_line", f"--flagfile={_FLAGFILE}"])
-    return config.Config(**{**config.given(flag_values), "strategy": "local", "seed": seed})
+    changes = dict(strategy="local", critic_steps=5, generator_steps=5, seed=seed)
+    return config.Config(**{**config.given(flag_values), **changes})
 
 
 def before_and_after(options, steps, faster):
