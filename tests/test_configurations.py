@@ -18,7 +18,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.distri
 SMALL = dict(steps=20, log_every=10, eval_every=0, checkpoint_every=0, latent_size=8)
 NARROW = dict(width_g=8, width_d=8, batch_size=2)
 # What stands for CIFAR-10 and ImageNet: a folder of two classes, of which images are resized.
-SIDES = {"cifar": 32, "cifar_cp": 32, "cifar_dp": 32, "cifar_resnet": 32, "imagenet64_sagan": 64, "imagenet_sagan": 128}
+CIFAR = ("cifar", "cifar_cp", "cifar_dp", "cifar_resnet", "cifar_clipped_ratio", "cifar_clipped_ratio_8")
+SIDES = {**dict.fromkeys(CIFAR, 32), "imagenet64_sagan": 64, "imagenet_sagan": 128}
 
 
 @pytest.fixture(scope="module")

@@ -26,12 +26,11 @@ _LENGTH = struct.Struct("!i")
 def serve(path):
     """Fork for everyone who calls at the socket `path`, until killed."""
     import sklearn.datasets
-    import tensorflow_datasets
 
     import tfdgan.evaluation
     import tfdgan.training.loop
 
-    del sklearn, tensorflow_datasets, tfdgan
+    del sklearn, tfdgan
     gc.freeze()  # or collecting garbage would copy all of it in every fork
     threads = os.listdir("/proc/self/task")
     if len(threads) > 1:
