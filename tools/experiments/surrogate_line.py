@@ -26,7 +26,6 @@ _LATENTS = 1000
 def _define(flag_values):
     flags.DEFINE_integer("steps", 300, "Steps before the one looked at.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_integer("seed", 0, "Seed.", lower_bound=0, flag_values=flag_values)
-    flags.DEFINE_float("faster", 10.0, "Factor on both learning rates for that step.", flag_values=flag_values)
     flags.DEFINE_string("output", None, "Folder for table.md and plot.png.", flag_values=flag_values)
 
 
@@ -39,7 +38,7 @@ def settings(seed):
     return config.Config(**{**config.given(flag_values), **changes})
 
 
-def before_and_after(options, steps, faster):
+def before_and_after(options, steps):
     """(trainer, {player: (old values, new values)}) of the step after `steps`."""
     import tensorflow as tf
 
@@ -52,9 +51,6 @@ def before_and_after(options, steps, faster):
     trainer = trainers.make(options, *task.build_models(source.sample_shape), Noise(options.seed, 0), 1)
     batches = iter(source.stream(options.batch_size * trainer.batches_a_step, options.seed, 0))
     trainer.steps(tf.constant(0, tf.int64), tf.constant(steps, tf.int64), batches)
-    for player in trainer.players:
-        if player.name != "critic":
-            player.optimizer.learning_rate = float(player.optimizer.learning_rate) * faster
     models = {name: trainer.parts()[name].model for name in ("generator", "classifier")}
     old = {name: model.get_weights() for name, model in models.items()}
     trainer.steps(tf.constant(steps, tf.int64), tf.constant(1, tf.int64), batches)
@@ -118,7 +114,7 @@ def main(argv):
     (output,) = command.required(flag_values, "output")
     os.makedirs(output, exist_ok=True)
     options = settings(flag_values.seed)
-    curves = along(*before_and_after(options, flag_values.steps, flag_values.faster), options)
+    curves = along(*before_and_after(options, flag_values.steps), options)
     with open(os.path.join(output, "table.md"), "w") as file:
         file.write(table(curves))
     plot(curves, os.path.join(output, "plot.png"))
