@@ -212,6 +212,22 @@ def test_variance_of_the_critics_gradient_by_hand():
     np.testing.assert_allclose(got, expected, rtol=1e-4)
 
 
+def test_a_generator_that_is_a_class_of_ones_own():
+    class Own(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(1)
+
+        def call(self, latents, training=False):
+            return self.dense(latents)
+
+    generator = Own()
+    generator(np.zeros((1, 3), np.float32))
+    trainer = ClippedRatioTrainer(generator, linear(2.0), Config(**SETTINGS), Noise(0, 0), 1)
+    assert np.isfinite(list(step(trainer, 0, real(0, 4)[:, :1]).values())).all()
+    assert (trainer.diagnose(tf.constant(1, tf.int64)).numpy() > 0).all()
+
+
 def test_diagnosis_leaves_everything_as_it_was():
     trainer = ClippedRatioTrainer(*small_pair(dropout=0.5), Config(**SETTINGS), Noise(0, 0), 1)
     step(trainer, 0, real(0, 4))

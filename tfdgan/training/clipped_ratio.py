@@ -193,7 +193,7 @@ class ClippedRatioTrainer(Trainer):
         variables = self._player["critic"].variables
         totals = [[tf.zeros(v.shape) for v in variables] for _ in self.diagnostics]
         squares = [tf.constant(0.0, tf.float64) for _ in self.diagnostics]
-        labels = [self._labels_seen] if len(self.generator.inputs) > 1 else []
+        labels = [self._labels_seen] if self._config.conditional else []
         for index in range(_VARIANCE_BATCHES):
             latents = self._latents("diagnosis latents", step * _VARIANCE_BATCHES + index)
             for kind, gradients in enumerate(self._gradient_pair(latents, *labels)):
