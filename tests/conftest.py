@@ -18,10 +18,22 @@ WARM = str(ROOT / "tests/warm.py")
 collect_ignore = [] if "HOROVOD_RANK" in os.environ else ["distributed"]
 
 
+COST = {"slow": 2, "distributed": 1}
+RUNS = ("run", "by_two", "by_four")  # fixtures of a module that take long
+
+
+def _cost(item):
+    return max((COST.get(mark.name, 0) for mark in item.iter_markers()), default=0)
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Fast tests first."""
-    cost = {"slow": 2, "distributed": 1}
-    items.sort(key=lambda item: max((cost.get(mark.name, 0) for mark in item.iter_markers()), default=0))
+    """Fast tests first. What shares a run stays in one process, and so do the fast tests of a file."""
+    items.sort(key=_cost)
+    for item in items:
+        shared = [name for name in RUNS if name in item.fixturenames]
+        if shared or not _cost(item):
+            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{shared}"))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,7 +60,7 @@ def _warm():
     """The socket of a server that has loaded TensorFlow (warm.py), started at the first call."""
     folder = tempfile.TemporaryDirectory(prefix="tfdgan-tests-")
     path, variables = os.path.join(folder.name, "warm"), environment(OPENBLAS_NUM_THREADS="1")
-    server = subprocess.Popen([sys.executable, WARM, path], stdin=subprocess.PIPE, env=variables, cwd=ROOT)
+    server = subprocess.Popen([sys.executable, "-u", WARM, path], stdin=subprocess.PIPE, env=variables, cwd=ROOT)
     atexit.register(folder.cleanup)
     atexit.register(server.stdin.close)  # which ends it, as the end of this process would
     deadline = time.monotonic() + 120
@@ -58,12 +70,14 @@ def _warm():
     return path
 
 
-def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, cold=False, **variables):
-    """Run `python ARGUMENTS` under horovodrun; on 0 learners: without a launcher. Returns the finished process.
+def python(*arguments, cold):
+    """The command `python -u ARGUMENTS`; unless `cold`, TensorFlow is loaded already."""
+    return [sys.executable, *(["-u"] if cold else [WARM, _warm()]), *map(str, arguments)]
 
-    Unless `cold`, TensorFlow is loaded already.
-    """
-    command = [sys.executable, *([] if cold else [WARM, _warm()]), *map(str, arguments)]
+
+def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, cold=False, **variables):
+    """Run `python ARGUMENTS` under horovodrun; on 0 learners: without a launcher. Returns the finished process."""
+    command = python(*arguments, cold=cold)
     if learners:
         command = horovodrun(learners, *command)
     done = subprocess.run(

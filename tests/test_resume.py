@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -17,7 +16,7 @@ import zipfile
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT, environment, horovodrun, launch
+from conftest import ROOT, WARM, environment, horovodrun, launch, python
 from distributed.resume_runs import MORE_RUNS, REAL_DATA_RUNS, RUNS, SHORT, TINY
 
 from tfdgan import config as configuration
@@ -165,9 +164,11 @@ def committed(workdir):
 
 
 def learners_of(job):
-    """The job's Python learners, itself included if there is no launcher."""
+    """The job's learners, processes: itself included if there is no launcher."""
     everybody = [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]
-    return [process.pid for process in everybody if _is_learner(process.cmdline())]
+    found = [process for process in everybody if _is_learner(process.cmdline())]
+    callers = {f"call {process.pid}" for process in found if WARM in process.cmdline()}
+    return [process for process in psutil.process_iter() if process.name() in callers] if callers else found
 
 
 def _is_learner(command):
@@ -178,9 +179,9 @@ _LOADING = threading.Lock()  # Keras builds models under process-wide settings
 WIDE = ("--width_g=128", "--width_d=128")
 
 
-def start(learners, workdir, *flags):
+def start(learners, workdir, *flags, cold=True):
     """Start a job that trains on and on in a session of its own; what it says is added to WORKDIR.log."""
-    command = [sys.executable, "-u", "-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000", *flags]
+    command = python("-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000", *flags, cold=cold)
     if learners > 1:
         command = horovodrun(learners, *command)
     with open(f"{workdir}.log", "a") as log:
@@ -209,7 +210,7 @@ def wait_for_steps(job, workdir):
 def kill_while_saving(workdir, learners, delay):
     """Start a job that saves at every step, kill -9 its learners `delay` seconds after its second new save."""
     before = max(committed(workdir), default=0)
-    job = start(learners, workdir, *WIDE, "--checkpoint_every=1")
+    job = start(learners, workdir, *WIDE, "--checkpoint_every=1", cold=False)
     deadline = time.monotonic() + 240
     while max(committed(workdir), default=0) < before + 2 and time.monotonic() < deadline and job.poll() is None:
         time.sleep(0.005)
@@ -219,9 +220,10 @@ def kill_while_saving(workdir, learners, delay):
     assert reached >= before + 2, said(workdir)[-3000:]
     assert len(running) == learners
     for learner in running:
-        os.kill(learner, signal.SIGKILL)
+        learner.kill()
     os.killpg(job.pid, signal.SIGKILL)
     job.wait()
+    psutil.wait_procs(running)
     return reached
 
 
@@ -289,7 +291,7 @@ def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
     workdir = tmp_path / "run"
     job = start(2, workdir)
     wait_for_steps(job, workdir)
-    os.kill(max(learners_of(job)), signal.SIGTERM)
+    learners_of(job)[-1].terminate()
     assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
     (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
     assert committed(workdir) == [int(step)] and load_newest(workdir, 2) == int(step)

@@ -2,9 +2,9 @@
 
 Loading it takes a core some 6 seconds, and the tests start well over a hundred processes. So a server, which has loaded
 it and nothing else (one thread, no runtime yet), forks for each call: a process of its own, with the caller's folder,
-environment and standard streams, in the server's process group. The caller passes SIGTERM and SIGINT on and ends as it
-ended; it ends when the caller does. All such processes hash texts alike, which ones started cold do not. The server
-ends with its standard input.
+environment and standard streams, in the server's process group, named "call PID" with the caller's number. The caller
+passes SIGTERM and SIGINT on and ends as it ended; it ends when the caller does. All such processes hash texts alike,
+which ones started cold do not. The server ends with its standard input.
 """
 
 import contextlib
@@ -55,13 +55,15 @@ def _look_after(connection):
     arguments, folder, variables = pickle.loads(_exactly(connection, *_LENGTH.unpack(message)))
     child = os.fork()
     if child == 0:
-        connection.close()
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)
         os.chdir(folder)
         os.environ.clear()
         os.environ.update(variables)
+        with open("/proc/self/comm", "w") as name:
+            name.write(f"call {_caller(connection)}")
+        connection.close()
         np.random.seed(int.from_bytes(os.urandom(4), "little"))
         return _be(arguments)
     ended = os.pidfd_open(child)
@@ -77,6 +79,11 @@ def _look_after(connection):
     _, status = os.waitpid(child, 0)
     with contextlib.suppress(BrokenPipeError):
         connection.sendall(_LENGTH.pack(os.waitstatus_to_exitcode(status)))
+
+
+def _caller(connection):
+    """The number of the process at the other end."""
+    return struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[0]
 
 
 def _be(arguments):
