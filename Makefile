@@ -22,7 +22,7 @@ demo: $(SETUP)
 	@echo "TensorBoard:    $(VENV)/bin/tensorboard --logdir runs/demo"
 
 test: $(SETUP)
-	$(RUN) python -m pytest tests --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
+	$(RUN) python -m pytest tests --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 lint: $(SETUP)
 	$(RUN) ruff check . && ruff format --check .

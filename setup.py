@@ -37,7 +37,7 @@ setup(
         "cpu": ["tensorflow-cpu>=2.18"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "horovod": ["horovod>=0.28.1"],  # see tools/build_horovod.sh for TensorFlow above 2.18
-        "test": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
+        "test": ["nltk>=3.9", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6", "sacrebleu>=2.4"],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",

@@ -18,22 +18,10 @@ WARM = str(ROOT / "tests/warm.py")
 collect_ignore = [] if "HOROVOD_RANK" in os.environ else ["distributed"]
 
 
-COST = {"slow": 2, "distributed": 1}
-RUNS = ("run", "by_two", "by_four")  # fixtures of a module that take long
-
-
-def _cost(item):
-    return max((COST.get(mark.name, 0) for mark in item.iter_markers()), default=0)
-
-
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups
 def pytest_collection_modifyitems(items):
-    """Fast tests first. What shares a run stays in one process, and so do the fast tests of a file."""
-    items.sort(key=_cost)
-    for item in items:
-        shared = [name for name in RUNS if name in item.fixturenames]
-        if shared or not _cost(item):
-            item.add_marker(pytest.mark.xdist_group(f"{item.path.stem}{shared}"))
+    """Fast tests first."""
+    cost = {"slow": 2, "distributed": 1}
+    items.sort(key=lambda item: max((cost.get(mark.name, 0) for mark in item.iter_markers()), default=0))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -228,17 +228,17 @@ def layer(before, *after):
 
 
 def test_pair_that_fits_is_accepted():
-    models.check_pair(layer((3,), 4, 2), layer((4, 2), 1), 3, (4, 2))
+    models.check_pair(layer((3,), 4, 2), layer((4, 2), 1), (3,), (4, 2))
 
 
 def test_generator_of_another_shape_is_refused():
     with pytest.raises(UserError, match=r"generator: .*\(4, 2\).*\(4, 3\)"):
-        models.check_pair(layer((3,), 4, 2), layer((4, 2), 1), 3, (4, 3))
+        models.check_pair(layer((3,), 4, 2), layer((4, 2), 1), (3,), (4, 3))
 
 
 def test_critic_with_several_scores_is_refused():
     with pytest.raises(UserError, match=r"critic: .*\(2, 5\)"):
-        models.check_pair(layer((3,), 4), layer((4,), 5), 3, (4,))
+        models.check_pair(layer((3,), 4), layer((4,), 5), (3,), (4,))
 
 
 USERS_MODELS = """

@@ -9,7 +9,7 @@ import os
 
 from absl import flags
 
-from tfdgan import rules
+from tfdgan import corpora, rules
 from tfdgan.errors import UserError
 from tfdgan.gossip import BACKENDS, WIRE_DTYPES, topology
 
@@ -31,14 +31,23 @@ class Config:
     workdir: str = _flag(
         "", "Folder for checkpoints and logs; training on one that has checkpoints resumes.", local=True
     )
-    task: str = _flag("image", "What is generated.", choices=("image",))
+    task: str = _flag("image", "What is generated.", choices=rules.TASKS)
     dataset: str = _flag(
         "cifar10",
         "gaussians, digits, the name of a TFDS image set, folder:PATH (PATH/SPLIT/LABEL/image), or "
-        "package.module:function returning arrays or a tf.data.Dataset.",
+        "package.module:function returning arrays or a tf.data.Dataset; of text: oracle, coco_captions (train.txt and "
+        "test.txt in DATA_DIR/coco_captions), or file:PATH (a file, or a folder of train.txt and test.txt).",
     )
-    data_dir: str = _flag("", "Where TFDS keeps its data; empty: TFDS_DATA_DIR or its default.", local=True)
+    data_dir: str = _flag(
+        "", "Where TFDS keeps its data; empty: TFDS_DATA_DIR or its default. Also of coco_captions.", local=True
+    )
     image_size: int = _flag(0, "Side to which images are resized, a power of two; 0: as the dataset has it.", minimum=0)
+    sentence_length: int = _flag(20, "Most words of a sentence; longer ones are cut (text).", minimum=2)
+    vocabulary_size: int = _flag(
+        5000, "Words of the oracle; of files the most frequent ones, at most, 0: all (text).", minimum=0
+    )
+    vocabulary: str = _flag("", "File of words, one a line, instead of those of the data (text).", local=True)
+    corpus_size: int = _flag(10_000, "Sentences of the oracle to train on, and as many to test.", minimum=1)
     partition: str = _flag(
         "iid",
         "How the data is divided among learners: iid, or by_label (sorted by label, then cut).",
@@ -47,15 +56,36 @@ class Config:
     model: str = _flag(
         "dcgan",
         "dcgan, resnet, ct_resnet, sagan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic), "
-        "with --conditional factory(config, sample_shape, classes).",
+        "with --conditional factory(config, sample_shape, classes); of text: relational_memory, lstm.",
     )
     latent_size: int = _flag(100, "Size of the generator's standard normal input.", minimum=1)
-    width_g: int = _flag(64, "Width of the generator: channels of its last hidden layer, or units (mlp).", minimum=1)
-    width_d: int = _flag(64, "Width of the critic: channels of its first layer, or units (mlp).", minimum=1)
+    width_g: int = _flag(
+        64,
+        "Width of the generator: channels of its last hidden layer, units (mlp, lstm), size of a head "
+        "(relational_memory).",
+        minimum=1,
+    )
+    width_d: int = _flag(
+        64, "Width of the critic: channels of its first layer, units (mlp), filters a convolution (text).", minimum=1
+    )
+    embedding_size: int = _flag(32, "Of the generator's words (text).", minimum=1)
+    memory_slots: int = _flag(1, "Rows of the memory (relational_memory).", minimum=1)
+    memory_heads: int = _flag(2, "Heads of its attention.", minimum=1)
+    representations: int = _flag(64, "Representations in which the critic reads a sentence (text).", minimum=1)
+    inverse_temperature: float = _flag(
+        100.0, "Of the generator's soft samples, at the last step (text).", above=0, below=1e6
+    )
+    temperature_schedule: str = _flag(
+        "exponential",
+        "How it comes there: T^p or 1 + (T - 1) p for progress p in [0, 1] of the game, or constant.",
+        choices=("constant", "linear", "exponential"),
+    )
     spectral_normalization: str = _flag(
         "none", "Which nets of resnet have it; sagan has it in both.", choices=("none", "critic", "both")
     )
-    objective: str = _flag("wasserstein", "The game's payoff.", choices=("wasserstein", "hinge", "non_saturating"))
+    objective: str = _flag(
+        "wasserstein", "The game's payoff.", choices=("wasserstein", "hinge", "non_saturating", "relativistic")
+    )
     penalty: str = _flag(
         "two_sided",
         "What is added to the critic's loss: two_sided (|grad f| - 1)^2 or one_sided max(0, |grad f| - 1)^2 between "
@@ -77,6 +107,10 @@ class Config:
         "Generator's gradient at the critic before (simultaneous) or after (alternating) its last update of the step.",
         choices=("simultaneous", "alternating"),
     )
+    pretraining_steps: int = _flag(
+        0, "Steps before the game, of critic_steps updates each by maximum likelihood (text).", minimum=0
+    )
+    learning_rate_p: float = _flag(1e-2, "Learning rate of that.", above=0)
     critic_steps: int = _flag(5, "Critic updates a step.", minimum=1)
     generator_steps: int = _flag(5, "Generator updates a step (clipped_ratio).", minimum=1)
     ratio_clipping: bool = _flag(True, "Clip the generator's step by the probability ratio (clipped_ratio).")
@@ -122,12 +156,16 @@ class Config:
     learning_rate_g: float = _flag(1e-4, "Learning rate of the generator.", above=0)
     learning_rate_d: float = _flag(1e-4, "Learning rate of the critic.", above=0)
     learning_rate_decay: str = _flag("constant", "linear falls to 0 at the last step.", choices=("constant", "linear"))
+    clip_norm: float = _flag(
+        0.0, "Norm to which the generator's and the critic's gradients are cut; 0: any.", minimum=0
+    )
     beta_1: float = _flag(0.5, "First moment's decay (oadam, adam).", minimum=0, below=1)
     beta_2: float = _flag(0.9, "Second moment's decay (oadam, adam).", minimum=0, below=1)
     batch_size: int = _flag(64, "Samples per learner and update.", minimum=1)
     steps: int = _flag(
         100_000,
-        "Steps to train to; a step is critic_steps critic updates and one of the generator (clipped_ratio: more).",
+        "Steps to train to, pretraining included; a step is critic_steps critic updates and one of the generator "
+        "(clipped_ratio: more).",
         minimum=1,
         free=True,
     )
@@ -150,7 +188,9 @@ class Config:
     eval_every: int = _flag(
         1000, "Steps between scores and sample grids of the consensus; 0: never.", minimum=0, free=True
     )
-    eval_samples: int = _flag(0, "Generated samples for a score; 0: 10,000, for digits 2,000.", minimum=0, free=True)
+    eval_samples: int = _flag(
+        0, "Generated samples for a score; 0: 10,000, for digits and text 2,000.", minimum=0, free=True
+    )
     checkpoint_every: int = _flag(1000, "Steps between checkpoints; 0: only the last.", minimum=0, free=True)
     keep_checkpoints: int = _flag(3, "How many checkpoints stay.", minimum=1, free=True)
 
@@ -165,6 +205,10 @@ class Config:
         if self.dataset.startswith("folder:"):
             if not os.path.isdir(os.path.expanduser(self.dataset.removeprefix("folder:"))):
                 raise UserError(f"--dataset={self.dataset}: no such folder")
+        if self.task == "text" and self.dataset != "oracle":
+            corpora.paths(self.dataset, self.data_dir)
+        if self.vocabulary and not os.path.isfile(self.vocabulary):
+            raise UserError(f"--vocabulary={self.vocabulary}: no such file")
         self.check_extractor()
         if self.topology not in topology.NAMES and not os.path.isfile(self.topology):
             raise UserError(f"--topology={self.topology}: no such file")
@@ -198,6 +242,13 @@ class Config:
     def gossips(self):
         """True if weights are averaged with neighbours."""
         return self.strategy in ("decentralized", "dposg")
+
+    @property
+    def steps_matter(self):
+        """What depends on the last step's number, or None: then a run may not be lengthened."""
+        if self.learning_rate_decay != "constant":
+            return "the learning rate's decay"
+        return "the temperature's schedule" if self.task == "text" and self.temperature_schedule != "constant" else None
 
     def without_effect(self):
         """Names of flags that were changed from their defaults but mean nothing beside the others."""

@@ -8,9 +8,9 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfdgan import distributed
+from tfdgan import distributed, quality_diversity
 from tfdgan.errors import UserError
-from tfdgan.training import best, scoring
+from tfdgan.training import best, kept, scoring
 from tfdgan.training.monitor import SCORES, record_scores, say
 
 _POLL = 2.0  # seconds between looks for new checkpoints
@@ -35,8 +35,32 @@ class Evaluation:
 
     def once(self, step):
         """Score the checkpoint `step`, as `Trained.find` takes it."""
-        self._score(*self._found(step))
+        found = self._found(step)
+        self._score(*found)
+        if self._trained.task.config.task == "text":
+            self._trade_off(*found)
         self._say_best()
+
+    def _trade_off(self, step, stored, manifest):
+        """Quality against diversity over temperatures, the pretrained model beside where there is one."""
+        found = {f"step {step}": (stored, manifest)}
+        if (pretrained := self._pretrained()) is not None:
+            found["maximum likelihood"] = pretrained
+        with distributed.together():
+            samplers = {name: self._trained.sampler(*consensus) for name, consensus in found.items()}
+        rows = quality_diversity.measure(self._trained.task, samplers, self._samples, self._seed, _bar)
+        with distributed.together():
+            if hvd.rank() == 0:
+                table, plot = quality_diversity.write(rows, self._workdir)
+                say(f"quality against diversity over temperatures: {table}, {plot}")
+
+    def _pretrained(self):
+        """(consensus, manifest) of the end of pretraining on rank 0, on every learner; None without any."""
+        found = None
+        with distributed.together():
+            if hvd.rank() == 0 and kept.has_pretrained(self._workdir):
+                found = self._trained.find("pretrained")[1:]
+        return distributed.gather(found, "evaluate.pretrained")[0]
 
     def watch(self):
         """Score every kept checkpoint that has no such scores yet, and those to come; keep the best.

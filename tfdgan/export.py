@@ -19,9 +19,9 @@ def main(argv):
 
     from tfdgan import saved_model, trained
 
-    _, sampler, step = trained.load(workdir, flag_values.step)
-    saved_model.export(sampler, output)
-    print(f"{output}: the generator of step {step}, {sampler.label}; signatures serving_default and sample")
+    task, sampler, step = trained.load(workdir, flag_values.step)
+    names = saved_model.export(task.module(sampler), output)
+    print(f"{output}: the generator of step {step}, {sampler.label}; signature(s) {' and '.join(reversed(names))}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command `python -m tfdgan.generate`: samples of the consensus generator as a picture or as arrays."""
+"""The command `python -m tfdgan.generate`: samples of the consensus generator: a picture, arrays or sentences."""
 
 import sys
 
@@ -32,12 +32,28 @@ def _define(flag_values):
         "Largest number in a latent: fewer kinds of samples, fewer bad ones.",
         flag_values=flag_values,
     )
+    flags.DEFINE_float("temperature", None, "Of words: below 1 likelier ones (default: 1).", flag_values=flag_values)
     flags.DEFINE_string(
-        "output", None, "A .png file, or a .npz file of samples, latents and labels.", flag_values=flag_values
+        "output",
+        None,
+        "A .png file, or a .npz file of samples, latents and labels; of text a .txt file, a sentence a line.",
+        flag_values=flag_values,
     )
 
 
-def _check(flag_values):
+def _check(flag_values, settings, output):
+    """Raise `UserError` unless the flags fit what the workdir generates."""
+    kinds = (".txt",) if settings.task == "text" else (".png", ".npz")
+    if not output.endswith(kinds):
+        raise UserError(f"--output={output}: give a name that ends in {' or '.join(kinds)}")
+    others = ("frames", "label", "truncation") if settings.task == "text" else ("temperature",)
+    for name in others:
+        if flag_values[name].value is not None:
+            raise UserError(f"--{name}={flag_values[name].value}: means nothing for --task={settings.task}")
+    if settings.task == "text" and flag_values.layout != "grid":
+        raise UserError(f"--layout={flag_values.layout}: sentences stand one a line; leave it out")
+    if flag_values.temperature is not None and not flag_values.temperature > 0:
+        raise UserError(f"--temperature={flag_values.temperature:g}: must be above 0")
     if flag_values.layout != "interpolation" and flag_values.frames is not None:
         raise UserError(f"--frames={flag_values.frames}: only --layout=interpolation has them")
     if flag_values.layout == "classes" and flag_values.label is not None:
@@ -49,16 +65,32 @@ def _check(flag_values):
 def main(argv):
     flag_values = command.parse(argv, _define)
     workdir, output = command.required(flag_values, "workdir", "output")
-    if not output.endswith((".png", ".npz")):
-        raise UserError(f"--output={output}: give a name that ends in .png or .npz")
-    _check(flag_values)
-    config.load(workdir)
+    settings = config.load(workdir)
+    _check(flag_values, settings, output)
 
-    import numpy as np
-
-    from tfdgan import files, pictures, sheets, trained
+    from tfdgan import trained
 
     task, sampler, step = trained.load(workdir, flag_values.step)
+    write = _write_sentences if settings.task == "text" else _write_images
+    number = write(task, sampler, step, flag_values, output)
+    print(f"{output}: {number} samples of step {step}, {sampler.label}")
+
+
+def _write_sentences(task, sampler, step, flag_values, output):
+    from tfdgan import files
+
+    del step
+    sampler = sampler.at_temperature(flag_values.temperature or 1.0)
+    texts = task.texts(sampler.samples(flag_values.num, flag_values.seed, "picture"))
+    files.write_text(output, "".join(f"{text}\n" for text in texts))
+    return len(texts)
+
+
+def _write_images(task, sampler, step, flag_values, output):
+    import numpy as np
+
+    from tfdgan import files, pictures, sheets
+
     sheet = sheets.lay(
         sampler,
         flag_values.layout,
@@ -78,7 +110,7 @@ def main(argv):
             if picture is None:
                 raise UserError("these samples are neither images of 1 or 3 channels nor points of the plane; use .npz")
             file.write(pictures.to_png(picture))
-    print(f"{output}: {len(samples)} samples of step {step}, {sampler.label}")
+    return len(samples)
 
 
 if __name__ == "__main__":

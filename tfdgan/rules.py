@@ -6,8 +6,15 @@ from tfdgan import factories
 from tfdgan.errors import UserError
 from tfdgan.gossip import MOST_ROUNDS, topology
 
+TASKS = ("image", "text")
 DATASETS = ("gaussians", "digits", "given")  # given: passed in from Python
-MODELS = ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given")
+TEXTS = ("oracle", "coco_captions")
+MODELS = {"image": ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given"), "text": ("relational_memory", "lstm")}
+_OF_TEXT = {
+    *("sentence_length", "vocabulary_size", "vocabulary", "corpus_size", "embedding_size", "memory_slots"),
+    *("memory_heads", "representations", "inverse_temperature", "temperature_schedule"),
+}
+_OF_IMAGES = {"image_size", "latent_size", "spectral_normalization"}
 _RATIO = {"clip_mode", "clip_epsilon", "center_scores", "learning_rate_c", "clip_norm_c"}
 _CLIPPED_RATIO = {*_RATIO, "ratio_clipping", "sample_reweighting", "reweighting_temperature", "generator_steps"}
 
@@ -21,6 +28,7 @@ def unused(config):
         found |= {"gossip_timeout", "on_peer_loss"}
     if config.optimizer == "sgd":
         found |= {"beta_1", "beta_2"}
+    found |= _unused_by_task(config)
     if config.model != "resnet" and not factories.is_reference(config.model):
         found |= {"spectral_normalization"}
     if config.model == "given":
@@ -29,7 +37,10 @@ def unused(config):
         found |= {"penalty"}
     if config.model == "mlp" or config.dataset == "given" or factories.is_reference(config.dataset):
         found |= {"image_size"}
-    if config.dataset in DATASETS or config.dataset.startswith("folder:") or factories.is_reference(config.dataset):
+    known = (*DATASETS, "oracle")
+    if config.dataset in known or config.dataset.startswith(("folder:", "file:")):
+        found |= {"data_dir"}
+    elif factories.is_reference(config.dataset):
         found |= {"data_dir"}
     if config.trainer != "clipped_ratio":
         found |= _CLIPPED_RATIO
@@ -37,6 +48,25 @@ def unused(config):
         found |= _RATIO
     if not config.sample_reweighting:
         found |= {"reweighting_temperature"}
+    return found
+
+
+def _unused_by_task(config):
+    if config.task != "text":
+        return {*_OF_TEXT, "learning_rate_p"}
+    found = set(_OF_IMAGES)
+    if config.dataset == "oracle":
+        found |= {"vocabulary"}
+    else:
+        found |= {"corpus_size"}
+        if config.vocabulary:
+            found |= {"vocabulary_size"}
+    if config.model == "lstm":
+        found |= {"memory_slots", "memory_heads"}
+    if not config.pretraining_steps:
+        found |= {"learning_rate_p"}
+    if config.temperature_schedule == "constant" and config.inverse_temperature == 1:
+        found |= {"temperature_schedule"}
     return found
 
 
@@ -60,17 +90,26 @@ def check_value(field, value):
 
 
 def check_names(config):
-    if config.model not in MODELS:
+    models = MODELS[config.task]
+    if config.model not in models:
         if not factories.is_reference(config.model):
-            raise UserError(f"--model={config.model}: choose one of {', '.join(MODELS)}, or package.module:factory")
+            task = "" if config.task == "image" else f" for --task={config.task}"
+            raise UserError(
+                f"--model={config.model}: choose one of {', '.join(models)}, or package.module:factory{task}"
+            )
         factories.check("model", config.model)
-    if factories.is_reference(config.dataset):
+    is_text = config.dataset in TEXTS or config.dataset.startswith("file:")
+    if is_text != (config.task == "text"):
+        other = "oracle, coco_captions or file:PATH" if config.task == "text" else "images, or --task=text"
+        raise UserError(f"--dataset={config.dataset}: not for --task={config.task}; give {other}")
+    if not is_text and factories.is_reference(config.dataset):
         factories.check("dataset", config.dataset)
     if config.topology not in topology.NAMES and not config.topology.endswith(".npy"):
         raise UserError(f"--topology={config.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file")
 
 
 def check_combinations(config):
+    _check_task(config)
     if config.gossip_rounds > MOST_ROUNDS:
         raise UserError(f"--gossip_rounds={config.gossip_rounds}: must be at most {MOST_ROUNDS}")
     if config.on_peer_loss == "degrade" and config.gossip_backend not in ("auto", "native"):
@@ -108,6 +147,7 @@ def check_combinations(config):
         raise UserError(f"--model={config.model}: made for images, not for --dataset=gaussians; use --model=mlp")
     if config.strategy == "dposg":
         wanted = dict(trainer="adversarial", optimizer="sgd", critic_steps=1, update="simultaneous", mix_after="step")
+        wanted["pretraining_steps"] = 0
         _check_wanted(config, "--strategy=dposg: has its own optimistic step", wanted)
     if config.trainer == "clipped_ratio":
         wanted = dict(objective="wasserstein", update="alternating")
@@ -117,6 +157,25 @@ def check_combinations(config):
                 f"--mix_after={config.mix_after}: would mix the classifier in the middle of a ratio; use step, or "
                 "--noratio_clipping"
             )
+
+
+def _check_task(config):
+    if config.pretraining_steps >= config.steps:
+        raise UserError(
+            f"--pretraining_steps={config.pretraining_steps}: leaves no step to the game; --steps={config.steps} "
+            "counts both"
+        )
+    if config.task != "text":
+        if config.pretraining_steps:
+            raise UserError(
+                f"--pretraining_steps={config.pretraining_steps}: only sentences are pretrained (--task=text)"
+            )
+        return
+    why = "--task=text: has sentences without labels"
+    _check_wanted(config, why, dict(conditional=False, partition="iid", consistency=0.0, inception="", image_size=0))
+    least = 2 if config.dataset == "oracle" else 3  # END, [UNK] and a word
+    if config.vocabulary_size < least and (config.dataset == "oracle" or config.vocabulary_size):
+        raise UserError(f"--vocabulary_size={config.vocabulary_size}: must be at least {least}")
 
 
 def _check_wanted(config, why, wanted):

@@ -10,7 +10,15 @@ from tfdgan.errors import UserError
 _SALT = 0x7FD6A4  # keeps `sample`'s latents apart from other uses of the same seed
 
 
-class _Exported(tf.Module):
+class ImageModule(tf.Module):
+    """Signatures serving_default(latents float32 [n, latent_size]) -> images; sample(number int64, seed int64) ->
+    images [number, ...], a function of the seed. Of a conditional generator: serving_default(latents, labels int32 [n])
+    and sample(labels int32 [n], seed). All return {"images": float32}.
+
+    Args:
+      sampler: a `Sampler`.
+    """
+
     def __init__(self, sampler):
         super().__init__()
         self._stateless_call, self._latent_size = sampler.generator.stateless_call, sampler.latent_size
@@ -28,6 +36,7 @@ class _Exported(tf.Module):
         return tf.random.stateless_normal([number, self._latent_size], tf.stack([tf.constant(_SALT, tf.int64), seed]))
 
     def signatures(self):
+        """{name: concrete function}."""
         latents = tf.TensorSpec([None, self._latent_size], tf.float32, name="latents")
         labels = tf.TensorSpec([None], tf.int32, name="labels")
         number, seed = tf.TensorSpec([], tf.int64, name="number"), tf.TensorSpec([], tf.int64, name="seed")
@@ -51,19 +60,15 @@ class _Exported(tf.Module):
         }
 
 
-def export(sampler, path):
-    """Write a SavedModel of a `Sampler`'s generator to the new folder `path`.
-
-    Signatures: serving_default(latents float32 [n, latent_size]) -> images; sample(number int64, seed int64) ->
-    images [number, ...], a function of the seed. Of a conditional generator: serving_default(latents, labels int32 [n])
-    and sample(labels int32 [n], seed). All return {"images": float32}.
-    """
+def export(module, path):
+    """Write a tf.Module with `signatures()` to the new folder `path`; returns the signatures' names."""
     if os.path.exists(path):
         raise UserError(f"--output={path}: exists already; choose a new folder")
     beside = f"{os.path.normpath(path)}.{os.getpid()}.tmp"
-    module = _Exported(sampler)
+    signatures = module.signatures()
     try:
-        tf.saved_model.save(module, beside, signatures=module.signatures())
+        tf.saved_model.save(module, beside, signatures=signatures)
         os.replace(beside, path)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+    return sorted(signatures)

@@ -3,7 +3,7 @@
 from tfdgan import config as configuration
 from tfdgan import tasks
 from tfdgan.errors import UserError
-from tfdgan.training import best, consensus
+from tfdgan.training import best, consensus, kept
 from tfdgan.training.checkpoints import Checkpoints
 
 
@@ -15,7 +15,7 @@ class Trained:
       **changes: fields of the `Config` to change, e.g. inception.
 
     Attributes:
-      task: the `ImageTask`, its models built by the first call of `sampler`.
+      task: what `tasks.make` makes, its models built by the first call of `sampler`.
     """
 
     def __init__(self, workdir, **changes):
@@ -32,28 +32,27 @@ class Trained:
         return self._checkpoints.committed()
 
     def find(self, step=None):
-        """(step, consensus, manifest) of a kept checkpoint by its number or "best"; None takes the newest."""
-        if step == "best":
-            record, stored = best.load(self._workdir)
+        """(step, consensus, manifest) of a kept checkpoint by its number, "best" or "pretrained"; None: the newest."""
+        if step in ("best", "pretrained"):
+            record, stored = best.load(self._workdir) if step == "best" else kept.load_pretrained(self._workdir)
             return record["step"], stored, record["manifest"]
-        kept = self.steps
-        if not kept:
+        steps = self.steps
+        if not steps:
             raise UserError(f"--workdir={self._workdir}: has no checkpoint yet")
-        if step is not None and str(step) not in map(str, kept):
-            raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, kept))}, or best")
-        step = kept[-1] if step is None else int(step)
+        if step is not None and str(step) not in map(str, steps):
+            raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, steps))}, or best")
+        step = steps[-1] if step is None else int(step)
         return step, self._checkpoints.consensus(step), self._checkpoints.manifest(step)
 
     def sampler(self, stored, manifest):
         """The `Sampler` of a consensus that `find` found."""
         if self._generator is None:
-            shape, classes = tuple(manifest["sample_shape"]), manifest.get("classes")
-            self._generator, _ = self.task.build_models(shape, classes)
-        return consensus.sampler(self._generator, self._config, stored, self.task.classes)
+            self._generator, _ = self.task.rebuild(manifest)
+        return consensus.sampler(self._generator, self.task, stored)
 
 
 def load(workdir, step=None, **changes):
-    """(task, sampler, step) of a workdir at `step`: a number, "best", or None for its newest checkpoint."""
+    """(task, sampler, step) of a workdir at `step`: as `Trained.find` takes it."""
     trained = Trained(workdir, **changes)
     step, stored, manifest = trained.find(step)
     return trained.task, trained.sampler(stored, manifest), step

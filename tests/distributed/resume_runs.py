@@ -22,6 +22,11 @@ _OF_SIDE_32 = [
     "--batch_size=2",
     "--critic_steps=1",
 ]
+_TEXT = [  # taken up in its pretraining
+    *("--task=text", "--dataset=oracle", "--model=lstm", "--vocabulary_size=12", "--sentence_length=5"),
+    *("--corpus_size=100", "--representations=2", "--width_g=8", "--width_d=4", "--batch_size=4", "--clip_norm=5"),
+    *("--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2", "--pretraining_steps=12"),
+]
 RUNS = {
     "ring": [],
     "random": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16"],
@@ -45,6 +50,7 @@ MORE_RUNS = {
     ],
     "dropout": ["--model=ct_resnet", "--consistency=2", *_OF_SIDE_32, "--critic_steps=1"],
     "clipped_ratio": ["--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2"],
+    "text": _TEXT,
     "stream": ["--dataset=resume_runs:stream"],
 }
 REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}

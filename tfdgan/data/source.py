@@ -28,13 +28,15 @@ class ArraySource:
       classes: labels are below it, on every learner; None where they mean nothing.
       state: function to a text that differs where what items name does; None: items are the samples.
       check: function that raises `UserError` if an item cannot be read.
+      dtype: of samples that are items.
 
     Attributes:
       sample_shape, classes.
     """
 
-    def __init__(self, items, labels, decode=None, *, classes=None, state=None, check=None):
+    def __init__(self, items, labels, decode=None, *, classes=None, state=None, check=None, dtype="float32"):
         self._items, self._labels, self._decode = np.asarray(items), np.asarray(labels), decode
+        self._dtype = dtype
         self.classes, self._state, self._check = classes, state, check
 
     @functools.cached_property
@@ -62,7 +64,7 @@ class ArraySource:
 
     def _as_samples(self, items):
         if self._decode is None:
-            return tf.cast(items, tf.float32)
+            return tf.cast(items, self._dtype)
         return tf.map_fn(self._decode, items, fn_output_signature=tf.float32, parallel_iterations=8)
 
     def stream(self, count, seed, start, labelled=False):

@@ -27,7 +27,8 @@ def build(config, sample_shape, classes=None):
     """
     with _built(config, config.seed):
         generator, critic = _made(config, sample_shape, [classes] if classes else [])
-        check_pair(generator, critic, config.latent_size, sample_shape, classes)
+        latent_shape = sample_shape if config.task == "text" else (config.latent_size,)
+        check_pair(generator, critic, latent_shape, sample_shape, classes)
     return generator, critic
 
 
@@ -93,17 +94,17 @@ def _made(config, sample_shape, classes):
     return generator, critic
 
 
-def check_pair(generator, critic, latent_size, sample_shape, classes=None):
+def check_pair(generator, critic, latent_shape, sample_shape, classes=None):
     """Raise `UserError` unless latents -> samples -> scores fits together. Builds both models."""
 
     def inputs(x):
         return [x, keras.ops.zeros((2,), "int32")] if classes else x
 
     try:
-        made = generator(inputs(keras.ops.zeros((2, latent_size))))
+        made = generator(inputs(keras.ops.zeros((2, *latent_shape))))
     except ValueError as error:
-        reason = _reason(error)
-        raise UserError(f"generator: does not take latents of size {latent_size} ({reason[:200]})") from error
+        reason, size = _reason(error), "x".join(map(str, latent_shape))
+        raise UserError(f"generator: does not take latents of size {size} ({reason[:200]})") from error
     if tuple(made.shape[1:]) != tuple(sample_shape):
         raise UserError(
             f"generator: makes samples of shape {tuple(made.shape[1:])}, but the data has {tuple(sample_shape)}"

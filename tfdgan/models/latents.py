@@ -1,7 +1,19 @@
-"""Latents by choice: truncated ones, and paths between them. Pure functions of float32 arrays [n, latent_size]."""
+"""Latents: drawn, truncated, and on paths between others. Pure functions."""
 
 import numpy as np
+import tensorflow as tf
 from scipy.special import ndtr, ndtri
+
+
+def normal(shape, seeds):
+    """float32 standard normal numbers, a function of two integers."""
+    return tf.random.stateless_normal(shape, seeds)
+
+
+def gumbel(shape, seeds):
+    """float32 standard Gumbel numbers -log(-log u), a function of two integers; u is uniform in (0, 1)."""
+    uniform = tf.random.stateless_uniform(shape, seeds, minval=np.finfo(np.float32).tiny)
+    return -tf.math.log(-tf.math.log(uniform))
 
 
 def truncated(latents, threshold):

@@ -6,22 +6,30 @@ import weakref
 import numpy as np
 import tensorflow as tf
 
+from tfdgan.models import latents as distributions
+
 _CHUNK = 100  # samples a call, always, so that one sample does not depend on how many are asked for
 
 
-_functions = weakref.WeakKeyDictionary()
+_functions = weakref.WeakKeyDictionary()  # {model: {function: compiled}}
 
 
-def _function_of(generator):
-    """(trainable, non_trainable, inputs) -> samples, compiled once for a model, however many samplers it serves."""
-    if generator not in _functions:
-        model = weakref.ref(generator)
+def compiled(model, function):
+    """`function(model, trainable, non_trainable, inputs)` as a function of the last three.
 
-        def samples(trainable, non_trainable, inputs):
-            return model().stateless_call(trainable, non_trainable, inputs, training=False)[0]
+    Compiled once for a model and a module's function, however many samplers they serve.
+    """
+    kept = _functions.setdefault(model, {})
+    if function not in kept:
+        reference = weakref.ref(model)
+        kept[function] = tf.function(
+            lambda *arguments: function(reference(), *arguments), autograph=False, reduce_retracing=True
+        )
+    return kept[function]
 
-        _functions[generator] = tf.function(samples, autograph=False, reduce_retracing=True)
-    return _functions[generator]
+
+def _samples(model, trainable, non_trainable, inputs):
+    return model.stateless_call(trainable, non_trainable, inputs, training=False)[0]
 
 
 class Sampler:
@@ -35,6 +43,8 @@ class Sampler:
       classes: how many, of a conditional generator.
     """
 
+    _sample = staticmethod(_samples)
+
     def __init__(self, generator, weights, latent_size, label, classes=None):
         self.generator, self.latent_size, self.label, self.classes = generator, latent_size, label, classes
         self.trainable, self.non_trainable = ([tf.constant(np.asarray(w)) for w in group] for group in weights)
@@ -42,7 +52,10 @@ class Sampler:
     def __call__(self, latents, labels=None):
         """Samples [n, ...] for latents float32 [n, latent_size]; batch norm uses its stored statistics."""
         inputs = latents if labels is None else [latents, labels]
-        return _function_of(self.generator)(self.trainable, self.non_trainable, inputs)
+        return compiled(self.generator, self._sample)(self.trainable, self.non_trainable, inputs)
+
+    def _draw(self, number, seeds):
+        return distributions.normal([number, self.latent_size], seeds)
 
     def latents(self, number, seed, purpose="evaluation"):
         """float32 [number, latent_size]; the first k are the same for every number >= k."""
@@ -53,7 +66,7 @@ class Sampler:
         """[latents], or [latents, labels] with each class as likely as any."""
         digest = hashlib.blake2b(f"{seed} {purpose}".encode(), digest_size=8).digest()
         seeds = [int.from_bytes(digest, "little", signed=True), index]
-        latents = tf.random.stateless_normal([_CHUNK, self.latent_size], seeds)
+        latents = self._draw(_CHUNK, seeds)
         if not self.classes:
             return [latents]
         seeds = tf.random.experimental.stateless_fold_in(seeds, 1)

@@ -14,8 +14,9 @@ from tfdgan.strategies.player import Player
 __all__ = ["DPOSG", "Centralized", "Decentralized", "Local", "Player", "make"]
 
 
-def make(config, players, size):
-    """The `Strategy` that `config.strategy` names, for `players` on `size` learners."""
+def make(config, players, size, channel="weights"):
+    """The `Strategy` that `config.strategy` names, for `players` on `size` learners; `channel`: of its exchanges, as
+    `gossip.mix` takes it."""
     if config.strategy == "local":
         return Local(players)
     if config.strategy == "centralized":
@@ -25,6 +26,7 @@ def make(config, players, size):
         rounds=config.gossip_rounds,
         backend=config.gossip_backend,
         wire_dtype=config.wire_dtype,
+        channel=channel,
     )
     if config.strategy == "dposg":
         return DPOSG(players, **exchange)

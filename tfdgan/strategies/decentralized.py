@@ -24,7 +24,7 @@ class Decentralized(Mixing):
         self._mix_after = mix_after
 
     def begin_step(self, step):
-        return self._begin(self.players, step, "weights") if self._mix_after == "step" else None
+        return self._begin(self.players, step, self._channel) if self._mix_after == "step" else None
 
     def begin_update(self, player, update):
         return self._begin([player], update, player.name) if self._mix_after == "update" else None

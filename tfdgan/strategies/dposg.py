@@ -41,7 +41,7 @@ class DPOSG(Mixing):
 
     def begin_step(self, step):
         values = [tf.convert_to_tensor(x) for player in self.players for x in self._x[player.name]]
-        mixed = self._begin_mix(values, step, "weights").finish()
+        mixed = self._begin_mix(values, step, self._channel).finish()
         waited = seconds_until(mixed, values)
         for (z, _, last, rate), value in zip(self._all(), mixed, strict=True):
             z.assign(value - rate * last)

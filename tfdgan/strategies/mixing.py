@@ -9,12 +9,13 @@ class Mixing(Local):
 
     Args:
       players: whose weights are mixed.
-      schedule, rounds, backend, wire_dtype: as `gossip.mix` takes them.
+      schedule, rounds, backend, wire_dtype, channel: as `gossip.mix` takes them.
     """
 
-    def __init__(self, players, *, schedule, rounds, backend, wire_dtype):
+    def __init__(self, players, *, schedule, rounds, backend, wire_dtype, channel):
         super().__init__(players)
         self._exchange = dict(schedule=schedule, rounds=rounds, backend=backend, wire_dtype=wire_dtype)
+        self._channel = channel
 
     def lay(self, schedule):
         """Mix by another schedule from now on: in functions that are traced after this."""

@@ -1,10 +1,11 @@
 """What belongs together for one kind of data: the data itself, models, scores, pictures."""
 
 from tfdgan.tasks.image import ImageTask
+from tfdgan.tasks.text import TextTask
 
-__all__ = ["ImageTask", "make"]
+__all__ = ["ImageTask", "TextTask", "make"]
 
 
 def make(config):
     """The task that `config.task` names."""
-    return {"image": ImageTask}[config.task](config)
+    return {"image": ImageTask, "text": TextTask}[config.task](config)

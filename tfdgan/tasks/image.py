@@ -10,6 +10,8 @@ from tfdgan.data import digits, gaussians, images
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score, digits_classifier, modes
 from tfdgan.metrics.extractor import Extractor
+from tfdgan.models.sampling import Sampler
+from tfdgan.saved_model import ImageModule
 from tfdgan.tasks.feature_scores import FeatureScores
 
 SAMPLES = 10_000  # for a score
@@ -77,8 +79,34 @@ class ImageTask:
         self.sample_shape, self.classes = tuple(sample_shape), classes if self.config.conditional else None
         if self.config.model != "given":
             return models.build(self.config, sample_shape, self.classes)
-        models.check_pair(*self._models, self.config.latent_size, sample_shape, self.classes)
+        models.check_pair(*self._models, (self.config.latent_size,), sample_shape, self.classes)
         return self._models
+
+    digest = ""  # images are what they are: there are no numbers that could mean something else elsewhere
+
+    def prepare(self):
+        """Make what all learners of a host read; one of them calls this before `source`. Returns remarks."""
+        return []
+
+    @property
+    def facts(self):
+        """What a checkpoint keeps, for `rebuild`."""
+        return {"sample_shape": self.sample_shape, "classes": self.classes}
+
+    def rebuild(self, facts):
+        """The models of a checkpoint that has kept `facts`."""
+        return self.build_models(tuple(facts["sample_shape"]), facts.get("classes"))
+
+    def sampler(self, generator, weights, label):
+        """The `Sampler` of a generator under some weights."""
+        return Sampler(generator, weights, self.config.latent_size, label, self.classes)
+
+    def module(self, sampler):
+        """What `export` writes."""
+        return ImageModule(sampler)
+
+    def shown(self, sampler, seed=0):
+        """Samples as text: none."""
 
     def picture(self, sampler, seed=0):
         """Fixed latents' samples, each class in turn where there are classes, as `draw` draws them."""

@@ -1,6 +1,6 @@
 """The adversarial trainer: critic updates and one generator update a step."""
 
-from tfdgan.training.trainer import Trainer, batch_of
+from tfdgan.training.trainer import Trainer
 
 
 class AdversarialTrainer(Trainer):
@@ -16,7 +16,7 @@ class AdversarialTrainer(Trainer):
     def _updates(self, step, batches):
         last = self._config.critic_steps - 1
         waited, finite = self._critic_updates(step, batches, 0, last)
-        real = batch_of(batches, last)
+        real = self._batch_of(batches, last)
         if self._config.update == "simultaneous":
             generator = self._begin_generator(step, real)
         (critic_loss, penalty, critic_norm), more, alright = self._critic_update(step * (last + 1) + last, real)
@@ -28,4 +28,4 @@ class AdversarialTrainer(Trainer):
         return figures, waited + more + most, finite & alright & fine
 
     def _begin_generator(self, step, real):
-        return self._begin("generator", step, lambda latents: self._generator_gradients(latents, *real[1:]))
+        return self._begin("generator", step, lambda latents: self._generator_gradients(latents, *real))

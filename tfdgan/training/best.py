@@ -8,15 +8,11 @@ import hashlib
 import json
 import math
 import os
-import zipfile
 
-import numpy as np
-
-from tfdgan import files
 from tfdgan.errors import UserError
-from tfdgan.training import checkpoints
+from tfdgan.training import kept
 
-_FOLDER, _RECORD = "best", "record"
+_FOLDER = "best"
 
 
 def keep(workdir, step, scores, consensus, manifest):
@@ -33,10 +29,9 @@ def keep(workdir, step, scores, consensus, manifest):
     now = score.record(step)
     kind = json.dumps([now["name"], now["signature"]], sort_keys=True)
     path = os.path.join(workdir, _FOLDER, f"{hashlib.blake2b(kind.encode(), digest_size=6).hexdigest()}.npz")
-    if os.path.isfile(path) and not score.beats(_read_record(path)["value"]):
+    if os.path.isfile(path) and not score.beats(kept.read_record(path)["value"]):
         return
-    with files.replacing(path) as file:
-        np.savez(file, **consensus, **{_RECORD: json.dumps({**now, "manifest": manifest})})
+    kept.write(path, consensus, {**now, "manifest": manifest})
 
 
 def _path(workdir):
@@ -49,15 +44,7 @@ def _path(workdir):
 def record(workdir):
     """The best score as `Score.record` has it, with "manifest", of the kind that was kept last; None if none was."""
     path = _path(workdir)
-    return path and _read_record(path)
-
-
-def _read_record(path):
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return json.loads(str(file[_RECORD]))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"{path}: not readable ({error}); remove it") from error
+    return path and kept.read_record(path)
 
 
 def said(workdir):
@@ -71,5 +58,4 @@ def load(workdir):
     path = _path(workdir)
     if path is None:
         raise UserError(f"--step=best: {workdir} has none; score by --eval_every or evaluate --watch")
-    arrays = checkpoints.read(path)
-    return _read_record(path), {name: array for name, array in arrays.items() if name != _RECORD}
+    return kept.read(path)

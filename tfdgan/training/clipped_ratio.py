@@ -8,7 +8,8 @@ import numpy as np
 import tensorflow as tf
 
 from tfdgan import models, objectives
-from tfdgan.training.trainer import Part, Trainer, batch_of, gradients_of, in_training, inputs_of
+from tfdgan.training.part import Part, gradients_of
+from tfdgan.training.trainer import Trainer, in_training, inputs_of
 
 _VARIANCE_BATCHES = 4  # of generated samples, for the variance of the critic's gradient
 
@@ -43,8 +44,8 @@ class ClippedRatioTrainer(Trainer):
     def parts(self):
         config = self._config
         found = {
-            "critic": Part(self.critic, config.learning_rate_d, config.critic_steps),
-            "generator": Part(self.generator, config.learning_rate_g, config.generator_steps),
+            "critic": Part(self.critic, config.learning_rate_d, config.critic_steps, config.clip_norm),
+            "generator": Part(self.generator, config.learning_rate_g, config.generator_steps, config.clip_norm),
         }
         if self._classifier:
             found["classifier"] = Part(
@@ -74,7 +75,7 @@ class ClippedRatioTrainer(Trainer):
         if len(batches) > 1:
             self._labels_seen.assign(batches[1][last])
         waited, finite = self._critic_updates(step, batches, 0, last)
-        critic, more, alright = self._critic_update(step * (last + 1) + last, batch_of(batches, last))
+        critic, more, alright = self._critic_update(step * (last + 1) + last, self._batch_of(batches, last))
         inner, most, fine = self._inner_steps(step, batches)
         return [*critic, *tf.unstack(inner)], waited + more + most, finite & alright & fine
 
@@ -85,7 +86,7 @@ class ClippedRatioTrainer(Trainer):
         names = self.figures[self.figures.index("loss/generator") :]
 
         def inner(index, total, highest, waited, finite):
-            real = batch_of(batches, index % self._config.critic_steps)
+            real = self._batch_of(batches, index % self._config.critic_steps)
             figures, more, alright = self._inner_update(step * count + index, real, old)
             return index + 1, total + figures, tf.maximum(highest, figures), waited + more, finite & alright
 

@@ -10,7 +10,6 @@ import numpy as np
 from tfdgan import distributed
 from tfdgan.errors import UserError
 from tfdgan.metrics import consensus as metric
-from tfdgan.models.sampling import Sampler
 from tfdgan.training import checkpoints
 
 _GROUPS = ("model/generator", "model/critic", "model/classifier", "average/generator")
@@ -51,8 +50,9 @@ def start_from(trainer, stored_in, step):
     trainer.strategy.reset()
 
 
-def sampler(generator, config, stored, classes=None):
-    """The `Sampler` of a stored or gathered consensus: of the running average if there is one."""
+def sampler(generator, task, stored):
+    """The task's sampler of a stored or gathered consensus: of the running average if there is one."""
+    config = task.config
     group = "average/generator" if config.ema_decay else "model/generator"
     values = [value for name, value in stored.items() if name.startswith(group + "/")]
     if len(values) != len(generator.variables):
@@ -66,4 +66,4 @@ def sampler(generator, config, stored, classes=None):
         order = sorted(range(len(values)), key=lambda i: id(generator.variables[i]) not in trainable)
         values = [values[i] for i in order]
     label = ("learner 0" if config.strategy == "local" else "consensus") + (" EMA" if config.ema_decay else "")
-    return Sampler(generator, (values[:count], values[count:]), config.latent_size, label, classes)
+    return task.sampler(generator, (values[:count], values[count:]), label)

@@ -11,7 +11,7 @@ from tfdgan import __version__, distributed, files
 from tfdgan import config as configuration
 from tfdgan.errors import LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
-from tfdgan.training import best, consensus, preparation, scoring, trainers
+from tfdgan.training import best, consensus, kept, preparation, scoring, trainers
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.monitor import Monitor, say
 from tfdgan.training.noise import Noise
@@ -44,12 +44,17 @@ def train(config, task):
     with distributed.together():
         preparation.prepare_workdir(config)
     with distributed.together():
+        remarks = task.prepare() if hvd.local_rank() == 0 else []
+    with distributed.together():
         source = task.source(hvd.rank(), hvd.size())
         task.check(source)
+    preparation.check_same_data(config, task.digest)
     with distributed.together():
         generator, critic = task.build_models(source.sample_shape, source.classes)
         trainer = trainers.make(config, generator, critic, Noise(config.seed, hvd.rank()), hvd.size())
     run = _Run(config, task, trainer)
+    for remark in remarks:
+        run.say(f"note: {remark}")
     start = run.start()
     with distributed.together():
         run.open(start)
@@ -79,17 +84,17 @@ class _Run:
         self._trainer.reset()
         found = self._checkpoints.newest()
         if found is None:
-            self._say(f"training {self._config.steps} steps on {hvd.size()} learner(s), {self._config.workdir}")
+            self.say(f"training {self._config.steps} steps on {hvd.size()} learner(s), {self._config.workdir}")
             return 0
         step, whole = found
         if whole:
             with distributed.together():
                 self._checkpoints.load(step, self._trainer.state)
-            self._say(f"resuming at step {step}")
+            self.say(f"resuming at step {step}")
             self._say_skipped(step)
         else:
             consensus.start_from(self._trainer, self._checkpoints, step)
-            self._say(
+            self.say(
                 f"starting at step {step} from the consensus: that checkpoint does not hold a state for each of these "
                 f"{hvd.size()} learner(s), so optimizers begin anew"
             )
@@ -123,11 +128,13 @@ class _Run:
         with StopRequest() as stop:
             while reached < config.steps:
                 steps = min(config.steps_per_loop, self._next_event(reached) - reached)
-                ticker.add(trainer.steps(*(tf.constant(n, tf.int64) for n in (reached, steps)), batches), steps)
+                names = trainer.metrics_at(reached)
+                means = trainer.steps(*(tf.constant(n, tf.int64) for n in (reached, steps)), batches)
+                ticker.add(names, means, steps)
                 reached += steps
                 last = reached == config.steps
                 scores_now = config.eval_every > 0 and _due(reached, config.eval_every, last)
-                save_now = _due(reached, config.checkpoint_every, last)
+                save_now = _due(reached, config.checkpoint_every, last) or reached == config.pretraining_steps
                 if not (scores_now or save_now or reached % config.log_every == 0):
                     continue
                 report = ticker.exchange(reached, stop.requested)
@@ -140,11 +147,11 @@ class _Run:
                     sampler = self._together(reached, save_now or report.stop, scores_now)
                     ticker.skip()
                 if report.stop and not last:
-                    self._say(f"stopped on request at step {reached}; the same command goes on from there")
+                    self.say(f"stopped on request at step {reached}; the same command goes on from there")
                     break
         if sampler is None:  # nothing was left to do
             stored, _ = consensus.gather(trainer, config)
-            sampler = consensus.sampler(trainer.generator, config, stored, self._task.classes)
+            sampler = consensus.sampler(trainer.generator, self._task, stored)
         self._end(reached)
         return sampler
 
@@ -152,7 +159,8 @@ class _Run:
         """The next step after which there is something to do beside training."""
         config = self._config
         events = (every for every in (config.log_every, config.eval_every, config.checkpoint_every) if every)
-        return min(config.steps, *(step - step % every + every for every in events))
+        phases = (config.pretraining_steps,) if step < config.pretraining_steps else ()
+        return min(config.steps, *phases, *(step - step % every + every for every in events))
 
     def explained(self, error):
         """What a failed exchange or collective comes to: a `LocalFault` that names who is lost, or the error itself."""
@@ -169,24 +177,25 @@ class _Run:
         if len(lost) == len(self._lost):
             return
         for learner in sorted(set(lost) - set(self._lost)):
-            self._say(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(distributed.ranks())} go on")
+            self.say(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(distributed.ranks())} go on")
         self._lost = lost
         self._trainer.go_on_among(distributed.ranks())
 
     def _together(self, step, save, score):
         """Form the consensus; save and score as asked. Returns the `Sampler`."""
         stored, distance = consensus.gather(self._trainer, self._config)
-        sampler = consensus.sampler(self._trainer.generator, self._config, stored, self._task.classes)
+        sampler = consensus.sampler(self._trainer.generator, self._task, stored)
         manifest = {
             "consensus_distance": distance,
             "threads": distributed.threads(),
-            "sample_shape": self._task.sample_shape,
-            "classes": self._task.classes,
+            **self._task.facts,
             "tfdgan": __version__,
             "tensorflow": tf.__version__,
         }
         if save:
             self._checkpoints.save(step, self._trainer.state, stored, manifest)
+            if step == self._config.pretraining_steps and hvd.rank() == 0:
+                kept.keep_pretrained(self._config.workdir, step, stored, manifest)
         scores = scoring.score(self._task, sampler, seed=self._config.seed) if score else []
         with distributed.together():  # learners would wait for rank 0 in the next step anyway
             if hvd.rank() == 0:
@@ -197,6 +206,9 @@ class _Run:
                     picture = self._task.picture(sampler, seed=self._config.seed)
                     if picture is not None:
                         self._picture = self._monitor.picture(step, picture)
+                    text = self._task.shown(sampler, seed=self._config.seed)
+                    if text is not None:
+                        self._picture = self._monitor.text(step, text)
         return sampler
 
     def _fault(self, step, learner):
@@ -231,7 +243,7 @@ class _Run:
             )
 
     @staticmethod
-    def _say(line):
+    def say(line):
         if hvd.rank() == 0:
             say(line)
 

@@ -39,8 +39,8 @@ class Monitor:
         with self._writer.as_default(step=step):
             for name, value in scalars.items():
                 tf.summary.scalar(name, value)
-        brief = (
-            f"critic {scalars['loss/critic']:.3g}, generator {scalars['loss/generator']:.3g}, "
+        losses = ((name, scalars.get(f"loss/{name}")) for name in ("likelihood", "critic", "generator"))
+        brief = "".join(f"{name} {value:.3g}, " for name, value in losses if value is not None) + (
             f"consensus distance {scalars['consensus/distance']:.2g}, {1e3 * scalars['time/step']:.3g} ms/step "
             f"({100 * scalars['time/waiting_share']:.0f}% waiting)"
         )
@@ -64,6 +64,14 @@ class Monitor:
             file.write(pictures.to_png(picture))
         with self._writer.as_default(step=step):
             tf.summary.image("samples", picture[None])
+        return path
+
+    def text(self, step, text):
+        """Keep lines of samples; returns their file's path."""
+        path = os.path.join(self._workdir, "samples", f"{step:08d}.txt")
+        files.write_text(path, text + "\n")
+        with self._writer.as_default(step=step):
+            tf.summary.text("samples", "\n".join(f"    {line}" for line in text.splitlines()))
         return path
 
     def scalar(self, step, name, value):

@@ -47,6 +47,16 @@ def check_same(config):
             )
 
 
+def check_same_data(config, digest):
+    """What samples' numbers mean must be the same for all learners; `digest`: what this one's data says."""
+    first, *others = distributed.gather(digest, "data")
+    for learner, other in enumerate(others, start=1):
+        if other != first:
+            raise SharedError(
+                f"--dataset={config.dataset}: learner {learner} reads other words than learner 0; copy one to all hosts"
+            )
+
+
 def check_same_matrix(config):
     """A mixing matrix from a file may differ between hosts; then no mean would be kept."""
     if config.gossips and config.topology not in topology.NAMES:
@@ -66,8 +76,8 @@ def prepare_workdir(config):
     if os.path.isfile(os.path.join(config.workdir, configuration.FLAGFILE)):
         then = configuration.load(config.workdir)
         different = configuration.differences(config, then, ignore="free")
-        if config.learning_rate_decay != "constant" and then.steps != config.steps:
-            different.append(f"steps: {then.steps} -> {config.steps} (the learning rate's decay depends on it)")
+        if config.steps_matter and then.steps != config.steps:
+            different.append(f"steps: {then.steps} -> {config.steps} ({config.steps_matter} depends on it)")
         if different:
             raise UserError(
                 f"--workdir={config.workdir}: was trained with other flags; {'; '.join(different)}; use another folder"

@@ -43,9 +43,9 @@ class Ticker:
             lambda: tf.stack([consensus.sketch(player.values(), seed) for player in trainer.players]), autograph=False
         )
 
-    def add(self, metrics, steps):
-        """Take in the mean metrics of `steps` steps, float64 [len(trainer.metrics)]."""
-        self._metrics.append((metrics, steps))
+    def add(self, names, means, steps):
+        """Take in the means of metrics called `names` over `steps` steps, float64 [len(names)]."""
+        self._metrics.append((names, means, steps))
 
     def skip(self):
         """Leave out the time since the last tick: it went into something other than steps."""
@@ -53,13 +53,12 @@ class Ticker:
 
     def exchange(self, step, stop):
         """Exchange figures with all learners after `step` steps; returns the `Report`, the same on every learner."""
-        steps = sum(count for _, count in self._metrics)
+        steps = sum(count for *_, count in self._metrics)
         seconds = (time.perf_counter() - self._since) / max(steps, 1)
-        names = [*self._trainer.metrics, *self._trainer.diagnostics]
-        metrics = sum(mean.numpy() * (count / steps) for mean, count in self._metrics)
-        metrics = np.concatenate(
-            [metrics + np.zeros(len(self._trainer.metrics)), self._trainer.diagnose(tf.constant(step, tf.int64))]
-        )
+        metrics = self._means()
+        if diagnostics := self._trainer.diagnostics_at(step):
+            metrics |= dict(zip(diagnostics, self._trainer.diagnose(tf.constant(step, tf.int64)).numpy(), strict=True))
+        names, metrics = list(metrics), np.array(list(metrics.values()))
         head = [float(stop), float(self._trainer.fault_step.numpy()), seconds]
         sketch = self._sketch().numpy()
         mine = np.concatenate([head, metrics, sketch.ravel()])
@@ -69,10 +68,11 @@ class Ticker:
         sketches = everyone[:, 3 + len(names) :]
         scalars = dict(zip(names, figures.mean(axis=0), strict=True))
         for name in ("loss/critic", "loss/generator"):
-            scalars[f"{name}_spread"] = np.ptp(figures[:, names.index(name)])
+            if name in names:
+                scalars[f"{name}_spread"] = np.ptp(figures[:, names.index(name)])
         scalars["consensus/distance"] = consensus.sketched_distance(sketches)
         scalars["time/step"] = times.mean()
-        scalars["time/waiting_share"] = scalars["time/waiting"] / max(times.mean(), 1e-9)
+        scalars["time/waiting_share"] = scalars.setdefault("time/waiting", 0.0) / max(times.mean(), 1e-9)
         scalars["speed/samples_per_second"] = self._samples * len(everyone) / max(times.mean(), 1e-9)
         self._metrics = []
         self.skip()
@@ -80,3 +80,12 @@ class Ticker:
         first = faulty[np.argmin(faults[faulty])] if len(faulty) else None
         fault = None if first is None else (int(faults[first]), distributed.ranks()[first])
         return Report(scalars, bool(stops.any()), fault)
+
+    def _means(self):
+        """{name: mean over the steps since the last tick that have it}."""
+        totals, counts = {}, {}
+        for names, means, count in self._metrics:
+            for name, mean in zip(names, means.numpy(), strict=True):
+                totals[name] = totals.get(name, 0.0) + count * mean
+                counts[name] = counts.get(name, 0) + count
+        return {name: total / counts[name] for name, total in totals.items()}

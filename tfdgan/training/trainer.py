@@ -1,6 +1,5 @@
 """What trainers share: players and their optimizers, the critic's update, the compiled step."""
 
-import dataclasses
 import functools
 
 import keras
@@ -9,39 +8,14 @@ import tensorflow as tf
 from tfdgan import objectives, strategies
 from tfdgan.errors import UserError
 from tfdgan.models import spectral_norm
-from tfdgan.optimizers import LinearDecay, OptimisticAdam
+from tfdgan.optimizers import LinearDecay
+from tfdgan.training import forms
 from tfdgan.training.average import ModelAverage
+from tfdgan.training.part import Part, gradients_of, hand_over, make_optimizer
+from tfdgan.training.pretraining import Pretraining
 from tfdgan.training.step_loop import looped
 
 WAITING = "time/waiting"
-
-
-@dataclasses.dataclass(frozen=True)
-class Part:
-    """A model's part in the game.
-
-    Attributes:
-      model: a built Keras model.
-      learning_rate: at the start.
-      updates: how many a step.
-      clip_norm: to which its gradient's norm is cut; 0 leaves it.
-    """
-
-    model: keras.Model
-    learning_rate: float
-    updates: int
-    clip_norm: float = 0.0
-
-
-def make_optimizer(config, part):
-    """The Keras optimizer of one player. Linear decay ends at 0 after `config.steps` steps."""
-    rate, clip = part.learning_rate, {"global_clipnorm": part.clip_norm} if part.clip_norm else {}
-    if config.learning_rate_decay == "linear":
-        rate = LinearDecay(rate, config.steps * part.updates)
-    if config.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, **clip)
-    make = OptimisticAdam if config.optimizer == "oadam" else keras.optimizers.Adam
-    return make(rate, beta_1=config.beta_1, beta_2=config.beta_2, epsilon=1e-8, **clip)
 
 
 def _with_features(critic):
@@ -60,10 +34,10 @@ class Trainer:
     finite; the first such step is in `fault_step`. Under `jit` XLA compiles what computes gradients; updates and
     exchanges stay outside.
 
-    `step(step, batch)` takes one step, compiled: `step` is a scalar int64 tensor, from 0; `batch` holds samples,
-    float32 [critic_steps * batch_size, *sample_shape]; for conditional models (samples, labels int32 [...]), where
-    generated samples have the labels of the real ones. It returns float64 [len(metrics)]. `steps` is `step` as
-    `looped` makes it.
+    `step(step, batch)` takes one step of the game, compiled: `step` is a scalar int64 tensor, from 0; `batch` holds
+    samples, float32 [critic_steps * batch_size, *sample_shape] or int32 words; for conditional models (samples, labels
+    int32 [...]), where generated samples have the labels of the real ones. It returns float64 [len(metrics)].
+    The first `pretraining_steps` steps are not of the game, see `Pretraining`; `steps` takes both.
 
     Args:
       generator, critic: Keras models, built.
@@ -82,6 +56,7 @@ class Trainer:
 
     def __init__(self, generator, critic, config, noise, size):
         self.generator, self.critic, self._config, self._noise = generator, critic, config, noise
+        self._form = forms.make(config, generator)
         self._objective = objectives.OBJECTIVES[config.objective]
         self._penalty = objectives.PENALTIES[config.penalty]
         self._with_features = _with_features(critic) if config.consistency else None
@@ -92,6 +67,7 @@ class Trainer:
         }
         self.players = list(self._player.values())
         self.strategy = strategies.make(config, self.players, size)
+        self._pretraining = Pretraining(generator, config, size) if config.pretraining_steps else None
         self.average = ModelAverage(generator, config.ema_decay) if config.ema_decay else None
         self.fault_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
         self._size = size
@@ -100,8 +76,10 @@ class Trainer:
     def parts(self):
         """{name: `Part`}, the critic first."""
         return {
-            "critic": Part(self.critic, self._config.learning_rate_d, self._config.critic_steps),
-            "generator": Part(self.generator, self._config.learning_rate_g, 1),
+            "critic": Part(
+                self.critic, self._config.learning_rate_d, self._config.critic_steps, self._config.clip_norm
+            ),
+            "generator": Part(self.generator, self._config.learning_rate_g, 1, self._config.clip_norm),
         }
 
     def _updates(self, step, batches):
@@ -120,6 +98,22 @@ class Trainer:
     def metrics(self):
         return (*self.figures, WAITING)
 
+    def metrics_at(self, step):
+        """Names of what `steps` returns for steps from `step` on, an int."""
+        return (*Pretraining.figures, WAITING) if self._pretrains(step) else self.metrics
+
+    def diagnostics_at(self, step):
+        """Names of what `diagnose` is good for after `step` steps."""
+        return () if self._pretrains(step - 1) else self.diagnostics
+
+    def _pretrains(self, step):
+        return self._pretraining is not None and step < self._config.pretraining_steps
+
+    def steps(self, first, count, batches):
+        """The mean metrics of `count` steps from `first`, which are all of one phase; as `looped` says."""
+        looped_steps = self._pretraining_steps if self._pretrains(int(first)) else self._game_steps
+        return looped_steps(first, count, batches)
+
     def _compiled(self, function, jit=False):
         # A closure, since tf.function spends time on `self` at every call of a decorated method; with the method's
         # name, or TensorFlow takes all of them for one that is traced again and again. Each is traced once, however
@@ -135,13 +129,17 @@ class Trainer:
         self._generator_gradients = self._compiled(self._generator_loss_and_gradients, self._config.jit)
         self._critic_update = self._compiled(self._update_critic)
         self.step = self._compiled(self._step)
-        self.steps = looped(self.step, len(self.metrics))
+        self._game_steps = looped(self.step, len(self.metrics))
+        if self._pretraining:
+            pretraining_step = self._compiled(self._pretraining_step)
+            self._pretraining_steps = looped(pretraining_step, len(self.metrics_at(0)))
 
     def go_on_among(self, ranks):
         """Only the learners `ranks` are left. A directed topology is laid anew among them, since without the others
         it would not keep the mean; in a symmetric one the lost edges' weight has gone back to self, which does."""
         if not self._config.schedule(self._size).is_symmetric:
-            self.strategy.lay(self._config.schedule_among(ranks, self._size))
+            for strategy in self._strategies:
+                strategy.lay(self._config.schedule_among(ranks, self._size))
             self._compile()
 
     def draw_apart(self, learner):
@@ -157,14 +155,19 @@ class Trainer:
         for name, player in self._player.items():
             schedule = player.optimizer._learning_rate
             if isinstance(schedule, LinearDecay):
-                updates = step * self._parts[name].updates
+                updates = max(0, step - self._config.pretraining_steps) * self._parts[name].updates
                 schedule.offset.assign(updates - tf.cast(player.optimizer.iterations.value, tf.int64))
 
     def reset(self):
         """Take the models' present weights as the start: no history in the strategy or the average."""
-        self.strategy.reset()
+        for strategy in self._strategies:
+            strategy.reset()
         if self.average:
             self.average.reset()
+
+    @property
+    def _strategies(self):
+        return [self.strategy, *([self._pretraining.strategy] if self._pretraining else [])]
 
     @property
     def state(self):
@@ -172,6 +175,8 @@ class Trainer:
         groups = {f"model/{name}": part.model.variables for name, part in self._parts.items()}
         groups |= {f"optimizer/{player.name}": player.optimizer.variables for player in self.players}
         groups |= {f"strategy/{name}": variables for name, variables in self.strategy.state.items()}
+        if self._pretraining:
+            groups["optimizer/pretraining"] = self._pretraining.player.optimizer.variables
         if self.average:
             groups["average/generator"] = self.average.variables
         return groups
@@ -181,13 +186,20 @@ class Trainer:
         return self._config.critic_steps
 
     def _step(self, step, batch):
+        self._form.prepare(step)
+        return self._any_step(step, batch, self.strategy, self._updates)
+
+    def _pretraining_step(self, step, batch):
+        return self._any_step(step, batch, self._pretraining.strategy, self._pretraining.updates)
+
+    def _any_step(self, step, batch, strategy, updates):
         count, size = self._config.critic_steps, self._config.batch_size
         batch = batch if isinstance(batch, tuple) else (batch,)
         batches = tf.nest.map_structure(lambda x: tf.reshape(x, [count, size, *x.shape[1:]]), batch)
-        begun = self.strategy.begin_step(step)
-        with tf.control_dependencies(self.strategy.started(begun)):
-            figures, waited, finite = self._updates(step, batches)
-        waited += self.strategy.end_step(begun)
+        begun = strategy.begin_step(step)
+        with tf.control_dependencies(strategy.started(begun)):
+            figures, waited, finite = updates(step, batches)
+        waited += strategy.end_step(begun)
         if self.average:
             self.average.update(step)
         self.fault_step.assign(tf.where((self.fault_step < 0) & ~finite, step, self.fault_step))
@@ -198,7 +210,7 @@ class Trainer:
         updates = self._config.critic_steps
 
         def update(index, waited, finite):
-            _, more, alright = self._critic_update(step * updates + index, batch_of(batches, index))
+            _, more, alright = self._critic_update(step * updates + index, self._batch_of(batches, index))
             return index + 1, waited + more, finite & alright
 
         so_far = (tf.constant(first, tf.int64), tf.constant(0.0, tf.float64), tf.constant(True))
@@ -230,7 +242,12 @@ class Trainer:
         return gradients, tf.constant(0.0, tf.float64), *figures
 
     def _latents(self, purpose, draw):
-        return self._noise.normal([self._config.batch_size, self._config.latent_size], purpose, draw)
+        return self._form.draw(self._config.batch_size, self._noise.seeds(purpose, draw))
+
+    def _batch_of(self, batches, index):
+        """The batch of one update, of what `_updates` is given: (samples as the critic takes them, *labels)."""
+        real, *labels = (x[index] for x in batches)
+        return self._form.present(real), *labels
 
     def _critic_losses_and_gradients(self, latents, alpha, real, *labels):
         fake = in_training(self.generator, latents, labels)
@@ -254,30 +271,19 @@ class Trainer:
             added += self._config.gradient_penalty * penalty
         return scores, added, penalty
 
-    def _generator_loss_and_gradients(self, latents, *labels):
+    def _generator_loss_and_gradients(self, latents, real, *labels):
         weights = [v.value for v in self._player["generator"].variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             fake = in_training(self.generator, latents, labels)
-            loss = self._objective.generator_loss(in_training(self.critic, fake, labels))
+            scores = [in_training(self.critic, fake, labels)]
+            if self._config.objective == "relativistic":
+                scores.append(in_training(self.critic, real, labels))
+            loss = self._objective.generator_loss(*scores)
         return gradients_of(tape, loss, weights), loss
 
     def _apply(self, name, mixing, loss, gradients):
-        """Hand gradients to the strategy: (the gradients' norm, seconds waited, whether loss and norm are finite)."""
-        norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in gradients]))
-        finite = tf.math.is_finite(loss) & tf.math.is_finite(norm)
-        return norm, self.strategy.apply(self._player[name], gradients, finite, mixing), finite
-
-
-def batch_of(batches, index):
-    """The batch of one update, of what `_updates` is given."""
-    return tf.nest.map_structure(lambda x: x[index], batches)
-
-
-def gradients_of(tape, loss, weights):
-    """Dense ones, also of embeddings; zeros where the loss does not depend on a weight."""
-    gradients = tape.gradient(loss, weights, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    return [tf.convert_to_tensor(gradient) for gradient in gradients]
+        return hand_over(self.strategy, self._player[name], mixing, loss, gradients)
 
 
 def inputs_of(x, labels):

@@ -1,0 +1,81 @@
+"""Runs that are asked to stop, or that break."""
+
+import os
+import re
+import signal
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from jobs import committed, learners_of, load_newest, said, start, stored, train, wait_for_steps
+
+pytestmark = [pytest.mark.distributed, pytest.mark.slow]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_one_process_saves_and_ends_well(number, tmp_path):
+    workdir = tmp_path / "run"
+    job = start(1, workdir)
+    wait_for_steps(job, workdir)
+    job.send_signal(number)
+    assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
+    (step,) = re.findall(r"stopped on request at step (\d+); the same command goes on from there", said(workdir))
+    assert committed(workdir) == [int(step)] and load_newest(workdir, 1) == int(step)
+
+
+def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
+    workdir = tmp_path / "run"
+    job = start(2, workdir)
+    wait_for_steps(job, workdir)
+    learners_of(job)[-1].terminate()
+    assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
+    (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
+    assert committed(workdir) == [int(step)] and load_newest(workdir, 2) == int(step)
+
+
+def test_sigterm_to_the_launcher_saves(tmp_path):
+    """horovodrun passes the signal on and kills after 5 seconds, which is enough at a tick a step."""
+    workdir = tmp_path / "run"
+    job = start(2, workdir, "--log_every=1")
+    wait_for_steps(job, workdir)
+    job.terminate()
+    job.wait(timeout=120)  # with 0, unless a busy machine takes longer than those 5 seconds
+    (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
+    assert committed(workdir) == [int(step)] and load_newest(workdir, 2) == int(step)
+
+
+BROKEN = """
+import os
+import keras
+from tfdgan.models import mlp
+
+
+class BreaksAtStep7(keras.layers.Layer):
+    # 7 calls a step (2 real, 2 fake and 2 interpolated batches, the generator's) after up to 3 when it is built.
+    def build(self, shape):
+        self.calls = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, x):
+        self.calls.assign_add(1.0)
+        bad = (self.calls > 7 * 7 + 3) & (os.environ["HOROVOD_RANK"] == "1")
+        return x * keras.ops.where(bad, float("nan"), 1.0)
+
+
+def models(config, sample_shape):
+    generator, critic = mlp.build(config, sample_shape)
+    return generator, keras.Sequential([*critic.layers, BreaksAtStep7()])
+"""
+
+
+def test_nan_names_step_learner_and_checkpoint(tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    flags = ("--model=broken:models", "--steps=30", "--checkpoint_every=5")
+    done = train(2, tmp_path / "run", *flags, check=False, PYTHONPATH=path)
+    assert done.returncode != 0
+    folder = tmp_path / "run" / "checkpoints"
+    fault = f"fault: NaN or Inf in a loss or gradient at step 7 on learner 1; last good checkpoint: {folder}/00000005"
+    assert fault in done.stderr, done.stderr[-3000:]
+    for types_and_bytes in stored(tmp_path / "run", 5).values():
+        for kind, raw in types_and_bytes.values():
+            assert kind != "<f4" or np.isfinite(np.frombuffer(raw, np.float32)).all()

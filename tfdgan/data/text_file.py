@@ -1,0 +1,38 @@
+"""Sentences from files, one a line, words between blanks.
+
+Lines are UTF-8; bytes that are not become U+FFFD. Any line end serves. Empty lines are left out. Words beyond the
+length are cut, words without a number become [UNK]; what was done is counted.
+"""
+
+from tfdgan import corpora
+from tfdgan.errors import UserError
+
+_HELD_OUT = 10  # of one file, every tenth sentence is for testing
+
+
+def read(dataset, data_dir):
+    """(training sentences, test sentences): lists of text, none empty. The files are `corpora.paths`."""
+    train, test = (path and _lines(path, dataset) for path in corpora.paths(dataset, data_dir))
+    if test is None:
+        test = train[_HELD_OUT - 1 :: _HELD_OUT]
+        train = [line for index, line in enumerate(train) if index % _HELD_OUT != _HELD_OUT - 1]
+    if not train or not test:
+        raise UserError(f"--dataset={dataset}: {len(train)} sentences to train on and {len(test)} to test; give more")
+    return train, test
+
+
+def _lines(path, dataset):
+    try:
+        with open(path, encoding="utf-8", errors="replace", newline=None) as file:
+            lines = [" ".join(line.split()) for line in file]
+    except OSError as error:
+        raise UserError(f"--dataset={dataset}: {path} cannot be read ({error.strerror})") from error
+    return [line for line in lines if line]
+
+
+def remark(name, sentences, numbers, length):
+    """What a vocabulary and a length did to sentences, or None."""
+    cut = sum(len(sentence.split()) > length for sentence in sentences)
+    unknown = int((numbers == 1).sum())
+    done = [f"{cut} longer than {length} words are cut"] * bool(cut) + [f"{unknown} words are [UNK]"] * bool(unknown)
+    return f"{name}: of {len(sentences)} sentences {', '.join(done)}" if done else None

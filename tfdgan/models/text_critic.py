@@ -1,0 +1,44 @@
+"""The critic of sentences: several small representations, each read by convolutions.
+
+Nie, Narodytska, Patel, "RelGAN", ICLR 2019, section 3.3; its convolutions are those of Kim, "Convolutional Neural
+Networks for Sentence Classification", EMNLP 2014, its highway that of Srivastava, Greff, Schmidhuber, "Highway
+Networks", 2015.
+"""
+
+import keras
+from keras import layers, ops
+
+_WIDTHS = (2, 3, 4, 5)
+_DROPOUT = 0.25
+_HIDDEN = 100
+_CARRY = -2.0  # bias of the highway's gate: at first it carries
+
+
+def build(length, vocabulary, representations, filters):
+    """Soft or one-hot sentences [n, length, vocabulary] -> scores [n, 1]: the mean over representations.
+
+    Each representation is one number a word. A sentence's score is a mean, so weights over sentences are weights of
+    sentences (the released code of the ratio-clipping paper weighs representations one by one).
+
+    Args:
+      length, vocabulary: of sentences.
+      representations: how many; the paper has 64.
+      filters: of each convolution; the paper has 300.
+    """
+    sentences = keras.Input((length, vocabulary))
+    x = layers.Dense(representations, use_bias=False, name="representations")(sentences)  # [n, length, r]
+    x = layers.Reshape((length, representations, 1))(x)
+    found = [
+        layers.Conv2D(filters, (width, 1), activation="relu", name=f"convolution_{width}")(x)
+        for width in _WIDTHS
+        if width <= length
+    ]
+    x = layers.Concatenate()([ops.max(f, axis=1) for f in found])  # [n, r, 4 filters]
+    units = x.shape[-1]
+    gate = layers.Dense(
+        units, activation="sigmoid", bias_initializer=keras.initializers.Constant(_CARRY), name="highway_gate"
+    )(x)
+    x = gate * layers.Dense(units, activation="relu", name="highway")(x) + (1.0 - gate) * x
+    x = layers.Dense(_HIDDEN, name="hidden")(layers.Dropout(_DROPOUT)(x))
+    scores = layers.Dense(1, dtype="float32", name="score")(x)  # [n, r, 1]
+    return keras.Model(sentences, ops.mean(scores, axis=1), name="critic")

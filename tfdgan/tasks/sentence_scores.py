@@ -1,0 +1,111 @@
+"""Scores of generated sentences: likelihood both ways, BLEU, self-BLEU, distinct n-grams."""
+
+import functools
+
+import numpy as np
+
+from tfdgan.metrics import Score, bleu
+
+SELF = 500  # sentences compared with each other
+_BATCH = 100
+_LIKELY = 2_000  # real sentences whose likelihood is taken, unless all are
+_ORDERS = [f"BLEU-{n}" for n in bleu.ORDERS]
+_DISTINCT = (2, 3)
+
+
+class SentenceScores:
+    """Compares generated sentences with real ones and with each other, in parts that add up.
+
+    Args:
+      train, test: real sentences, int32 [n, length].
+      oracle: the `Oracle` that wrote them, or None.
+      ends: whether 0 ends a sentence.
+    """
+
+    def __init__(self, train, test, oracle, ends):
+        self._real, self._oracle, self._ends = {"train": train, "test": test}, oracle, ends
+
+    @functools.cached_property
+    def _references(self):
+        return bleu.References(self._words(self._real["test"]))
+
+    def _words(self, numbers):
+        """Tuples of word numbers, each up to its first 0 if that ends sentences."""
+        if not self._ends:
+            return [tuple(row) for row in numbers.tolist()]
+        return [tuple(row[: row.index(0)] if 0 in row else row) for row in numbers.tolist()]
+
+    def measure(self, sampler, number, seed, part, thorough, progress):
+        """{name: array} of the part (i, n) of `number` generated sentences; arrays of all parts add up."""
+        batches = sampler.batches(number, seed, part=part)
+        made = [batch for _, batch in progress(batches, -(-number // (_BATCH * part[1])), "sentences")]
+        made = np.concatenate(made) if made else np.zeros((0, self._real["test"].shape[1]), np.int32)
+        found = {
+            f"likelihood {name}": self._likelihood(sampler, real, part, thorough) for name, real in self._of(thorough)
+        }
+        if self._oracle:
+            found["oracle"] = np.array([self._oracle.negative_log_likelihood(made).sum(), len(made)])
+        if thorough or not self._oracle:
+            found["bleu"] = _total(
+                self._references.bleu(words) for words in progress(self._words(made), len(made), "BLEU")
+            )
+        if thorough:
+            found |= self._among_themselves(sampler, min(SELF, number), seed, part)
+        return found
+
+    def _of(self, thorough):
+        return self._real.items() if thorough else [("test", self._real["test"])]
+
+    @staticmethod
+    def _likelihood(sampler, real, part, thorough):
+        """[-sum of log p, words] of every n-th batch of real sentences from the i-th on."""
+        real, total = real if thorough else real[:_LIKELY], np.zeros(2)
+        for first in range(part[0] * _BATCH, len(real), part[1] * _BATCH):
+            total += sampler.log_likelihood(real[first : first + _BATCH])
+        return total * [-1, 1]
+
+    def _among_themselves(self, sampler, number, seed, part):
+        everyone = self._words(sampler.samples(number, seed))
+        references = bleu.References(everyone)
+        found = {"self": _total(references.bleu(words, is_one=True) for words in everyone[part[0] :: part[1]])}
+        distinct = [bleu.distinct(everyone, n) for n in _DISTINCT]
+        return {**found, "distinct": np.array(distinct) * (part[0] == 0)}
+
+    def scores(self, sums, number, signature):
+        """A list of `Score` from the sums over all parts."""
+        generated, scores = {"generated": number, **signature}, []
+        if "oracle" in sums:
+            total, count = sums["oracle"]
+            scores.append(Score("NLL_oracle", total / count, {**generated, "unit": "nats a word"}, best="low"))
+        for kind in ("test", "train"):
+            if (name := f"likelihood {kind}") in sums:
+                total, words = sums[name]
+                about = {"real words": int(words), "unit": "nats a word", **signature, "temperature": 1.0}
+                scores.append(Score(f"NLL_gen ({kind})", total / words, about))
+        if "bleu" in sums:
+            against = {**generated, "references": len(self._real["test"]), "definition": "sentence, smoothing method 1"}
+            scores += _means(sums["bleu"], "", against, best="high" if not self._oracle else "")
+        if "self" in sums:
+            among = {**signature, "among": int(sums["self"][-1]), "definition": "sentence, smoothing method 1"}
+            scores += _means(sums["self"], "self-", among, best="")
+            for n, value in zip(_DISTINCT, sums["distinct"], strict=True):
+                scores.append(Score(f"distinct-{n}", value, {**signature, "among": int(sums["self"][-1])}))
+        return scores
+
+
+def _total(found):
+    """[sum of each BLEU, count]."""
+    total = np.zeros(len(bleu.ORDERS) + 1)
+    for scores in found:
+        total += [*(scores[order] for order in bleu.ORDERS), 1]
+    return total
+
+
+def _means(total, prefix, signature, best):
+    means = total[:-1] / total[-1]
+    # The best checkpoint is chosen by the longest n-grams.
+    last = len(means) - 1
+    return [
+        Score(f"{prefix}{name}", mean, signature, best=best if index == last else "")
+        for index, (name, mean) in enumerate(zip(_ORDERS, means, strict=True))
+    ]
