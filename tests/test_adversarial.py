@@ -54,6 +54,12 @@ def test_order_of_updates(update, critic_steps, u, v):
     assert metrics["time/waiting"] == 0
 
 
+def test_gradients_are_cut_to_a_norm():
+    """Of norm 1 and 2: cut to .5, v moves .05 and u as much."""
+    u, v, _ = play(bilinear(clip_norm=0.5), 1.5)
+    assert (u, v) == (pytest.approx(0.55, abs=1e-6), pytest.approx(2.05, abs=1e-6))
+
+
 def test_steps_in_one_call_are_steps_one_by_one():
     """Bit for bit, and their metrics' mean; another number of steps is no new trace."""
     one, many = bilinear(critic_steps=2), bilinear(critic_steps=2)
@@ -65,7 +71,7 @@ def test_steps_in_one_call_are_steps_one_by_one():
         np.testing.assert_allclose(mean, np.mean(metrics[first : first + count], axis=0), rtol=1e-12)
     for mine, theirs in zip(one.players, many.players, strict=True):
         np.testing.assert_array_equal(mine.values()[0], theirs.values()[0])
-    assert many.steps.experimental_get_tracing_count() == many.step.experimental_get_tracing_count() == 1
+    assert many._game_steps.experimental_get_tracing_count() == many.step.experimental_get_tracing_count() == 1
 
 
 def small_images(**changes):

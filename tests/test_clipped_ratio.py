@@ -79,6 +79,28 @@ def test_steps_by_hand(mode, v, c, rate, low, high):
         assert scalars(trainer) == pytest.approx(dict(generator=u, critic=v, classifier=c), rel=2e-5, abs=1e-6)
 
 
+@pytest.mark.parametrize("reweighting", [True, False])
+def test_a_relativistic_step_by_hand(reweighting):
+    """Critic: log(1 + exp(v (u - a))). Generator: r times -log(1 + exp(v (a - u))), r within its bounds."""
+    trainer = scalar_game(objective="relativistic", sample_reweighting=reweighting)
+    u, v, c, a = 0.5, 2.0, 0.5, 1.5
+    got = step(trainer, 0, np.full((4, 1), a, np.float32))
+    assert got["loss/critic"] == pytest.approx(np.log1p(np.exp(v * (u - a))), rel=1e-5)
+    v -= 0.1 * (u - a) * sigmoid(v * (u - a))
+    old, c = c, c - 0.1 * (-a * sigmoid(-c * a) + u * sigmoid(c * u))
+    r, payoff = np.exp(old * u - c * u), -np.log1p(np.exp(v * (a - u)))
+    assert 0.6 < r < 1.4 and got["loss/generator"] == pytest.approx(-r * payoff, rel=1e-5)
+    u += 0.1 * r * (v * sigmoid(v * (a - u)) + payoff * (old - c))
+    assert scalars(trainer) == pytest.approx(dict(generator=u, critic=v, classifier=c), rel=2e-5)
+
+
+def test_without_clipping_it_is_the_relativistic_loss():
+    trainer = scalar_game(objective="relativistic", ratio_clipping=False)
+    got = step(trainer, 0, np.full((4, 1), 1.5, np.float32))
+    v = 2.0 + 0.1 * sigmoid(-2.0)
+    assert got["loss/generator"] == pytest.approx(np.log1p(np.exp(v)), rel=1e-5)
+
+
 def test_figures_by_hand():
     trainer = scalar_game(sample_reweighting=True)
     got = step(trainer, 0, np.full((4, 1), 1.5, np.float32))
@@ -285,7 +307,7 @@ def test_a_critic_that_cannot_be_made_anew_is_refused():
 @pytest.mark.parametrize(
     "changes, words",
     [
-        (dict(objective="hinge"), "needs --objective=wasserstein, not hinge"),
+        (dict(objective="hinge"), "--objective=hinge: --trainer=clipped_ratio multiplies scores"),
         (dict(update="simultaneous"), "needs --update=alternating, not simultaneous"),
         (dict(mix_after="update"), "--mix_after=update: would mix the classifier in the middle of a ratio"),
         (dict(clip_epsilon=1.0), "--clip_epsilon=1.0: must be below 1"),

@@ -10,7 +10,7 @@ from conftest import ROOT
 from tfdgan import config as configuration
 from tfdgan import pictures
 from tfdgan.config import Config
-from tfdgan.tasks import ImageTask
+from tfdgan.tasks import ImageTask, TextTask
 from tfdgan.training.loop import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.distributed.start")]
@@ -40,7 +40,25 @@ def config_of(name, workdir, **changes):
     return Config(**{**configuration.given(flag_values), **SMALL, "workdir": str(workdir), **changes})
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "configs").glob("*.flags")))
+def names(*, of_text):
+    return sorted(path.stem for path in (ROOT / "configs").glob("*.flags") if path.stem.startswith("text") == of_text)
+
+
+@pytest.mark.parametrize("name", names(of_text=True))
+def test_text_trains_20_steps(name, tmp_path):
+    """Ten of them pretraining; files stand for the captions and one's own."""
+    (tmp_path / "lines.txt").write_text("the cat sat on the mat\na dog ran\n" * 20)
+    data = {} if "oracle" in name else dict(dataset=f"file:{tmp_path}/lines.txt")
+    little = dict(width_g=4, width_d=4, representations=2, critic_steps=1, generator_steps=1, pretraining_steps=10)
+    corpus = dict(corpus_size=50, vocabulary_size=30, sentence_length=6, eval_samples=50)
+    config = config_of(name, tmp_path / "run", **data, **little, **corpus)
+    sampler = train(config, TextTask(config))
+    written = sampler.samples(20, seed=0)
+    assert written.shape == (20, 6) and len(np.unique(written, axis=0)) > 1
+    assert json.loads((tmp_path / "run/checkpoints/00000020/manifest.json").read_text())["step"] == 20
+
+
+@pytest.mark.parametrize("name", names(of_text=False))
 def test_trains_20_steps(name, folder, tmp_path):
     data = dict(dataset=f"folder:{folder}", image_size=SIDES[name], **NARROW) if name in SIDES else {}
     config = config_of(name, tmp_path / "run", **data)

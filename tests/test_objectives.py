@@ -26,6 +26,15 @@ def test_hinge_losses():
     assert float(objectives.hinge.generator_loss(fake)) == 0.5
 
 
+def test_relativistic_losses():
+    """By how much the real one of a row is ahead: log 3 and 0, so log(1 + 1/3), log 2; backwards log(1 + 3), log 2."""
+    real, fake = tf.constant([[np.log(3.0) + 5], [1.0]], tf.float32), tf.constant([[5.0], [1.0]])
+    critic = float(objectives.relativistic.critic_loss(real, fake))
+    assert critic == pytest.approx((np.log(4 / 3) + np.log(2)) / 2, rel=1e-5)
+    generator = float(objectives.relativistic.generator_loss(fake, real))
+    assert generator == pytest.approx((np.log(4) + np.log(2)) / 2, rel=1e-5)
+
+
 def test_non_saturating_losses():
     zero = tf.zeros([2, 1])
     assert float(objectives.non_saturating.critic_loss(zero, zero)) == pytest.approx(2 * np.log(2))

@@ -73,4 +73,4 @@ def test_a_generator_is_compiled_once_however_many_samplers_it_has():
         np.testing.assert_allclose(
             sampler(latents), np.sum(latents, axis=1, keepdims=True) * np.full(2, value), rtol=1e-5
         )
-    assert sampling._function_of(generator).experimental_get_tracing_count() == 1
+    assert sampling.compiled(generator, Sampler._sample).experimental_get_tracing_count() == 1

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -10,10 +11,10 @@ from conftest import launch
 
 from tfdgan import distributed, trained
 from tfdgan.config import Config
-from tfdgan.metrics import bleu
+from tfdgan.errors import UserError
 from tfdgan.tasks import TextTask
 from tfdgan.tasks.sentence_scores import SentenceScores
-from tfdgan.training import scoring, trainers
+from tfdgan.training import kept, scoring, trainers
 from tfdgan.training.loop import train
 from tfdgan.training.noise import Noise
 
@@ -72,11 +73,12 @@ def test_a_tiny_vocabulary_is_learnt_by_heart(model, tmp_path):
 
 def test_the_same_seed_the_same_run(tmp_path):
     changes = dict(objective="relativistic", trainer="adversarial", gradient_penalty=0.0)
-    first, again = (run(tmp_path / name, **changes) for name in "ab")
+    first, again, other = (run(tmp_path / name, **changes, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
     for ours, theirs in zip(first.trainable, again.trainable, strict=True):
         np.testing.assert_array_equal(ours, theirs)
     np.testing.assert_array_equal(first.samples(10, seed=0), again.samples(10, seed=0))
-    assert scores(tmp_path / "a") == scores(tmp_path / "b")
+    assert scores(tmp_path / "a") == scores(tmp_path / "b") != scores(tmp_path / "c")
+    assert any((ours != theirs).numpy().any() for ours, theirs in zip(first.trainable, other.trainable, strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -160,9 +162,30 @@ def test_export_gives_sentences(captions, tmp_path):
     assert "signature(s) sample" in done.stdout
     said = launch(0, "-c", READ, tmp_path / "model", cold=True, PYTHONPATH="").stdout.splitlines()[-4:]
     assert said[0] == said[1] != said[2] and len(set(said[3].split("|"))) == 1
+    stored = [shape for _, shape in tf.train.list_variables(f"{tmp_path}/model/variables/variables")]
+    assert stored.count([15, 32]) == 1  # the embedding of 14 words and the start, once
     assert all(
         len(line.split("|")) == 5 and set(line.replace("|", " ").split()) <= {*"abcdefghijkl", "[UNK]"} for line in said
     )
+
+
+def test_other_words_are_not_gone_on_with(captions, tmp_path):
+    """As many words, other ones: the weights would mean something else."""
+    workdir, _ = captions
+    shutil.copytree(workdir, tmp_path / "run")
+    text = workdir.parent / "all.txt"
+    (tmp_path / "other.txt").write_text(text.read_text().replace("a", "z"))
+    flags = (tmp_path / "run/config.flags").read_text().replace(str(text), str(tmp_path / "other.txt"))
+    (tmp_path / "run/config.flags").write_text(flags)
+    done = launch(0, "-m", "tfdgan.train", f"--workdir={tmp_path}/run", check=False)
+    assert done.returncode == 2 and re.search(
+        r"vocabulary: word \d+ was 'a' and is '.'; use another folder", done.stderr
+    )
+
+
+def test_pretrained_weights_that_are_not_there(tmp_path):
+    with pytest.raises(UserError, match="--step=pretrained: .* has none; train with --pretraining_steps"):
+        kept.load_pretrained(str(tmp_path))
 
 
 def test_evaluate_draws_the_curve(captions):
@@ -180,7 +203,7 @@ def test_evaluate_draws_the_curve(captions):
     assert cold > hot  # bolder sentences differ more
 
 
-def test_scores_against_nltk_like_sums():
+def test_scores_by_hand():
     """BLEU of sentences up to their END against the test set; self-BLEU without oneself."""
     real = np.array([[2, 3, 4, 0], [2, 3, 0, 0], [5, 6, 0, 0]], np.int32)
 
@@ -202,14 +225,10 @@ def test_scores_against_nltk_like_sums():
     sums = {name: parts[0].get(name, 0) + parts[1].get(name, 0) for name in {**parts[0], **parts[1]}}
     found = {score.name: score.value for score in scorer.scores(sums, 3, {})}
     assert found["NLL_gen (test)"] == found["NLL_gen (train)"] == 2
-    references = bleu.References([(2, 3, 4), (2, 3)])
-    each = [references.bleu((2, 3, 4)), references.bleu((2, 3)), references.bleu((2, 3))]
-    assert found["BLEU-2"] == pytest.approx(np.mean([one[2] for one in each]))
-    among = [
-        bleu.References([(2, 3), (2, 3)]).bleu((2, 3, 4)),
-        *[bleu.References([(2, 3, 4), (2, 3)]).bleu((2, 3))] * 2,
-    ]
-    assert found["self-BLEU-3"] == pytest.approx(np.mean([one[3] for one in among]))
+    assert found["BLEU-2"] == pytest.approx(1)  # each is there
+    # (2, 3, 4) against (2, 3): 2/3, 1/2, none of 1; (2, 3) against the others: 1, 1, and no three words.
+    long, short = (2 / 3 * 1 / 2 * 0.1) ** (1 / 3), 0.1 ** (1 / 3)
+    assert found["self-BLEU-3"] == pytest.approx((long + 2 * short) / 3)
     assert found["distinct-2"] == 2 / 4  # (2, 3) three times, (3, 4)
 
 

@@ -1,7 +1,11 @@
 """Sentences from files: lines as they come, vocabularies, what is said about them."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from conftest import ROOT, environment, horovodrun
 
 from tfdgan import corpora
 from tfdgan.config import Config
@@ -64,6 +68,29 @@ def test_a_given_vocabulary(folder):
     (folder / "words").write_text("\n")
     with pytest.raises(UserError, match="has no words"):
         task_of(folder, vocabulary=str(folder / "words")).source()
+
+
+def test_a_byte_order_mark_is_no_part_of_a_word(folder):
+    (folder / "train.txt").write_bytes(b"\xef\xbb\xbfthe cat\n")
+    (folder / "words").write_bytes(b"\xef\xbb\xbfcat\r\nthe\r\n")
+    task = task_of(folder, vocabulary=str(folder / "words"))
+    assert next(iter(task.source().once(1))).numpy().tolist() == [[3, 2, 0, 0]]
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_learners_with_other_words_are_told(folder):
+    """Each reads its own file of words."""
+    for rank, words in enumerate(("the\ncat\n", "cat\nthe\n")):
+        (folder / f"words{rank}").write_text(words)
+    flags = (
+        f"--task=text --model=lstm --dataset=file:{folder} --sentence_length=4 --workdir={folder}/run --batch_size=1"
+    )
+    command = f"{sys.executable} -m tfdgan.train {flags} --vocabulary={folder}/words$HOROVOD_RANK"
+    done = subprocess.run(
+        horovodrun(2, "sh", "-c", command), env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode and "learner 1 reads other words than learner 0" in done.stderr
 
 
 def test_one_file_gives_every_tenth_line_to_the_test(tmp_path):

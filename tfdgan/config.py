@@ -39,7 +39,9 @@ class Config:
         "test.txt in DATA_DIR/coco_captions), or file:PATH (a file, or a folder of train.txt and test.txt).",
     )
     data_dir: str = _flag(
-        "", "Where TFDS keeps its data; empty: TFDS_DATA_DIR or its default. Also of coco_captions.", local=True
+        "",
+        "Where TFDS keeps its data; empty: TFDS_DATA_DIR or its default. Of coco_captions: the folder that holds it.",
+        local=True,
     )
     image_size: int = _flag(0, "Side to which images are resized, a power of two; 0: as the dataset has it.", minimum=0)
     sentence_length: int = _flag(20, "Most words of a sentence; longer ones are cut (text).", minimum=2)
@@ -73,7 +75,7 @@ class Config:
     memory_heads: int = _flag(2, "Heads of its attention.", minimum=1)
     representations: int = _flag(64, "Representations in which the critic reads a sentence (text).", minimum=1)
     inverse_temperature: float = _flag(
-        100.0, "Of the generator's soft samples, at the last step (text).", above=0, below=1e6
+        100.0, "Of the generator's soft samples, at the last step (text).", minimum=0.01, below=1e6
     )
     temperature_schedule: str = _flag(
         "exponential",
@@ -191,7 +193,7 @@ class Config:
     eval_samples: int = _flag(
         0, "Generated samples for a score; 0: 10,000, for digits and text 2,000.", minimum=0, free=True
     )
-    checkpoint_every: int = _flag(1000, "Steps between checkpoints; 0: only the last.", minimum=0, free=True)
+    checkpoint_every: int = _flag(1000, "Steps between checkpoints; 0: where phases end.", minimum=0, free=True)
     keep_checkpoints: int = _flag(3, "How many checkpoints stay.", minimum=1, free=True)
 
     def __post_init__(self):
@@ -200,6 +202,11 @@ class Config:
         rules.check_names(self)
         rules.check_combinations(self)
 
+    @property
+    def sentences_end(self):
+        """True if word 0 ends a sentence (text); an oracle's sentences are all of one length."""
+        return self.dataset != "oracle"
+
     def check_files(self):
         """Raise `UserError` if a file or folder that training reads is missing."""
         if self.dataset.startswith("folder:"):
@@ -207,7 +214,7 @@ class Config:
                 raise UserError(f"--dataset={self.dataset}: no such folder")
         if self.task == "text" and self.dataset != "oracle":
             corpora.paths(self.dataset, self.data_dir)
-        if self.vocabulary and not os.path.isfile(self.vocabulary):
+        if self.vocabulary and not os.path.isfile(os.path.expanduser(self.vocabulary)):
             raise UserError(f"--vocabulary={self.vocabulary}: no such file")
         self.check_extractor()
         if self.topology not in topology.NAMES and not os.path.isfile(self.topology):
@@ -248,7 +255,8 @@ class Config:
         """What depends on the last step's number, or None: then a run may not be lengthened."""
         if self.learning_rate_decay != "constant":
             return "the learning rate's decay"
-        return "the temperature's schedule" if self.task == "text" and self.temperature_schedule != "constant" else None
+        cools = self.temperature_schedule != "constant" and self.inverse_temperature != 1
+        return "the temperature's schedule" if self.task == "text" and cools else None
 
     def without_effect(self):
         """Names of flags that were changed from their defaults but mean nothing beside the others."""

@@ -5,12 +5,12 @@ import os
 
 
 @contextlib.contextmanager
-def replacing(path, mode="wb"):
+def replacing(path, mode="wb", encoding=None):
     """Open a file beside `path`; on success it is flushed to disk and takes `path`'s place, else it is removed."""
     beside, folder = f"{path}.{os.getpid()}.tmp", os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     try:
-        with open(beside, mode) as file:
+        with open(beside, mode, encoding=encoding) as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -32,7 +32,7 @@ def _flush_folder(folder):
 
 
 def write_text(path, text):
-    with replacing(path, "w") as file:
+    with replacing(path, "w", "utf-8") as file:
         file.write(text)
 
 

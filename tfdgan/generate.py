@@ -52,8 +52,8 @@ def _check(flag_values, settings, output):
             raise UserError(f"--{name}={flag_values[name].value}: means nothing for --task={settings.task}")
     if settings.task == "text" and flag_values.layout != "grid":
         raise UserError(f"--layout={flag_values.layout}: sentences stand one a line; leave it out")
-    if flag_values.temperature is not None and not flag_values.temperature > 0:
-        raise UserError(f"--temperature={flag_values.temperature:g}: must be above 0")
+    if flag_values.temperature is not None and not 0 < flag_values.temperature < 1e6:
+        raise UserError(f"--temperature={flag_values.temperature:g}: must be above 0 and below a million")
     if flag_values.layout != "interpolation" and flag_values.frames is not None:
         raise UserError(f"--frames={flag_values.frames}: only --layout=interpolation has them")
     if flag_values.layout == "classes" and flag_values.label is not None:

@@ -65,7 +65,7 @@ def _unused_by_task(config):
         found |= {"memory_slots", "memory_heads"}
     if not config.pretraining_steps:
         found |= {"learning_rate_p"}
-    if config.temperature_schedule == "constant" and config.inverse_temperature == 1:
+    if config.inverse_temperature == 1:
         found |= {"temperature_schedule"}
     return found
 
@@ -147,11 +147,15 @@ def check_combinations(config):
         raise UserError(f"--model={config.model}: made for images, not for --dataset=gaussians; use --model=mlp")
     if config.strategy == "dposg":
         wanted = dict(trainer="adversarial", optimizer="sgd", critic_steps=1, update="simultaneous", mix_after="step")
-        wanted["pretraining_steps"] = 0
+        wanted |= dict(pretraining_steps=0, clip_norm=0.0)
         _check_wanted(config, "--strategy=dposg: has its own optimistic step", wanted)
     if config.trainer == "clipped_ratio":
-        wanted = dict(objective="wasserstein", update="alternating")
-        _check_wanted(config, "--trainer=clipped_ratio: is a Wasserstein game, its critic first", wanted)
+        if config.objective not in ("wasserstein", "relativistic"):
+            raise UserError(
+                f"--objective={config.objective}: --trainer=clipped_ratio multiplies scores; use wasserstein or "
+                "relativistic"
+            )
+        _check_wanted(config, "--trainer=clipped_ratio: has its critic first", dict(update="alternating"))
         if config.ratio_clipping and config.mix_after != "step":
             raise UserError(
                 f"--mix_after={config.mix_after}: would mix the classifier in the middle of a ratio; use step, or "
@@ -171,8 +175,8 @@ def _check_task(config):
                 f"--pretraining_steps={config.pretraining_steps}: only sentences are pretrained (--task=text)"
             )
         return
-    why = "--task=text: has sentences without labels"
-    _check_wanted(config, why, dict(conditional=False, partition="iid", consistency=0.0, inception="", image_size=0))
+    _check_wanted(config, "--task=text: has sentences without labels", dict(conditional=False, partition="iid"))
+    _check_wanted(config, "--task=text: has no images", dict(consistency=0.0, inception=""))
     least = 2 if config.dataset == "oracle" else 3  # END, [UNK] and a word
     if config.vocabulary_size < least and (config.dataset == "oracle" or config.vocabulary_size):
         raise UserError(f"--vocabulary_size={config.vocabulary_size}: must be at least {least}")

@@ -1,11 +1,14 @@
 """A trained generator of sentences as a SavedModel that needs nothing but TensorFlow and returns text."""
 
+import functools
+
 import tensorflow as tf
 
 from tfdgan.models import latents
 from tfdgan.models.sentence_sampling import words_of
 
 _SALT = 0x7FD6A4  # keeps its noise apart from other uses of the same seed
+_CHUNK = 100  # sentences at a time: their noise takes 400 bytes a word of the vocabulary and place
 
 
 class SentenceModule(tf.Module):
@@ -18,7 +21,10 @@ class SentenceModule(tf.Module):
 
     def __init__(self, sampler, words):
         super().__init__()
-        self._generator = sampler.generator
+        generator = sampler.generator
+        # No attribute may be the model, or the SavedModel would hold its weights beside these.
+        self._words_of, self._mask = functools.partial(words_of, generator), generator.mask
+        self._length, self._vocabulary = generator.length, generator.vocabulary
         self.trainable_weights = [tf.Variable(w, trainable=False) for w in sampler.trainable]
         self.other_weights = [tf.Variable(w, trainable=False) for w in sampler.non_trainable]
         shown = words if words is not None else [str(number) for number in range(sampler.generator.vocabulary)]
@@ -33,10 +39,16 @@ class SentenceModule(tf.Module):
         return {"sample": tf.function(self._sample).get_concrete_function(*specs)}
 
     def _sample(self, number, temperature, seed):
-        generator = self._generator
-        shape = [number, generator.length, generator.vocabulary]
-        noise = temperature * latents.gumbel(shape, tf.stack([tf.constant(_SALT, tf.int64), seed]))
         weights, others = ([tf.convert_to_tensor(v) for v in g] for g in (self.trainable_weights, self.other_weights))
-        numbers = words_of(generator, weights, others, noise)
-        words = tf.where(generator.mask(numbers) > 0, tf.gather(self.words, numbers), "")
+        seeds, shape = tf.stack([tf.constant(_SALT, tf.int64), seed]), [_CHUNK, self._length, self._vocabulary]
+
+        def chunk(index):
+            noise = latents.gumbel(shape, tf.random.experimental.stateless_fold_in(seeds, index))
+            return self._words_of(weights, others, temperature * noise)
+
+        chunks = tf.range(-(-number // _CHUNK))
+        spec = tf.TensorSpec(shape[:2], tf.int32)
+        numbers = tf.map_fn(chunk, chunks, fn_output_signature=spec, parallel_iterations=1)
+        numbers = tf.reshape(numbers, [-1, self._length])[:number]
+        words = tf.where(self._mask(numbers) > 0, tf.gather(self.words, numbers), "")
         return {"sentences": tf.strings.strip(tf.strings.reduce_join(words, axis=1, separator=" "))}

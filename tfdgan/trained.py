@@ -40,7 +40,7 @@ class Trained:
         if not steps:
             raise UserError(f"--workdir={self._workdir}: has no checkpoint yet")
         if step is not None and str(step) not in map(str, steps):
-            raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, steps))}, or best")
+            raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, steps))}, or best or pretrained")
         step = steps[-1] if step is None else int(step)
         return step, self._checkpoints.consensus(step), self._checkpoints.manifest(step)
 

@@ -2,6 +2,7 @@
 
     python tools/bench_step.py --part=overhead --problem=gaussians,digits,dcgan32
     python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
+    python tools/bench_step.py --task=text --problem=text_oracle20
 
 overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
 models on equal batches and noise by WGAN-GP with optimistic Adam and a running average. The trainer adds guards against
@@ -10,19 +11,22 @@ NaN, metrics and the strategy (local), and stays in TensorFlow for a block; the 
 
 options: a model's step under one option after another, against the same step without it.
 
+--task=text: sentences a second of pretraining, sampling and a step of the game, with and without --jit; a problem is a
+configuration.
+
 Blocks of steps alternate in one process; a ratio is that of two neighbouring blocks, the median over pairs. Peaks of
 memory are of a process of its own.
 """
 
-import multiprocessing
-import resource
 import statistics
 import sys
 import time
 
+import sentence_speeds
 from absl import flags
+from measuring import alone, configuration, peak
 
-from tfdgan import command, config
+from tfdgan import command, config, rules
 from tfdgan.errors import UserError
 
 _STEPS = {"gaussians": 200, "digits": 40, "dcgan32": 3}  # a block
@@ -45,8 +49,10 @@ _PROBLEMS = {  # the papers' nets, on little batches
 
 
 def _define(flag_values):
-    flags.DEFINE_enum("part", "overhead", ["overhead", "options"], "What is measured.", flag_values=flag_values)
-    flags.DEFINE_list("problem", [], f"Of {', '.join({**_STEPS, **_PROBLEMS})}; all.", flag_values=flag_values)
+    flags.DEFINE_enum("task", "image", rules.TASKS, "What is generated.", flag_values=flag_values)
+    flags.DEFINE_enum("part", None, ["overhead", "options"], "Measured; default: overhead.", flag_values=flag_values)
+    problems = f"Of {', '.join({**_STEPS, **_PROBLEMS})}; all. Of text: configurations; text_oracle20."
+    flags.DEFINE_list("problem", [], problems, flag_values=flag_values)
     flags.DEFINE_integer("blocks", 5, "Blocks of each loop.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_integer("steps", None, "Steps a block; default: by problem.", lower_bound=1, flag_values=flag_values)
 
@@ -55,13 +61,7 @@ def settings(problem):
     """The `Config` of a problem, with strategy local."""
     if problem == "dcgan32":
         return config.Config(dataset="given", batch_size=16, strategy="local")
-    path, flag_values = f"configs/{problem}.flags", flags.FlagValues()
-    config.define(flag_values)
-    try:
-        flag_values(["bench_step", f"--flagfile={path}"])
-    except flags.Error as error:
-        raise UserError(f"{path}: {error}") from error
-    return config.Config(**{**config.given(flag_values), "strategy": "local"})
+    return configuration(problem, strategy="local")
 
 
 class Bare:
@@ -70,7 +70,7 @@ class Bare:
     def __init__(self, generator, critic, options, noise):
         import tensorflow as tf
 
-        from tfdgan.training.trainer import Part, make_optimizer
+        from tfdgan.training.part import Part, make_optimizer
 
         self.generator, self.critic = generator, critic
         updates, shape = options.critic_steps, [options.batch_size, options.latent_size]
@@ -156,11 +156,6 @@ def block_of(trainer, stream, at_once=10):
         return 1e3 * (time.perf_counter() - begun) / length
 
     return block
-
-
-def peak():
-    """MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def overhead(problem, blocks, steps):
@@ -254,22 +249,22 @@ def block(options):
     return block_of(*trainer_and_batches(options, 10 if options.conditional else None), options.steps_per_loop)
 
 
-def alone(function, *arguments):
-    """What a function returns in a process of its own."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
-
-
 def main(argv):
     flag_values = command.parse(argv, _define)
-    known = _STEPS if flag_values.part == "overhead" else _PROBLEMS
+    if flag_values.task == "text":
+        if flag_values.part:
+            raise UserError(f"--part={flag_values.part}: --task=text has no parts; leave it out")
+        sentence_speeds.show(flag_values.problem, flag_values.blocks, flag_values.steps or 1)
+        return
+    options = flag_values.part == "options"
+    known = _PROBLEMS if options else _STEPS
     for problem in flag_values.problem or known:
         if problem not in known:
             raise UserError(f"--problem={problem}: choose among {', '.join(known)}")
-    blocks, ours = flag_values.blocks, "trainer, ms" if flag_values.part == "overhead" else "with, ms"
-    theirs = "bare, ms" if flag_values.part == "overhead" else "plain, ms"
+    blocks, ours = flag_values.blocks, "with, ms" if options else "trainer, ms"
+    theirs = "plain, ms" if options else "bare, ms"
     columns = f"{ours:>12}{theirs:>10}{'ratio':>8}{'range':>18}{'peak, MiB':>10}"
-    if flag_values.part == "overhead":
+    if not options:
         print(f"{'problem':<12}{columns}{'differ':>10}", flush=True)
         for problem in flag_values.problem or known:
             print(alone(overhead, problem, blocks, flag_values.steps or _STEPS[problem]), flush=True)

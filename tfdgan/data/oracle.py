@@ -5,6 +5,7 @@ data; it never learns. Here embedding and state have 32 numbers, and word 0 begi
 """
 
 import dataclasses
+import json
 import os
 import zipfile
 
@@ -107,20 +108,22 @@ def kept(path, vocabulary, length, number, seed):
     """(`Oracle`, training sentences, test sentences), int32 [number, length] both, made once and kept in `path`.
 
     Sentences of another machine may differ in the last digit that decides a word, so those of the run are kept with it.
+    Raises `UserError` if what is kept is not what is asked for.
     """
+    asked = dict(vocabulary_size=vocabulary, sentence_length=length, corpus_size=number, seed=seed)
     if os.path.isfile(path):
         try:
             with np.load(path, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
-            return (
-                Oracle(**{f.name: arrays[f.name] for f in dataclasses.fields(Oracle)}),
-                arrays["train"],
-                arrays["test"],
-            )
+            there, train, test = json.loads(str(arrays["settings"])), arrays["train"], arrays["test"]
+            oracle = Oracle(**{field.name: arrays[field.name] for field in dataclasses.fields(Oracle)})
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path}: not readable ({error}); remove it, it will be made again") from error
+        if different := [f"{name}: {there[name]} -> {asked[name]}" for name in asked if there[name] != asked[name]]:
+            raise UserError(f"{path}: is of other settings ({'; '.join(different)}); remove it or use another folder")
+        return oracle, train, test
     oracle = make(vocabulary, seed)
     train, test = (oracle.write(number, length, np.random.default_rng([seed, part])) for part in (1, 2))
     with files.replacing(path) as file:
-        np.savez(file, **dataclasses.asdict(oracle), train=train, test=test)
+        np.savez(file, **dataclasses.asdict(oracle), train=train, test=test, settings=json.dumps(asked))
     return oracle, train, test

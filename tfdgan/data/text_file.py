@@ -5,6 +5,7 @@ length are cut, words without a number become [UNK]; what was done is counted.
 """
 
 from tfdgan import corpora
+from tfdgan.data.vocabulary import UNKNOWN_NUMBER
 from tfdgan.errors import UserError
 
 _HELD_OUT = 10  # of one file, every tenth sentence is for testing
@@ -23,7 +24,7 @@ def read(dataset, data_dir):
 
 def _lines(path, dataset):
     try:
-        with open(path, encoding="utf-8", errors="replace", newline=None) as file:
+        with open(path, encoding="utf-8-sig", errors="replace", newline=None) as file:
             lines = [" ".join(line.split()) for line in file]
     except OSError as error:
         raise UserError(f"--dataset={dataset}: {path} cannot be read ({error.strerror})") from error
@@ -33,6 +34,6 @@ def _lines(path, dataset):
 def remark(name, sentences, numbers, length):
     """What a vocabulary and a length did to sentences, or None."""
     cut = sum(len(sentence.split()) > length for sentence in sentences)
-    unknown = int((numbers == 1).sum())
+    unknown = int((numbers == UNKNOWN_NUMBER).sum())
     done = [f"{cut} longer than {length} words are cut"] * bool(cut) + [f"{unknown} words are [UNK]"] * bool(unknown)
     return f"{name}: of {len(sentences)} sentences {', '.join(done)}" if done else None

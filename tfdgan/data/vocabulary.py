@@ -1,14 +1,15 @@
 """Words and their numbers."""
 
 import collections
-import hashlib
+import os
 
 import numpy as np
 from keras import layers
 
 from tfdgan.errors import UserError
 
-END, UNKNOWN = "", "[UNK]"  # words 0 and 1
+END, UNKNOWN = "", "[UNK]"
+END_NUMBER, UNKNOWN_NUMBER = 0, 1
 
 
 class Vocabulary:
@@ -24,10 +25,6 @@ class Vocabulary:
     def __len__(self):
         return len(self.words)
 
-    @property
-    def digest(self):
-        return hashlib.blake2b("\n".join(self.words).encode(), digest_size=6).hexdigest()
-
     def numbers(self, sentences, length):
         """int32 [n, length] of sentences, whose words stand between blanks; what is longer is cut."""
         if not sentences:
@@ -41,7 +38,7 @@ class Vocabulary:
         """The texts of int [n, length], each up to its first END."""
         texts = []
         for row in np.asarray(numbers):
-            ends = np.flatnonzero(row == 0)
+            ends = np.flatnonzero(row == END_NUMBER)
             texts.append(" ".join(self.words[number] for number in row[: ends[0] if len(ends) else None]))
         return texts
 
@@ -58,7 +55,7 @@ def build(sentences, size):
 
 def read(path):
     """The `Vocabulary` of a file, one word a line; a first line END or UNKNOWN is not needed."""
-    with open(path, encoding="utf-8", errors="replace") as file:
+    with open(os.path.expanduser(path), encoding="utf-8-sig", errors="replace") as file:
         words = [line.strip() for line in file]
     words = list(dict.fromkeys(word for word in words if word and word != UNKNOWN))
     spaced = next((word for word in words if len(word.split()) > 1), None)

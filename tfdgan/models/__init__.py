@@ -11,6 +11,7 @@ import keras
 
 from tfdgan import factories
 from tfdgan.errors import UserError
+from tfdgan.models.sentences import SentenceGenerator
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -27,6 +28,11 @@ def build(config, sample_shape, classes=None):
     """
     with _built(config, config.seed):
         generator, critic = _made(config, sample_shape, [classes] if classes else [])
+        if config.task == "text" and not isinstance(generator, SentenceGenerator):
+            raise UserError(
+                f"--model={config.model}: the generator is a {type(generator).__name__}; of sentences it must be a "
+                "tfdgan.models.sentences.SentenceGenerator, around a cell of your own"
+            )
         latent_shape = sample_shape if config.task == "text" else (config.latent_size,)
         check_pair(generator, critic, latent_shape, sample_shape, classes)
     return generator, critic

@@ -37,10 +37,3 @@ class GumbelSoftmax(keras.layers.Layer):
     def call(self, logits, noise):
         noisy = logits + noise
         return tf.nn.softmax(tf.cast(self.beta, noisy.dtype) * noisy), tf.argmax(noisy, axis=1, output_type=tf.int32)
-
-
-def cool(model, beta):
-    """Set the inverse temperature of every such layer of a model, if it has any."""
-    for layer in model._flatten_layers():
-        if isinstance(layer, GumbelSoftmax):
-            layer.beta.assign(beta)

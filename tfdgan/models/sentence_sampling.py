@@ -1,5 +1,7 @@
 """A generator of sentences with weights of its own choice, at any temperature."""
 
+import copy
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -37,7 +39,9 @@ class SentenceSampler(Sampler):
 
     def at_temperature(self, temperature):
         """The same generator at another temperature."""
-        return SentenceSampler(self.generator, (self.trainable, self.non_trainable), self.label, temperature)
+        other = copy.copy(self)
+        other.temperature = temperature
+        return other
 
     def _draw(self, number, seeds):
         # argmax(o / t + g) is argmax(o + t g).

@@ -66,6 +66,10 @@ class SentenceGenerator(keras.Model):
         soft = tf.transpose(written.stack(), [1, 0, 2])
         return tf.ensure_shape(soft, [None, self.length, self.vocabulary])
 
+    def cool(self, beta):
+        """Set the inverse temperature of the soft samples."""
+        self._choose.beta.assign(beta)
+
     def log_probabilities(self, words):
         """log p(word | words before it): float32 [n, length], for int32 words [n, length]; 0 after the first END.
 
@@ -86,6 +90,6 @@ class SentenceGenerator(keras.Model):
 def build(config, sample_shape, cell):
     """(`SentenceGenerator`, critic) for `sample_shape` = (length, vocabulary)."""
     length, vocabulary = sample_shape
-    ends = config.dataset != "oracle"
+    ends = config.sentences_end
     generator = SentenceGenerator(cell, length, vocabulary, config.embedding_size, ends, name="generator")
     return generator, text_critic.build(length, vocabulary, config.representations, config.width_d)

@@ -4,6 +4,7 @@ import functools
 
 import numpy as np
 
+from tfdgan.data.vocabulary import END_NUMBER, UNKNOWN_NUMBER
 from tfdgan.metrics import Score, bleu
 
 SELF = 500  # sentences compared with each other
@@ -19,30 +20,33 @@ class SentenceScores:
     Args:
       train, test: real sentences, int32 [n, length].
       oracle: the `Oracle` that wrote them, or None.
-      ends: whether 0 ends a sentence.
+      ends: whether sentences have an END.
     """
 
     def __init__(self, train, test, oracle, ends):
         self._real, self._oracle, self._ends = {"train": train, "test": test}, oracle, ends
+        self._likely = {}  # {what: (weights, likelihood)}: it does not depend on the temperature
 
     @functools.cached_property
     def _references(self):
-        return bleu.References(self._words(self._real["test"]))
+        test = self._real["test"]
+        if self._ends:  # who writes [UNK] is not right where another word stood
+            test = np.where(test == UNKNOWN_NUMBER, -1, test)
+        return bleu.References(self._words(test))
 
     def _words(self, numbers):
-        """Tuples of word numbers, each up to its first 0 if that ends sentences."""
+        """Tuples of word numbers, each up to its END if sentences have one."""
         if not self._ends:
             return [tuple(row) for row in numbers.tolist()]
-        return [tuple(row[: row.index(0)] if 0 in row else row) for row in numbers.tolist()]
+        return [tuple(row[: row.index(END_NUMBER)] if END_NUMBER in row else row) for row in numbers.tolist()]
 
     def measure(self, sampler, number, seed, part, thorough, progress):
         """{name: array} of the part (i, n) of `number` generated sentences; arrays of all parts add up."""
         batches = sampler.batches(number, seed, part=part)
         made = [batch for _, batch in progress(batches, -(-number // (_BATCH * part[1])), "sentences")]
         made = np.concatenate(made) if made else np.zeros((0, self._real["test"].shape[1]), np.int32)
-        found = {
-            f"likelihood {name}": self._likelihood(sampler, real, part, thorough) for name, real in self._of(thorough)
-        }
+        kinds = ("train", "test") if thorough else ("test",)
+        found = {f"likelihood {name}": self._likelihood(name, sampler, part, thorough) for name in kinds}
         if self._oracle:
             found["oracle"] = np.array([self._oracle.negative_log_likelihood(made).sum(), len(made)])
         if thorough or not self._oracle:
@@ -50,24 +54,26 @@ class SentenceScores:
                 self._references.bleu(words) for words in progress(self._words(made), len(made), "BLEU")
             )
         if thorough:
-            found |= self._among_themselves(sampler, min(SELF, number), seed, part)
+            found |= self._among_themselves(sampler, min(SELF, number), seed, part, progress)
         return found
 
-    def _of(self, thorough):
-        return self._real.items() if thorough else [("test", self._real["test"])]
-
-    @staticmethod
-    def _likelihood(sampler, real, part, thorough):
+    def _likelihood(self, name, sampler, part, thorough):
         """[-sum of log p, words] of every n-th batch of real sentences from the i-th on."""
-        real, total = real if thorough else real[:_LIKELY], np.zeros(2)
+        what = (name, part, thorough)
+        if what in self._likely and self._likely[what][0] is sampler.trainable:
+            return self._likely[what][1]
+        real, total = self._real[name] if thorough else self._real[name][:_LIKELY], np.zeros(2)
         for first in range(part[0] * _BATCH, len(real), part[1] * _BATCH):
             total += sampler.log_likelihood(real[first : first + _BATCH])
-        return total * [-1, 1]
+        self._likely[what] = sampler.trainable, total * [-1, 1]
+        return self._likely[what][1]
 
-    def _among_themselves(self, sampler, number, seed, part):
+    def _among_themselves(self, sampler, number, seed, part, progress):
         everyone = self._words(sampler.samples(number, seed))
         references = bleu.References(everyone)
-        found = {"self": _total(references.bleu(words, is_one=True) for words in everyone[part[0] :: part[1]])}
+        mine = everyone[part[0] :: part[1]]
+        shown = progress(mine, len(mine), "self-BLEU")
+        found = {"self": _total(references.bleu(words, is_one=True) for words in shown)}
         distinct = [bleu.distinct(everyone, n) for n in _DISTINCT]
         return {**found, "distinct": np.array(distinct) * (part[0] == 0)}
 
@@ -80,10 +86,12 @@ class SentenceScores:
         for kind in ("test", "train"):
             if (name := f"likelihood {kind}") in sums:
                 total, words = sums[name]
-                about = {"real words": int(words), "unit": "nats a word", **signature, "temperature": 1.0}
+                unit = "nats a word, END one of them" if self._ends else "nats a word"
+                about = {"real words": int(words), "unit": unit, **signature, "temperature": 1.0}
                 scores.append(Score(f"NLL_gen ({kind})", total / words, about))
         if "bleu" in sums:
-            against = {**generated, "references": len(self._real["test"]), "definition": "sentence, smoothing method 1"}
+            references = f"{len(self._real['test'])} of at most {self._real['test'].shape[1]} words"
+            against = {**generated, "references": references, "definition": "sentence, smoothing method 1"}
             scores += _means(sums["bleu"], "", against, best="high" if not self._oracle else "")
         if "self" in sums:
             among = {**signature, "among": int(sums["self"][-1]), "definition": "sentence, smoothing method 1"}

@@ -1,6 +1,8 @@
 """Sentences: which data, models, scores and pictures belong together."""
 
+import dataclasses
 import functools
+import hashlib
 import os
 
 import numpy as np
@@ -61,10 +63,17 @@ class TextTask:
             if (remark := text_file.remark(name, texts, numbers, self.config.sentence_length))
         ]
 
-    @property
+    @functools.cached_property
     def digest(self):
-        """A text that differs where the words' numbers do."""
-        return "" if self._vocabulary is None else self._vocabulary.digest
+        """A text that differs where words, sentences or the oracle do."""
+        content = hashlib.blake2b(digest_size=12)
+        arrays = [*self._corpus]
+        if self.config.dataset == "oracle":
+            arrays += dataclasses.astuple(self._oracle[0])
+        for array in arrays:
+            content.update(np.ascontiguousarray(array))
+        content.update("\n".join(self._vocabulary.words if self._vocabulary else []).encode())
+        return content.hexdigest()
 
     def source(self, rank=0, size=1):
         """The training data `Source` of learner `rank`."""
@@ -120,9 +129,9 @@ class TextTask:
     @functools.cached_property
     def _scores(self):
         truth = self._oracle[0] if self.config.dataset == "oracle" else None
-        return SentenceScores(*self._corpus, truth, ends=truth is None)
+        return SentenceScores(*self._corpus, truth, self.config.sentences_end)
 
-    # No extractor: scores need no file that could differ, but for the data, which `digest` tells apart.
+    # No extractor; that all learners have the same sentences is what `digest` is for.
     judges, knows_real = (), True
 
     def number(self, number):

@@ -23,6 +23,9 @@ class ClippedRatioTrainer(Trainer):
     (b) `generator_steps` times: with `ratio_clipping` an update of the classifier C, on the critic's real batches in
         turn and on newly generated samples; then a generator update, to maximise the mean of the clipped surrogate of
         f(x) and r(x) = exp(l_old(x) - l(x)), else of f(x).
+    With the objective `relativistic` f(x_i) is compared with the real sample of its row, r_i: the critic minimises
+    sum_i w_i log(1 + exp(f(x_i) - f(r_i))) + penalties, w as above, and what the generator's ratio multiplies is
+    -log(1 + exp(f(r_i) - f(x_i))) (the paper has no such thing; this is its objective put in the place of the paper's).
     l is C's logit, l_old that under C's weights when (b) began. Both are taken in inference mode and under the same
     batch-norm statistics, so that they are functions of x alone and r is 1 while the weights stay. Where learners share
     one batch (`centralized`) so do the weights w; `center_scores` takes the mean of each learner's own.
@@ -33,7 +36,10 @@ class ClippedRatioTrainer(Trainer):
     `Trainer`.
     """
 
-    diagnostics = ("gradient_variance/reweighted", "gradient_variance/plain")
+    @property
+    def diagnostics(self):
+        """What reweighting does to a Wasserstein critic's gradient; nothing for other objectives."""
+        return () if self._relative else ("gradient_variance/reweighted", "gradient_variance/plain")
 
     def __init__(self, generator, critic, config, noise, size):
         self._classifier = models.build_classifier(config, critic) if config.ratio_clipping else None
@@ -111,7 +117,7 @@ class ClippedRatioTrainer(Trainer):
             )
             _, waited, finite = self._apply("classifier", mixing, classifier[0], gradients)
         mixing, (gradients, loss, score, *ratio) = self._begin(
-            "generator", update, lambda latents: self._generator_gradients(latents, old, *real[1:])
+            "generator", update, lambda latents: self._generator_gradients(latents, old, *real)
         )
         norm, more, alright = self._apply("generator", mixing, loss, gradients)
         return tf.stack([loss, norm, score, *classifier, *ratio]), waited + more, finite & alright
@@ -140,10 +146,12 @@ class ClippedRatioTrainer(Trainer):
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(weights)
             real_scores, added, penalty = self._real_side(real, fake, alpha, labels)
-            rest = added - tf.reduce_mean(real_scores)
             scores = in_training(self.critic, fake, labels)
             w = objectives.summing_exactly(objectives.sample_weights(scores, self._config.reweighting_temperature))
-            generated = tf.reduce_sum(w * scores)
+            if self._relative:
+                rest, generated = added, tf.reduce_sum(w * tf.nn.softplus(scores - real_scores))
+            else:
+                rest, generated = added - tf.reduce_mean(real_scores), tf.reduce_sum(w * scores)
         mass = objectives.log_mass(scores, self._config.reweighting_temperature)
         gradients = (gradients_of(tape, loss, weights) for loss in (rest, generated))
         return *gradients, (rest, generated), penalty, tf.stack([mass, objectives.effective_sample_size(w)])
@@ -160,9 +168,11 @@ class ClippedRatioTrainer(Trainer):
         right = tf.concat([of_real > 0, of_fake < 0], axis=0)
         return gradients_of(tape, loss, weights), loss, tf.reduce_mean(tf.cast(right, tf.float32))
 
-    def _generator_loss_and_gradients(self, latents, old, *labels):
+    def _generator_loss_and_gradients(self, latents, old, real, *labels):
         config, weights = self._config, [v.value for v in self._player["generator"].variables]
-        figures = []
+        figures, others = [], []
+        if self._relative:
+            others = [tf.reshape(in_training(self.critic, real, labels), [-1])]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             fake = in_training(self.generator, latents, labels)
@@ -170,14 +180,15 @@ class ClippedRatioTrainer(Trainer):
             if self._classifier:
                 new = self._player["classifier"].values()
                 ratio = objectives.probability_ratio(*(self._logits(w, fake, labels) for w in (new, old)))
-                level = tf.stop_gradient(tf.reduce_mean(scores)) if config.center_scores else 0.0
+                payoff = -tf.nn.softplus(others[0] - scores) if self._relative else scores
+                level = tf.stop_gradient(tf.reduce_mean(payoff)) if config.center_scores else 0.0
                 loss = -tf.reduce_mean(
-                    objectives.clipped_ratio_surrogate(scores - level, ratio, config.clip_epsilon, config.clip_mode)
+                    objectives.clipped_ratio_surrogate(payoff - level, ratio, config.clip_epsilon, config.clip_mode)
                 )
                 clipped = objectives.clip_fraction(ratio, config.clip_epsilon)
                 figures = [tf.reduce_mean(ratio), clipped, tf.reduce_max(ratio)]
             else:
-                loss = self._objective.generator_loss(scores)
+                loss = self._objective.generator_loss(scores, *others)
         return gradients_of(tape, loss, weights), loss, tf.reduce_mean(scores), *figures
 
     def _logits(self, weights, x, labels):

@@ -43,4 +43,4 @@ class Sentences:
 
     def prepare(self, step):
         progress = tf.cast(step - self._first, tf.float32) / self._count
-        gumbel_softmax.cool(self._generator, gumbel_softmax.inverse_temperature(*self._schedule, progress))
+        self._generator.cool(gumbel_softmax.inverse_temperature(*self._schedule, progress))

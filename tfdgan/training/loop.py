@@ -1,5 +1,7 @@
 """`train`: from a configuration and a task to a trained consensus generator, resumable at every checkpoint."""
 
+import itertools
+import json
 import os
 import re
 
@@ -87,6 +89,9 @@ class _Run:
             self.say(f"training {self._config.steps} steps on {hvd.size()} learner(s), {self._config.workdir}")
             return 0
         step, whole = found
+        with distributed.together():
+            if hvd.rank() == 0:
+                self._check_facts(self._checkpoints.manifest(step))
         if whole:
             with distributed.together():
                 self._checkpoints.load(step, self._trainer.state)
@@ -102,6 +107,22 @@ class _Run:
         if hvd.rank() == 0:
             self._warn_of_threads(step)
         return step
+
+    def _check_facts(self, manifest):
+        """Numbers must mean now what they meant when the weights learnt them."""
+        for name, now in json.loads(json.dumps(self._task.facts)).items():
+            then = manifest.get(name, now)
+            if then == now:
+                continue
+            difference = f"{then} -> {now}"
+            if name == "vocabulary":
+                pairs = itertools.zip_longest(then, now)
+                place, (old, new) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
+                difference = f"word {place} was {old!r} and is {new!r}"
+            raise UserError(
+                f"--dataset={self._config.dataset}: not the data that {self._config.workdir} was trained on; "
+                f"{name}: {difference}; use another folder"
+            )
 
     def _say_skipped(self, step):
         newer = [s for s in self._checkpoints.committed() if s > step]
@@ -192,10 +213,12 @@ class _Run:
             "tfdgan": __version__,
             "tensorflow": tf.__version__,
         }
+        if step == self._config.pretraining_steps:  # before the checkpoint from which the game would go on without it
+            with distributed.together():
+                if hvd.rank() == 0:
+                    kept.keep_pretrained(self._config.workdir, step, stored, manifest)
         if save:
             self._checkpoints.save(step, self._trainer.state, stored, manifest)
-            if step == self._config.pretraining_steps and hvd.rank() == 0:
-                kept.keep_pretrained(self._config.workdir, step, stored, manifest)
         scores = scoring.score(self._task, sampler, seed=self._config.seed) if score else []
         with distributed.together():  # learners would wait for rank 0 in the next step anyway
             if hvd.rank() == 0:

@@ -11,8 +11,9 @@ from tfdgan.training.part import Part, gradients_of, hand_over, make_optimizer
 class Pretraining:
     """Maximum likelihood under the run's strategy: minimises -sum log p(word | words before it) / number of words.
 
-    A step is as many updates as the game's has critic updates, so it takes as much data. Its optimizer is its own, and
-    of the models only the generator is exchanged. Memory: the optimizer's slots, kept through the game.
+    A step is as many updates as the game's has critic updates, so it takes as much data. Each learner divides by the
+    words of its own batch: where sentences end, `centralized` is not quite one learner on the whole batch. Of the
+    models only the generator is exchanged. Memory: an optimizer's slots, kept through the game.
 
     Args:
       generator: a Keras model with `log_probabilities(words)`.
@@ -28,6 +29,7 @@ class Pretraining:
         optimizer = make_optimizer(dataclasses.replace(config, learning_rate_decay="constant"), part)
         self.player = strategies.Player("pretraining", list(generator.trainable_variables), optimizer)
         self.strategy = strategies.make(config, [self.player], size, channel="pretraining")
+        self._gradients = tf.function(self._loss_and_gradients, autograph=False, jit_compile=config.jit or None)
 
     def updates(self, step, batches):
         """A step's updates, as `Trainer._updates` is to give them; figures are means over them."""
@@ -36,7 +38,7 @@ class Pretraining:
         def update(index, total, waited, finite):
             mixing = self.strategy.begin_update(self.player, step * count + index)
             with tf.control_dependencies(self.strategy.started(mixing)):
-                gradients, loss = self._loss_and_gradients(words[index])
+                gradients, loss = self._gradients(words[index])
             norm, more, alright = hand_over(self.strategy, self.player, mixing, loss, gradients)
             return index + 1, total + tf.stack([loss, norm]), waited + more, finite & alright
 

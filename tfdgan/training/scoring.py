@@ -29,7 +29,7 @@ def _measured(task, sampler, number, seed, thorough, progress):
     """({name: sum over learners}, the learners that were there at the beginning)."""
     known = judges = None
     with distributed.together():
-        judges = task.judges
+        judges = [*task.judges, task.digest]
         known = task.knows_real if hvd.rank() == 0 else None
     (known, judges), *others = distributed.gather((known, judges), "score.known")
     ranks = distributed.ranks()
@@ -38,7 +38,7 @@ def _measured(task, sampler, number, seed, thorough, progress):
         for rank, (_, theirs) in zip(ranks[1:], others, strict=True):
             if theirs != judges:
                 raise UserError(f"learner {rank} scores by {theirs}, learner 0 by {judges}; copy one to all hosts")
-        if first and judges and not known:
+        if first and task.judges and not known:
             say("the real samples' features are measured once, and kept")
         part = (ranks.index(hvd.rank()), len(ranks))
         shown = progress if progress and first else lambda batches, length, what: batches

@@ -58,6 +58,7 @@ class Trainer:
         self.generator, self.critic, self._config, self._noise = generator, critic, config, noise
         self._form = forms.make(config, generator)
         self._objective = objectives.OBJECTIVES[config.objective]
+        self._relative = config.objective == "relativistic"  # its generator's loss takes real scores too
         self._penalty = objectives.PENALTIES[config.penalty]
         self._with_features = _with_features(critic) if config.consistency else None
         self._parts = self.parts()
@@ -277,7 +278,7 @@ class Trainer:
             tape.watch(weights)
             fake = in_training(self.generator, latents, labels)
             scores = [in_training(self.critic, fake, labels)]
-            if self._config.objective == "relativistic":
+            if self._relative:
                 scores.append(in_training(self.critic, real, labels))
             loss = self._objective.generator_loss(*scores)
         return gradients_of(tape, loss, weights), loss
