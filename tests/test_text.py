@@ -208,7 +208,7 @@ def test_scores_by_hand():
     real = np.array([[2, 3, 4, 0], [2, 3, 0, 0], [5, 6, 0, 0]], np.int32)
 
     class Told:
-        label, temperature = "told", 1.0
+        label, temperature, trainable = "told", 1.0, ()
 
         def samples(self, number, seed):
             return real[[0, 1, 1]][:number]

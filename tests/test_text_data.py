@@ -1,11 +1,10 @@
 """Sentences from files: lines as they come, vocabularies, what is said about them."""
 
 import subprocess
-import sys
 
 import numpy as np
 import pytest
-from conftest import ROOT, environment, horovodrun
+from conftest import ROOT, environment, horovodrun, python
 
 from tfdgan import corpora
 from tfdgan.config import Config
@@ -83,10 +82,15 @@ def test_learners_with_other_words_are_told(folder):
     """Each reads its own file of words."""
     for rank, words in enumerate(("the\ncat\n", "cat\nthe\n")):
         (folder / f"words{rank}").write_text(words)
-    flags = (
-        f"--task=text --model=lstm --dataset=file:{folder} --sentence_length=4 --workdir={folder}/run --batch_size=1"
-    )
-    command = f"{sys.executable} -m tfdgan.train {flags} --vocabulary={folder}/words$HOROVOD_RANK"
+    flags = [
+        "--task=text",
+        "--model=lstm",
+        f"--dataset=file:{folder}",
+        "--sentence_length=4",
+        f"--workdir={folder}/run",
+    ]
+    words = f"--vocabulary={folder}/words$HOROVOD_RANK"
+    command = " ".join(python("-m", "tfdgan.train", *flags, words, cold=False))
     done = subprocess.run(
         horovodrun(2, "sh", "-c", command), env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300
     )
