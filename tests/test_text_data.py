@@ -45,7 +45,7 @@ def test_numbers(folder):
     np.testing.assert_array_equal(got, [row + [0] * (4 - len(row)) for row in expected])
     assert task.texts(got) == lines
     assert task.prepare() == [
-        "train: of 4 sentences 1 longer than 4 words are cut",
+        "train: of 4 sentences 1 hold what is no UTF-8, 1 longer than 4 words are cut",
         "test: of 1 sentences 1 words are [UNK]",
     ]
 
@@ -54,7 +54,10 @@ def test_the_most_frequent_words_only(folder):
     task = task_of(folder, vocabulary_size=4)
     task.source()
     assert task.facts["vocabulary"] == ["", "[UNK]", "the", "1"]
-    assert "train: of 4 sentences 1 longer than 4 words are cut, 8 words are [UNK]" in task.prepare()
+    assert (
+        "train: of 4 sentences 1 hold what is no UTF-8, 1 longer than 4 words are cut, 8 words are [UNK]"
+        in task.prepare()
+    )
 
 
 def test_a_given_vocabulary(folder):
@@ -97,6 +100,13 @@ def test_learners_with_other_words_are_told(folder):
     assert done.returncode and "learner 1 reads other words than learner 0" in done.stderr
 
 
+def test_nul_is_no_word(tmp_path):
+    """As UTF-16, read as UTF-8, is full of."""
+    (tmp_path / "all.txt").write_bytes("\n".join(["a \0 b", "a a\0 b"] * 10).encode())
+    task = task_of(tmp_path / "all.txt")
+    assert task.texts(next(iter(task.source().once(2))).numpy()) == ["a \ufffd b", "a a\ufffd b"]
+
+
 def test_one_file_gives_every_tenth_line_to_the_test(tmp_path):
     (tmp_path / "all.txt").write_text("".join(f"line {n}\n" for n in range(25)))
     train, test = text_file.read(f"file:{tmp_path}/all.txt", "")
@@ -115,8 +125,8 @@ def test_learners_share_the_sentences_but_not_the_words(folder):
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda path: path / "nothing", "nothing/train.txt is missing"),
-        (lambda path: _file(path, ""), "0 sentences to train on and 0 to test"),
+        (lambda path: path / "nothing", "nothing: no such file or folder"),
+        (lambda path: _file(path, ""), "0 sentences to train on and 0 to test; a file needs 10 lines"),
         (lambda path: _file(path, "only one\n"), "1 sentences to train on and 0 to test"),
     ],
 )
@@ -149,7 +159,10 @@ def test_where_captions_are_looked_for(tmp_path):
         (dict(task="image", dataset="digits", model="lstm"), "--model=lstm: choose one of dcgan"),
         (dict(dataset="oracle", vocabulary_size=1), "--vocabulary_size=1: must be at least 2"),
         (dict(dataset="oracle", pretraining_steps=10, steps=10), "--pretraining_steps=10: leaves no step"),
-        (dict(dataset="oracle", conditional=True), "needs --conditional=False"),
+        (
+            dict(dataset="oracle", conditional=True),
+            "has sentences without labels; leave --conditional=True out",
+        ),
         (dict(dataset="oracle", partition="by_label"), "needs --partition=iid"),
         (dict(task="image", dataset="digits", model="dcgan", pretraining_steps=5), "only sentences are pretrained"),
     ],

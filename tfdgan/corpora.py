@@ -16,6 +16,8 @@ def paths(dataset, data_dir):
         folder, hint = os.path.expanduser(dataset.removeprefix("file:")), ""
     if os.path.isfile(folder):
         return folder, None
+    if not dataset.endswith(COCO) and not os.path.isdir(folder):
+        raise UserError(f"--dataset={dataset}: no such file or folder")
     found = [os.path.join(folder, name) for name in ("train.txt", "test.txt")]
     missing = next((path for path in found if not os.path.isfile(path)), None)
     if missing:

@@ -186,4 +186,6 @@ def _check_wanted(config, why, wanted):
     for name, value in wanted.items():
         here = getattr(config, name)
         if here != value:
+            if not value:
+                raise UserError(f"{why}; leave --{name}={here} out")
             raise UserError(f"{why} and needs --{name}={value}, not {here}")

@@ -1,13 +1,14 @@
 """Sentences from files, one a line, words between blanks.
 
-Lines are UTF-8; bytes that are not become U+FFFD. Any line end serves. Empty lines are left out. Words beyond the
-length are cut, words without a number become [UNK]; what was done is counted.
+Lines are UTF-8; bytes that are not, and NUL, become U+FFFD. Any line end serves. Empty lines are left out. Words
+beyond the length are cut, words without a number become [UNK]; what was done is counted.
 """
 
 from tfdgan import corpora
 from tfdgan.data.vocabulary import UNKNOWN_NUMBER
 from tfdgan.errors import UserError
 
+STRANGE = "\ufffd"  # what stands for bytes that are no UTF-8, and for NUL
 _HELD_OUT = 10  # of one file, every tenth sentence is for testing
 
 
@@ -18,14 +19,15 @@ def read(dataset, data_dir):
         test = train[_HELD_OUT - 1 :: _HELD_OUT]
         train = [line for index, line in enumerate(train) if index % _HELD_OUT != _HELD_OUT - 1]
     if not train or not test:
-        raise UserError(f"--dataset={dataset}: {len(train)} sentences to train on and {len(test)} to test; give more")
+        need = "a file needs 10 lines at least" if corpora.paths(dataset, data_dir)[1] is None else "both need some"
+        raise UserError(f"--dataset={dataset}: {len(train)} sentences to train on and {len(test)} to test; {need}")
     return train, test
 
 
 def _lines(path, dataset):
     try:
         with open(path, encoding="utf-8-sig", errors="replace", newline=None) as file:
-            lines = [" ".join(line.split()) for line in file]
+            lines = [" ".join(line.replace("\0", STRANGE).split()) for line in file]
     except OSError as error:
         raise UserError(f"--dataset={dataset}: {path} cannot be read ({error.strerror})") from error
     return [line for line in lines if line]
@@ -33,7 +35,9 @@ def _lines(path, dataset):
 
 def remark(name, sentences, numbers, length):
     """What a vocabulary and a length did to sentences, or None."""
+    strange = sum(STRANGE in sentence for sentence in sentences)
     cut = sum(len(sentence.split()) > length for sentence in sentences)
     unknown = int((numbers == UNKNOWN_NUMBER).sum())
-    done = [f"{cut} longer than {length} words are cut"] * bool(cut) + [f"{unknown} words are [UNK]"] * bool(unknown)
+    done = [f"{strange} hold what is no UTF-8"] * bool(strange)
+    done += [f"{cut} longer than {length} words are cut"] * bool(cut) + [f"{unknown} words are [UNK]"] * bool(unknown)
     return f"{name}: of {len(sentences)} sentences {', '.join(done)}" if done else None

@@ -56,7 +56,7 @@ def build(sentences, size):
 def read(path):
     """The `Vocabulary` of a file, one word a line; a first line END or UNKNOWN is not needed."""
     with open(os.path.expanduser(path), encoding="utf-8-sig", errors="replace") as file:
-        words = [line.strip() for line in file]
+        words = [line.replace("\0", "").strip() for line in file]
     words = list(dict.fromkeys(word for word in words if word and word != UNKNOWN))
     spaced = next((word for word in words if len(word.split()) > 1), None)
     if not words or spaced:
