@@ -47,7 +47,5 @@ def has_pretrained(workdir):
 def load_pretrained(workdir):
     """(record, {name: array}) of that consensus."""
     if not has_pretrained(workdir):
-        raise UserError(
-            f"--step=pretrained: {workdir} has none (yet); --pretraining_steps makes one when they are over"
-        )
+        raise UserError(f"--step=pretrained: {workdir} has none (yet); --pretraining_steps makes one at their end")
     return read(os.path.join(workdir, _PRETRAINED))
