@@ -9,7 +9,7 @@ from conftest import ROOT
 
 FOLDER = ROOT / "tfdgan/gossip/native/transport"
 PROGRAMS = ROOT / "tests/transport"
-SECONDS = 12  # under each sanitizer; two run at a time
+SECONDS = 20  # under each sanitizer; two run at a time
 SANITIZERS = ["thread", "address,undefined"]
 
 

@@ -12,7 +12,7 @@ class Mixing(Local):
       schedule, rounds, backend, wire_dtype, channel: as `gossip.mix` takes them.
     """
 
-    def __init__(self, players, *, schedule, rounds, backend, wire_dtype, channel):
+    def __init__(self, players, *, schedule, rounds, backend, wire_dtype, channel="weights"):
         super().__init__(players)
         self._exchange = dict(schedule=schedule, rounds=rounds, backend=backend, wire_dtype=wire_dtype)
         self._channel = channel
