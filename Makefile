@@ -22,7 +22,8 @@ demo: $(SETUP)
 	@echo "TensorBoard:    $(VENV)/bin/tensorboard --logdir runs/demo"
 
 test: $(SETUP)
-	$(RUN) python -m pytest tests --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(RUN) python -m pytest tests -m "not alone" --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(RUN) python -m pytest tests -m alone
 
 lint: $(SETUP)
 	$(RUN) ruff check . && ruff format --check .

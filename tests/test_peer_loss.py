@@ -12,7 +12,7 @@ import psutil
 import pytest
 from conftest import ROOT, environment, horovodrun
 
-pytestmark = [pytest.mark.distributed, pytest.mark.slow]
+pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone]
 
 TIMEOUT = 4
 FLAGS = [

@@ -9,7 +9,7 @@ from conftest import ROOT
 
 FOLDER = ROOT / "tfdgan/gossip/native/transport"
 PROGRAMS = ROOT / "tests/transport"
-SECONDS = 20  # under each sanitizer; two run at a time
+SECONDS = 30  # under each sanitizer; two run at a time
 SANITIZERS = ["thread", "address,undefined"]
 
 
@@ -49,6 +49,7 @@ def run(tmp_path_factory):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_stress_is_clean_under_the_sanitizers(run):
     for output in run("stress", SECONDS, 4, 1):
         calls, wrong, strangers, refused, errors = map(int, re.findall(r"\d+", output))
@@ -56,6 +57,7 @@ def test_stress_is_clean_under_the_sanitizers(run):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_what_goes_wrong_is_handled_and_clean_under_the_sanitizers(run):
     scenes = re.findall(r'^    {"(.*?)", ', (PROGRAMS / "faults.cc").read_text(), re.MULTILINE)
     assert len(scenes) >= 16

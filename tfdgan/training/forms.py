@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from tfdgan.models import gumbel_softmax, latents
+from tfdgan.models import gumbel_softmax
 
 
 def make(config, generator):
@@ -16,9 +16,9 @@ class Vectors:
     def __init__(self, config):
         self._latent_size = config.latent_size
 
-    def draw(self, number, seeds):
-        """`number` of the generator's inputs, by two int64 seeds."""
-        return latents.normal([number, self._latent_size], seeds)
+    def draw(self, noise, number, purpose, draw):
+        """`number` of the generator's inputs, by a `Noise`."""
+        return noise.normal([number, self._latent_size], purpose, draw)
 
     def present(self, real):
         """A batch of stored samples as the critic takes it."""
@@ -35,8 +35,8 @@ class Sentences:
         self._generator, self._schedule = generator, (config.temperature_schedule, config.inverse_temperature)
         self._first, self._count = config.pretraining_steps, config.steps - config.pretraining_steps
 
-    def draw(self, number, seeds):
-        return latents.gumbel([number, self._generator.length, self._generator.vocabulary], seeds)
+    def draw(self, noise, number, purpose, draw):
+        return noise.gumbel([number, self._generator.length, self._generator.vocabulary], purpose, draw)
 
     def present(self, real):
         return tf.one_hot(real, self._generator.vocabulary)

@@ -4,6 +4,8 @@ import hashlib
 
 import tensorflow as tf
 
+from tfdgan.models import latents
+
 
 class Noise:
     """A learner's random numbers.
@@ -16,15 +18,18 @@ class Noise:
     def __init__(self, seed, learner):
         self._seed, self._learner = seed, learner
 
-    def seeds(self, purpose, draw):
-        """int64 [2] for a stateless generator; `draw` is an int or a scalar tensor."""
+    def _seeds(self, purpose, draw):
         digest = hashlib.blake2b(repr((self._seed, self._learner, purpose)).encode(), digest_size=8).digest()
         return tf.stack([tf.constant(int.from_bytes(digest, "little", signed=True), tf.int64), tf.cast(draw, tf.int64)])
 
     def normal(self, shape, purpose, draw):
         """float32 standard normal numbers of `shape`; `draw` is an int or a scalar tensor."""
-        return tf.random.stateless_normal(shape, self.seeds(purpose, draw))
+        return tf.random.stateless_normal(shape, self._seeds(purpose, draw))
+
+    def gumbel(self, shape, purpose, draw):
+        """float32 standard Gumbel numbers of `shape`."""
+        return latents.gumbel(shape, self._seeds(purpose, draw))
 
     def uniform(self, shape, purpose, draw):
         """float32 uniform numbers in [0, 1) of `shape`."""
-        return tf.random.stateless_uniform(shape, self.seeds(purpose, draw))
+        return tf.random.stateless_uniform(shape, self._seeds(purpose, draw))

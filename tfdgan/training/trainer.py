@@ -243,7 +243,7 @@ class Trainer:
         return gradients, tf.constant(0.0, tf.float64), *figures
 
     def _latents(self, purpose, draw):
-        return self._form.draw(self._config.batch_size, self._noise.seeds(purpose, draw))
+        return self._form.draw(self._noise, self._config.batch_size, purpose, draw)
 
     def _batch_of(self, batches, index):
         """The batch of one update, of what `_updates` is given: (samples as the critic takes them, *labels)."""
