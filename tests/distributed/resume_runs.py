@@ -22,10 +22,10 @@ _OF_SIDE_32 = [
     "--batch_size=2",
     "--critic_steps=1",
 ]
-_TEXT = [  # taken up in its pretraining
+_TEXT = [  # taken up where the game begins
     *("--task=text", "--dataset=oracle", "--model=lstm", "--vocabulary_size=12", "--sentence_length=5"),
     *("--corpus_size=100", "--representations=2", "--width_g=8", "--width_d=4", "--batch_size=4", "--clip_norm=5"),
-    *("--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2", "--pretraining_steps=12"),
+    *("--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2", "--pretraining_steps=10"),
 ]
 RUNS = {
     "ring": [],
