@@ -27,6 +27,7 @@ setup(
         "networkx>=3.2",  # graphs of learners
         "numpy>=1.26",  # mixing matrices, checkpoints
         "psutil>=5.9",  # the address of a network interface
+        "sacrebleu>=2.4",  # BLEU of rewritten sentences, with its signature
         "scikit-learn>=1.4",  # the digits
         "scipy>=1.11",  # the Frechet distance
         "tensorboard>=2.18",  # TensorFlow 2.21 no longer brings it, and tf.summary needs it
@@ -37,7 +38,7 @@ setup(
         "cpu": ["tensorflow-cpu>=2.18"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "horovod": ["horovod>=0.28.1"],  # see tools/build_horovod.sh for TensorFlow above 2.18
-        "test": ["nltk>=3.9", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6", "sacrebleu>=2.4"],
+        "test": ["nltk>=3.9", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",

@@ -12,8 +12,7 @@ import psutil
 from conftest import ROOT, WARM, environment, horovodrun, launch, python
 from distributed.resume_runs import TINY
 
-from tfdgan import config as configuration
-from tfdgan import trained
+from tfdgan import flagfiles, trained
 from tfdgan.training.adversarial import AdversarialTrainer
 from tfdgan.training.checkpoints import Checkpoints, arrays
 from tfdgan.training.noise import Noise
@@ -92,7 +91,7 @@ def wait_for_steps(job, workdir):
 def load_newest(workdir, learners):
     """The newest committed step, after the package itself has loaded each learner's state and the consensus of it."""
     step = whole_checkpoints(workdir, learners)[-1]
-    config = configuration.load(str(workdir))
+    config = flagfiles.load(str(workdir))
     task, sampler, loaded = trained.load(str(workdir))
     assert loaded == step and np.isfinite(sampler.samples(4, seed=0)).all()
     trainer = AdversarialTrainer(*task.build_models((2,)), config, Noise(config.seed, 0), learners)

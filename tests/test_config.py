@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from absl import flags
 
-from tfdgan import config as configuration
+from tfdgan import flagfiles
 from tfdgan.config import Config
 from tfdgan.errors import UserError
 
@@ -34,9 +34,9 @@ UNUSUAL = dict(
 
 def parse(*arguments):
     flag_values = flags.FlagValues()
-    configuration.define(flag_values)
+    flagfiles.define(flag_values)
     flag_values(["program", *arguments])
-    return Config(**configuration.given(flag_values))
+    return Config(**flagfiles.given(flag_values))
 
 
 def refused(**values):
@@ -150,8 +150,8 @@ def test_dposg_refuses_anything_beside_its_own_step(name, value):
 @pytest.mark.parametrize("changes", [{}, UNUSUAL, {**UNUSUAL, "random_mixing": False}])
 def test_flagfile_makes_the_same_configuration(tmp_path, changes):
     config = Config(**{**changes, "workdir": str(tmp_path)})
-    (tmp_path / configuration.FLAGFILE).write_text(config.to_flags())
-    assert configuration.load(str(tmp_path)) == config
+    (tmp_path / flagfiles.FLAGFILE).write_text(config.to_flags())
+    assert flagfiles.load(str(tmp_path)) == config
 
 
 def test_flagfile_names_every_flag_once():
@@ -161,19 +161,19 @@ def test_flagfile_names_every_flag_once():
 
 
 def test_load_takes_changes_and_the_folder_as_it_is_called_now(tmp_path):
-    (tmp_path / configuration.FLAGFILE).write_text(Config(workdir="somewhere/else", steps=7).to_flags())
-    config = configuration.load(str(tmp_path), steps=9)
+    (tmp_path / flagfiles.FLAGFILE).write_text(Config(workdir="somewhere/else", steps=7).to_flags())
+    config = flagfiles.load(str(tmp_path), steps=9)
     assert (config.workdir, config.steps) == (str(tmp_path), 9)
     with pytest.raises(UserError, match="--steps=0"):
-        configuration.load(str(tmp_path), steps=0)
+        flagfiles.load(str(tmp_path), steps=0)
 
 
 def test_load_says_what_is_wrong_with_a_folder(tmp_path):
     with pytest.raises(UserError, match=f"--workdir={tmp_path}"):
-        configuration.load(str(tmp_path))
-    (tmp_path / configuration.FLAGFILE).write_text("--no_such_flag=3\n")
+        flagfiles.load(str(tmp_path))
+    (tmp_path / flagfiles.FLAGFILE).write_text("--no_such_flag=3\n")
     with pytest.raises(UserError, match="no_such_flag"):
-        configuration.load(str(tmp_path))
+        flagfiles.load(str(tmp_path))
 
 
 def test_flags_after_a_flagfile_win(tmp_path):
@@ -185,9 +185,9 @@ def test_flags_after_a_flagfile_win(tmp_path):
 
 def test_only_flags_that_were_given_are_given():
     flag_values = flags.FlagValues()
-    configuration.define(flag_values)
+    flagfiles.define(flag_values)
     flag_values(["program", "--steps=5", "--norandom_mixing", "--beta_1=0.25"])
-    assert configuration.given(flag_values) == {"steps": 5, "random_mixing": False, "beta_1": 0.25}
+    assert flagfiles.given(flag_values) == {"steps": 5, "random_mixing": False, "beta_1": 0.25}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.flags")), ids=lambda path: path.stem)
@@ -197,15 +197,15 @@ def test_configurations_of_this_repository_are_valid(path):
 
 def test_differences_name_both_values():
     old, new = Config(batch_size=32, seed=1), Config(batch_size=64, seed=1)
-    assert configuration.differences(new, old, ignore="free") == ["batch_size: 32 -> 64"]
-    assert configuration.differences(new, new, ignore="free") == []
+    assert flagfiles.differences(new, old, ignore="free") == ["batch_size: 32 -> 64"]
+    assert flagfiles.differences(new, new, ignore="free") == []
 
 
 def test_differences_that_may_be_are_ignored():
     old, new = Config(steps=5, workdir="a", batch_size=32), Config(steps=6, workdir="b", batch_size=64)
-    assert configuration.differences(new, old, ignore="free") == ["batch_size: 32 -> 64"]
+    assert flagfiles.differences(new, old, ignore="free") == ["batch_size: 32 -> 64"]
     # What is free when resuming is not free to differ between learners; what is local is.
-    assert configuration.differences(new, old, ignore="local") == ["batch_size: 32 -> 64", "steps: 5 -> 6"]
+    assert flagfiles.differences(new, old, ignore="local") == ["batch_size: 32 -> 64", "steps: 5 -> 6"]
 
 
 def test_flags_without_effect_are_named():

@@ -7,10 +7,9 @@ import pytest
 from absl import flags
 from conftest import ROOT
 
-from tfdgan import config as configuration
-from tfdgan import pictures
+from tfdgan import flagfiles, pictures
 from tfdgan.config import Config
-from tfdgan.tasks import ImageTask, TextTask
+from tfdgan.tasks import ImageTask, StyleTransferTask, TextTask
 from tfdgan.training.loop import train
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.distributed.start")]
@@ -35,16 +34,32 @@ def folder(tmp_path_factory):
 
 def config_of(name, workdir, **changes):
     flag_values = flags.FlagValues()
-    configuration.define(flag_values)
+    flagfiles.define(flag_values)
     flag_values(["train", f"--flagfile={ROOT}/configs/{name}.flags"])
-    return Config(**{**configuration.given(flag_values), **SMALL, "workdir": str(workdir), **changes})
+    return Config(**{**flagfiles.given(flag_values), **SMALL, "workdir": str(workdir), **changes})
 
 
-def names(*, of_text):
-    return sorted(path.stem for path in (ROOT / "configs").glob("*.flags") if path.stem.startswith("text") == of_text)
+def names(kind):
+    """Of configurations of "text", of "style", or "" of images."""
+    found = sorted(path.stem for path in (ROOT / "configs").glob("*.flags"))
+    return [name for name in found if next((k for k in ("text", "style") if name.startswith(k)), "") == kind]
 
 
-@pytest.mark.parametrize("name", names(of_text=True))
+@pytest.mark.parametrize("name", names("style"))
+def test_style_trains_20_steps(name, tmp_path):
+    """Ten of them pretraining; small files stand for Yelp's."""
+    for part in ("train", "dev"):
+        for style, word in enumerate(("good", "bad")):
+            (tmp_path / f"say.{part}.{style}").write_text(f"the food is {word}\na {word} day\n" * 20)
+    data = {} if name == "style_toy" else dict(dataset=f"file:{tmp_path}/say")
+    little = dict(width_g=6, style_size=2, width_d=4, embedding_size=4, critic_steps=1, generator_steps=1)
+    config = config_of(name, tmp_path / "run", **data, **little, pretraining_steps=10, batch_size=8, sentence_length=6)
+    sampler = train(config, StyleTransferTask(config))
+    assert len(sampler(["the food is good", ""], [1, 1])) == 2
+    assert json.loads((tmp_path / "run/checkpoints/00000020/manifest.json").read_text())["step"] == 20
+
+
+@pytest.mark.parametrize("name", names("text"))
 def test_text_trains_20_steps(name, tmp_path):
     """Ten of them pretraining; files stand for the captions and one's own."""
     (tmp_path / "lines.txt").write_text("the cat sat on the mat\na dog ran\n" * 20)
@@ -58,7 +73,7 @@ def test_text_trains_20_steps(name, tmp_path):
     assert json.loads((tmp_path / "run/checkpoints/00000020/manifest.json").read_text())["step"] == 20
 
 
-@pytest.mark.parametrize("name", names(of_text=False))
+@pytest.mark.parametrize("name", names(""))
 def test_trains_20_steps(name, folder, tmp_path):
     data = dict(dataset=f"folder:{folder}", image_size=SIDES[name], **NARROW) if name in SIDES else {}
     config = config_of(name, tmp_path / "run", **data)

@@ -65,7 +65,7 @@ def test_other_runs_resume_bit_for_bit(name, by_two):
         name in ("batch_norm", "conditional", "dropout")
     )
     states = [array for array in whole["learner_000.npz"] if "seed" in array]
-    assert bool(states) == (name in ("dropout", "text"))
+    assert bool(states) == (name in ("dropout", "text", "styles"))
     for state in states:  # each learner draws its own
         assert whole["learner_000.npz"][state] != whole["learner_001.npz"][state]
 

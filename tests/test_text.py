@@ -154,14 +154,18 @@ for temperature, seed in ((1.0, 1), (1.0, 1), (1.0, 2), (0.01, 3)):
     number, seed = tf.constant(5, tf.int64), tf.constant(seed, tf.int64)
     found = sample(number=number, temperature=tf.constant(temperature), seed=seed)
     print("|".join(text.decode() for text in found["sentences"].numpy()))
+try:
+    sample(number=number, temperature=tf.constant(0.0), seed=seed)
+except tf.errors.InvalidArgumentError as error:
+    print("temperature: must be above 0" in str(error))
 """
 
 
 def test_export_gives_sentences(captions, tmp_path):
     done = launch(0, "-m", "tfdgan.export", f"--workdir={captions[0]}", f"--output={tmp_path}/model")
     assert "signature(s) sample" in done.stdout
-    said = launch(0, "-c", READ, tmp_path / "model", cold=True, PYTHONPATH="").stdout.splitlines()[-4:]
-    assert said[0] == said[1] != said[2] and len(set(said[3].split("|"))) == 1
+    *said, refused = launch(0, "-c", READ, tmp_path / "model", cold=True, PYTHONPATH="").stdout.splitlines()[-5:]
+    assert refused == "True" and said[0] == said[1] != said[2] and len(set(said[3].split("|"))) == 1
     stored = [shape for _, shape in tf.train.list_variables(f"{tmp_path}/model/variables/variables")]
     assert stored.count([15, 32]) == 1  # the embedding of 14 words and the start, once
     assert all(

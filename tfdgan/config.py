@@ -1,19 +1,14 @@
 """The experiment's flags, validated into one frozen dataclass. Loads neither TensorFlow nor Horovod.
 
-A field of `Config` is a flag: its type, default, choices and help stand in one place. `Config(...)` serves Python,
-`define`, `given` and `asked` the commands, `to_flags` and `load` the flagfile that a workdir keeps.
+A field of `Config` is a flag: its type, default, choices and help stand in one place. `flagfiles` is between the two.
 """
 
 import dataclasses
 import os
 
-from absl import flags
-
 from tfdgan import corpora, rules
 from tfdgan.errors import UserError
 from tfdgan.gossip import BACKENDS, WIRE_DTYPES, topology
-
-FLAGFILE = "config.flags"
 
 
 def _flag(default, help, *, choices=None, minimum=None, above=None, below=None, free=False, local=False):
@@ -36,7 +31,8 @@ class Config:
         "cifar10",
         "gaussians, digits, the name of a TFDS image set, folder:PATH (PATH/SPLIT/LABEL/image), or "
         "package.module:function returning arrays or a tf.data.Dataset; of text: oracle, coco_captions (train.txt and "
-        "test.txt in DATA_DIR/coco_captions), or file:PATH (a file, or a folder of train.txt and test.txt).",
+        "test.txt in DATA_DIR/coco_captions), or file:PATH (a file, or a folder of train.txt and test.txt); of "
+        "style_transfer: toy_styles, or file:PREFIX (PREFIX.train.0, PREFIX.train.1, ..., PREFIX.dev.0, ...).",
     )
     data_dir: str = _flag(
         "",
@@ -44,12 +40,23 @@ class Config:
         local=True,
     )
     image_size: int = _flag(0, "Side to which images are resized, a power of two; 0: as the dataset has it.", minimum=0)
-    sentence_length: int = _flag(20, "Most words of a sentence; longer ones are cut (text).", minimum=2)
+    sentence_length: int = _flag(20, "Most words of a sentence; longer ones are cut (text, style_transfer).", minimum=2)
     vocabulary_size: int = _flag(
-        5000, "Words of the oracle; of files the most frequent ones, at most, 0: all (text).", minimum=0
+        5000,
+        "Words of the oracle; of others the most frequent ones, at most, 0: all (text, style_transfer).",
+        minimum=0,
     )
-    vocabulary: str = _flag("", "File of words, one a line, instead of those of the data (text).", local=True)
-    corpus_size: int = _flag(10_000, "Sentences of the oracle to train on, and as many to test.", minimum=1)
+    vocabulary: str = _flag(
+        "", "File of words, one a line, instead of those of the data (text, style_transfer).", local=True
+    )
+    corpus_size: int = _flag(
+        10_000, "Sentences of the oracle to train on, and as many to test; of toy_styles in each style.", minimum=1
+    )
+    references: str = _flag(
+        "",
+        "File of lines 'style TAB sentence TAB the sentence as a person said it in the next style' (style_transfer).",
+        local=True,
+    )
     partition: str = _flag(
         "iid",
         "How the data is divided among learners: iid, or by_label (sorted by label, then cut).",
@@ -58,24 +65,41 @@ class Config:
     model: str = _flag(
         "dcgan",
         "dcgan, resnet, ct_resnet, sagan, mlp, or package.module:factory(config, sample_shape) -> (generator, critic), "
-        "with --conditional factory(config, sample_shape, classes); of text: relational_memory, lstm.",
+        "with --conditional factory(config, sample_shape, classes); of text: relational_memory, lstm; style_transfer.",
     )
     latent_size: int = _flag(100, "Size of the generator's standard normal input.", minimum=1)
     width_g: int = _flag(
         64,
-        "Width of the generator: channels of its last hidden layer, units (mlp, lstm), size of a head "
+        "Width of the generator: channels of its last hidden layer, units (mlp, lstm, style_transfer), size of a head "
         "(relational_memory).",
         minimum=1,
     )
     width_d: int = _flag(
-        64, "Width of the critic: channels of its first layer, units (mlp), filters a convolution (text).", minimum=1
+        64,
+        "Width of the critic: channels of its first layer, units (mlp), filters a convolution (text, style_transfer).",
+        minimum=1,
     )
-    embedding_size: int = _flag(32, "Of the generator's words (text).", minimum=1)
+    embedding_size: int = _flag(
+        32, "Of the generator's words (text), of the rewriter's and of the critic's (style_transfer).", minimum=1
+    )
     memory_slots: int = _flag(1, "Rows of the memory (relational_memory).", minimum=1)
     memory_heads: int = _flag(2, "Heads of its attention.", minimum=1)
     representations: int = _flag(64, "Representations in which the critic reads a sentence (text).", minimum=1)
+    style_size: int = _flag(200, "Size of a style's code, below width_g; the rest of it is content.", minimum=1)
+    dropout: float = _flag(
+        0.5, "Share left out when sentences are repeated, and by the critic (style_transfer).", minimum=0, below=1
+    )
+    score_weight: float = _flag(
+        5e-4, "Weight of the critic's scores in the rewriter's loss, where repeating has 1 (style_transfer).", minimum=0
+    )
+    style_weight: float = _flag(0.25, "Weight of the wanted style's cross-entropy there.", minimum=0)
+    style_weight_d: float = _flag(10.0, "Weight of the true style's cross-entropy in the critic's loss.", minimum=0)
+    content_weight: float = _flag(
+        3000.0, "Weight of 1 - cos between the content codes of a sentence and of what is made of it.", minimum=0
+    )
+    invariance_weight: float = _flag(0.5, "Weight against a content code that tells the style.", minimum=0)
     inverse_temperature: float = _flag(
-        100.0, "Of the generator's soft samples, at the last step (text).", minimum=0.01, below=1e6
+        100.0, "Of the generator's soft samples, at the last step (text, style_transfer).", minimum=0.01, below=1e6
     )
     temperature_schedule: str = _flag(
         "exponential",
@@ -110,7 +134,9 @@ class Config:
         choices=("simultaneous", "alternating"),
     )
     pretraining_steps: int = _flag(
-        0, "Steps before the game, of critic_steps updates each by maximum likelihood (text).", minimum=0
+        0,
+        "Steps before the game, of critic_steps updates each by maximum likelihood (text, style_transfer).",
+        minimum=0,
     )
     learning_rate_p: float = _flag(1e-2, "Learning rate of that.", above=0)
     critic_steps: int = _flag(5, "Critic updates a step.", minimum=1)
@@ -191,7 +217,10 @@ class Config:
         1000, "Steps between scores and sample grids of the consensus; 0: never.", minimum=0, free=True
     )
     eval_samples: int = _flag(
-        0, "Generated samples for a score; 0: 10,000, for digits and text 2,000.", minimum=0, free=True
+        0,
+        "Generated samples for a score; 0: 10,000, for digits and text 2,000, of style_transfer 1,000.",
+        minimum=0,
+        free=True,
     )
     checkpoint_every: int = _flag(1000, "Steps between checkpoints; 0: where phases end.", minimum=0, free=True)
     keep_checkpoints: int = _flag(3, "How many checkpoints stay.", minimum=1, free=True)
@@ -201,6 +230,11 @@ class Config:
             rules.check_value(field, getattr(self, field.name))
         rules.check_names(self)
         rules.check_combinations(self)
+
+    @property
+    def labelled(self):
+        """True if training needs labels beside samples."""
+        return self.conditional or self.task == "style_transfer"
 
     @property
     def sentences_end(self):
@@ -214,8 +248,12 @@ class Config:
                 raise UserError(f"--dataset={self.dataset}: no such folder")
         if self.task == "text" and self.dataset != "oracle":
             corpora.paths(self.dataset, self.data_dir)
-        if self.vocabulary and not os.path.isfile(os.path.expanduser(self.vocabulary)):
-            raise UserError(f"--vocabulary={self.vocabulary}: no such file")
+        if self.task == "style_transfer" and self.dataset != "toy_styles":
+            corpora.styled_paths(self.dataset)
+        for name in ("vocabulary", "references"):
+            path = getattr(self, name)
+            if path and not os.path.isfile(os.path.expanduser(path)):
+                raise UserError(f"--{name}={path}: no such file")
         self.check_extractor()
         if self.topology not in topology.NAMES and not os.path.isfile(self.topology):
             raise UserError(f"--topology={self.topology}: no such file")
@@ -256,7 +294,7 @@ class Config:
         if self.learning_rate_decay != "constant":
             return "the learning rate's decay"
         cools = self.temperature_schedule != "constant" and self.inverse_temperature != 1
-        return "the temperature's schedule" if self.task == "text" and cools else None
+        return "the temperature's schedule" if self.task != "image" and cools else None
 
     def without_effect(self):
         """Names of flags that were changed from their defaults but mean nothing beside the others."""
@@ -275,58 +313,3 @@ class Config:
             else:
                 lines.append(f"--{field.name}={value}")
         return "\n".join(lines) + "\n"
-
-
-def define(flag_values):
-    """Define a flag for every field of `Config`. None stands for "not given"."""
-    for field in dataclasses.fields(Config):
-        choices = f" One of {', '.join(field.metadata['choices'])}." if field.metadata["choices"] else ""
-        text = f"{field.metadata['help']}{choices} (default: {field.default!r})"
-        kind = {
-            bool: flags.DEFINE_boolean,
-            int: flags.DEFINE_integer,
-            float: flags.DEFINE_float,
-            str: flags.DEFINE_string,
-        }
-        kind[field.type](field.name, None, text, flag_values=flag_values)
-
-
-def given(flag_values):
-    """The flags that were given, by name."""
-    names = (field.name for field in dataclasses.fields(Config))
-    return {name: flag_values[name].value for name in names if flag_values[name].value is not None}
-
-
-def asked(flag_values):
-    """The `Config` that the flags ask for.
-
-    A workdir that was trained in, and at most flags beside it that may change when a run resumes, ask for its own.
-    """
-    values = given(flag_values)
-    free = {field.name for field in dataclasses.fields(Config) if field.metadata["free"]}
-    if "workdir" in values and free.issuperset(values) and os.path.isfile(os.path.join(values["workdir"], FLAGFILE)):
-        return load(**values)
-    return Config(**values)
-
-
-def load(workdir, **changes):
-    """The `Config` that a workdir was trained with, with `changes` to it."""
-    path = os.path.join(workdir, FLAGFILE)
-    if not os.path.isfile(path):
-        raise UserError(f"--workdir={workdir}: nothing was trained there ({FLAGFILE} is missing)")
-    flag_values = flags.FlagValues()
-    define(flag_values)
-    try:
-        flag_values([path, f"--flagfile={path}"])
-    except flags.Error as error:
-        raise UserError(f"{path}: {error}") from error
-    return Config(**{**given(flag_values), "workdir": workdir, **changes})
-
-
-def differences(ours, theirs, *, ignore):
-    """Lines 'name: theirs -> ours' for every field that differs, except those whose metadata has `ignore`."""
-    return [
-        f"{field.name}: {getattr(theirs, field.name)} -> {getattr(ours, field.name)}"
-        for field in dataclasses.fields(Config)
-        if not field.metadata[ignore] and getattr(ours, field.name) != getattr(theirs, field.name)
-    ]

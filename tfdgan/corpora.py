@@ -1,10 +1,13 @@
-"""Where the files of a corpus of sentences are. Loads no TensorFlow."""
+"""Corpora of sentences: where their files are, and the numbers that all of them share. Loads no TensorFlow."""
 
+import itertools
 import os
 
 from tfdgan.errors import UserError
 
 COCO = "coco_captions"
+END = 0  # the word after a sentence's last one, which also fills what is left of the length
+UNKNOWN = 1  # stands for any word that has no number of its own
 
 
 def paths(dataset, data_dir):
@@ -23,3 +26,16 @@ def paths(dataset, data_dir):
     if missing:
         raise UserError(f"--dataset={dataset}: {missing} is missing{hint}")
     return tuple(found)
+
+
+def styled_paths(dataset):
+    """{"train": files, "dev": files} of --dataset=file:PREFIX, a file a style: PREFIX.train.0, PREFIX.train.1, ..."""
+    prefix = os.path.expanduser(dataset.removeprefix("file:"))
+    files = (f"{prefix}.train.{style}" for style in itertools.count())
+    train = list(itertools.takewhile(os.path.isfile, files))
+    found = {"train": train or [f"{prefix}.train.0"], "dev": [f"{prefix}.dev.{style}" for style in range(len(train))]}
+    missing = next((path for paths in found.values() for path in paths if not os.path.isfile(path)), None)
+    if missing or len(train) < 2:
+        what = missing or f"{prefix}.train.1"
+        raise UserError(f"--dataset={dataset}: {what} is missing; each of two styles or more needs a .train and a .dev")
+    return found

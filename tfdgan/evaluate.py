@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from tfdgan import command, config
+from tfdgan import command, flagfiles
 from tfdgan.errors import UserError
 
 
@@ -38,7 +38,7 @@ def main(argv):
     }
     if flag_values.watch and flag_values.step is not None:
         raise UserError("--watch: scores every checkpoint; leave --step out")
-    config.load(workdir, **changes).check_extractor()
+    flagfiles.load(workdir, **changes).check_extractor()
 
     from tfdgan import distributed
     from tfdgan.evaluation import Evaluation

@@ -8,7 +8,7 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfdgan import distributed, quality_diversity
+from tfdgan import distributed, quality_diversity, style_curve
 from tfdgan.errors import UserError
 from tfdgan.training import best, kept, scoring
 from tfdgan.training.monitor import SCORES, record_scores, say
@@ -35,11 +35,21 @@ class Evaluation:
 
     def once(self, step):
         """Score the checkpoint `step`, as `Trained.find` takes it."""
-        found = self._found(step)
-        self._score(*found)
-        if self._trained.task.config.task == "text":
+        found, task = self._found(step), self._trained.task.config.task
+        scores = self._score(*found)
+        if task == "text":
             self._trade_off(*found)
+        if task == "style_transfer":
+            self._style_curve(scores)
         self._say_best()
+
+    def _style_curve(self, scores):
+        """Style against content over the checkpoints that training and `evaluate` have scored alike."""
+        with distributed.together():
+            if hvd.rank() == 0:
+                points = style_curve.points(os.path.join(self._workdir, SCORES), scores)
+                table, plot = style_curve.write(points, self._workdir)
+                say(f"style accuracy against self-BLEU over {len(points)} scored steps: {table}, {plot}")
 
     def _trade_off(self, step, stored, manifest):
         """Quality against diversity over temperatures, the pretrained model beside where there is one."""
@@ -111,7 +121,8 @@ class Evaluation:
 
     def _scored_steps(self):
         task, path = self._trained.task, os.path.join(self._workdir, SCORES)
-        wanted = {"generated": task.number(self._samples), "seed": self._seed}
+        what = "sentences" if task.config.task == "style_transfer" else "generated"
+        wanted = {what: task.number(self._samples), "seed": self._seed}
         judges, steps = {}, set()
         if os.path.isfile(path):
             with open(path) as file:

@@ -4,7 +4,7 @@ import sys
 
 from absl import flags
 
-from tfdgan import command, config
+from tfdgan import command, flagfiles
 
 
 def _define(flag_values):
@@ -15,7 +15,7 @@ def _define(flag_values):
 def main(argv):
     flag_values = command.parse(argv, _define)
     workdir, output = command.required(flag_values, "workdir", "output")
-    config.load(workdir)
+    flagfiles.load(workdir)
 
     from tfdgan import saved_model, trained
 

@@ -6,13 +6,23 @@ from tfdgan import factories
 from tfdgan.errors import UserError
 from tfdgan.gossip import MOST_ROUNDS, topology
 
-TASKS = ("image", "text")
+TASKS = ("image", "text", "style_transfer")
 DATASETS = ("gaussians", "digits", "given")  # given: passed in from Python
-TEXTS = ("oracle", "coco_captions")
-MODELS = {"image": ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given"), "text": ("relational_memory", "lstm")}
-_OF_TEXT = {
-    *("sentence_length", "vocabulary_size", "vocabulary", "corpus_size", "embedding_size", "memory_slots"),
-    *("memory_heads", "representations", "inverse_temperature", "temperature_schedule"),
+SENTENCES = {"text": ("oracle", "coco_captions"), "style_transfer": ("toy_styles",)}  # and file:...
+MODELS = {
+    "image": ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given"),
+    "text": ("relational_memory", "lstm"),
+    "style_transfer": ("style_transfer",),
+}
+_MOST_TOYS = 12_000  # sentences of toy_styles: its grammar has some 33,000
+_OF_SENTENCES = {
+    *("sentence_length", "vocabulary_size", "vocabulary", "corpus_size", "embedding_size"),
+    *("inverse_temperature", "temperature_schedule"),
+}
+_OF_TEXT = {"memory_slots", "memory_heads", "representations"}
+_OF_STYLES = {
+    *("references", "style_size", "dropout", "score_weight", "style_weight", "style_weight_d", "content_weight"),
+    "invariance_weight",
 }
 _OF_IMAGES = {"image_size", "latent_size", "spectral_normalization"}
 _RATIO = {"clip_mode", "clip_epsilon", "center_scores", "learning_rate_c", "clip_norm_c"}
@@ -37,7 +47,7 @@ def unused(config):
         found |= {"penalty"}
     if config.model == "mlp" or config.dataset == "given" or factories.is_reference(config.dataset):
         found |= {"image_size"}
-    known = (*DATASETS, "oracle")
+    known = (*DATASETS, "oracle", "toy_styles")
     if config.dataset in known or config.dataset.startswith(("folder:", "file:")):
         found |= {"data_dir"}
     elif factories.is_reference(config.dataset):
@@ -52,15 +62,15 @@ def unused(config):
 
 
 def _unused_by_task(config):
-    if config.task != "text":
-        return {*_OF_TEXT, "learning_rate_p"}
-    found = set(_OF_IMAGES)
-    if config.dataset == "oracle":
-        found |= {"vocabulary"}
+    if config.task == "image":
+        return {*_OF_SENTENCES, *_OF_TEXT, *_OF_STYLES, "learning_rate_p"}
+    found = _OF_IMAGES | (_OF_STYLES if config.task == "text" else _OF_TEXT)
+    if config.dataset in ("oracle", "toy_styles"):
+        found |= {"vocabulary"} if config.dataset == "oracle" else set()
     else:
         found |= {"corpus_size"}
-        if config.vocabulary:
-            found |= {"vocabulary_size"}
+    if config.vocabulary and config.dataset != "oracle":
+        found |= {"vocabulary_size"}
     if config.model == "lstm":
         found |= {"memory_slots", "memory_heads"}
     if not config.pretraining_steps:
@@ -98,14 +108,26 @@ def check_names(config):
                 f"--model={config.model}: choose one of {', '.join(models)}, or package.module:factory{task}"
             )
         factories.check("model", config.model)
-    is_text = config.dataset in TEXTS or config.dataset.startswith("file:")
-    if is_text != (config.task == "text"):
-        other = "oracle, coco_captions or file:PATH" if config.task == "text" else "images, or --task=text"
-        raise UserError(f"--dataset={config.dataset}: not for --task={config.task}; give {other}")
-    if not is_text and factories.is_reference(config.dataset):
+    _check_dataset(config)
+    if config.task == "image" and factories.is_reference(config.dataset):
         factories.check("dataset", config.dataset)
     if config.topology not in topology.NAMES and not config.topology.endswith(".npy"):
         raise UserError(f"--topology={config.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file")
+
+
+def _check_dataset(config):
+    """Raise `UserError` if the data is for another task."""
+    if config.task == "image":
+        own = [task for task, names in SENTENCES.items() if config.dataset in names]
+        tasks = list(SENTENCES) if config.dataset.startswith("file:") else own
+        if tasks:
+            other = f"images, or --task={' or --task='.join(tasks)}"
+            raise UserError(f"--dataset={config.dataset}: not for --task=image; give {other}")
+        return
+    names = SENTENCES[config.task]
+    if config.dataset not in names and not config.dataset.startswith("file:"):
+        other = f"{', '.join(names)} or file:{'PATH' if config.task == 'text' else 'PREFIX'}"
+        raise UserError(f"--dataset={config.dataset}: not for --task={config.task}; give {other}")
 
 
 def check_combinations(config):
@@ -169,17 +191,33 @@ def _check_task(config):
             f"--pretraining_steps={config.pretraining_steps}: leaves no step to the game; --steps={config.steps} "
             "counts both"
         )
-    if config.task != "text":
+    if config.task == "image":
         if config.pretraining_steps:
             raise UserError(
-                f"--pretraining_steps={config.pretraining_steps}: only sentences are pretrained (--task=text)"
+                f"--pretraining_steps={config.pretraining_steps}: only sentences are pretrained (--task=text, "
+                "--task=style_transfer)"
             )
         return
-    _check_wanted(config, "--task=text: has sentences without labels", dict(conditional=False, partition="iid"))
-    _check_wanted(config, "--task=text: has no images", dict(consistency=0.0, inception=""))
+    task = f"--task={config.task}"
+    _check_wanted(config, f"{task}: has no images", dict(consistency=0.0, inception=""))
     least = 2 if config.dataset == "oracle" else 3  # END, [UNK] and a word
     if config.vocabulary_size < least and (config.dataset == "oracle" or config.vocabulary_size):
         raise UserError(f"--vocabulary_size={config.vocabulary_size}: must be at least {least}")
+    if config.task == "text":
+        _check_wanted(config, f"{task}: has sentences without labels", dict(conditional=False, partition="iid"))
+        return
+    _check_wanted(
+        config,
+        f"{task}: has a critic of styles beside scores",
+        dict(trainer="clipped_ratio", objective="wasserstein"),
+    )
+    _check_wanted(config, f"{task}: has styles for labels", dict(conditional=False))
+    if config.style_size >= config.width_g:
+        raise UserError(
+            f"--style_size={config.style_size}: leaves no room for content in --width_g={config.width_g}; give less"
+        )
+    if config.dataset == "toy_styles" and config.corpus_size > _MOST_TOYS:
+        raise UserError(f"--corpus_size={config.corpus_size}: toy_styles has at most {_MOST_TOYS:,} in a style")
 
 
 def _check_wanted(config, why, wanted):

@@ -6,8 +6,7 @@ import shutil
 import tensorflow as tf
 
 from tfdgan.errors import UserError
-
-_SALT = 0x7FD6A4  # keeps `sample`'s latents apart from other uses of the same seed
+from tfdgan.models.latents import exported_seeds, normal
 
 
 class ImageModule(tf.Module):
@@ -33,7 +32,7 @@ class ImageModule(tf.Module):
         return {"images": self._stateless_call(weights, others, inputs, training=False)[0]}
 
     def _latents(self, number, seed):
-        return tf.random.stateless_normal([number, self._latent_size], tf.stack([tf.constant(_SALT, tf.int64), seed]))
+        return normal([number, self._latent_size], exported_seeds(seed))
 
     def signatures(self):
         """{name: concrete function}."""

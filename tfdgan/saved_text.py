@@ -7,7 +7,6 @@ import tensorflow as tf
 from tfdgan.models import latents
 from tfdgan.models.sentence_sampling import words_of
 
-_SALT = 0x7FD6A4  # keeps its noise apart from other uses of the same seed
 _CHUNK = 100  # sentences at a time: their noise takes 400 bytes a word of the vocabulary and place
 
 
@@ -40,7 +39,10 @@ class SentenceModule(tf.Module):
 
     def _sample(self, number, temperature, seed):
         weights, others = ([tf.convert_to_tensor(v) for v in g] for g in (self.trainable_weights, self.other_weights))
-        seeds, shape = tf.stack([tf.constant(_SALT, tf.int64), seed]), [_CHUNK, self._length, self._vocabulary]
+        above = tf.debugging.Assert(temperature > 0, ["temperature: must be above 0, not", temperature])
+        with tf.control_dependencies([above]):
+            temperature = tf.identity(temperature)
+        seeds, shape = latents.exported_seeds(seed), [_CHUNK, self._length, self._vocabulary]
 
         def chunk(index):
             noise = latents.gumbel(shape, tf.random.experimental.stateless_fold_in(seeds, index))

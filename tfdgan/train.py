@@ -2,13 +2,13 @@
 
 import sys
 
-from tfdgan import command, config, launch
+from tfdgan import command, flagfiles, launch
 from tfdgan.errors import UserError
 
 
 def main(argv):
-    flag_values = command.parse(argv, config.define)
-    settings = config.asked(flag_values)
+    flag_values = command.parse(argv, flagfiles.define)
+    settings = flagfiles.asked(flag_values)
     for name in ("model", "dataset"):
         if getattr(settings, name) == "given":
             raise UserError(f"--{name}=given: what Python passes in; a command needs a name or package.module:function")

@@ -1,7 +1,6 @@
 """What a workdir holds, for the commands that use a trained generator."""
 
-from tfdgan import config as configuration
-from tfdgan import tasks
+from tfdgan import flagfiles, tasks
 from tfdgan.errors import UserError
 from tfdgan.training import best, consensus, kept
 from tfdgan.training.checkpoints import Checkpoints
@@ -19,7 +18,7 @@ class Trained:
     """
 
     def __init__(self, workdir, **changes):
-        self._config = configuration.load(workdir, **changes)
+        self._config = flagfiles.load(workdir, **changes)
         if self._config.model == "given":
             given = "its models were passed in from Python; name them by --model=package.module:factory"
             raise UserError(f"--workdir={workdir}: {given}")

@@ -5,19 +5,19 @@ import resource
 
 from absl import flags
 
-from tfdgan import config
+from tfdgan import config, flagfiles
 from tfdgan.errors import UserError
 
 
 def configuration(name, **changes):
     """The `Config` of configs/NAME.flags, with changes."""
     path, flag_values = f"configs/{name}.flags", flags.FlagValues()
-    config.define(flag_values)
+    flagfiles.define(flag_values)
     try:
         flag_values(["bench_step", f"--flagfile={path}"])
     except flags.Error as error:
         raise UserError(f"{path}: {error}") from error
-    return config.Config(**{**config.given(flag_values), **changes})
+    return config.Config(**{**flagfiles.given(flag_values), **changes})
 
 
 def peak():

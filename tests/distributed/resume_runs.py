@@ -27,6 +27,18 @@ _TEXT = [  # taken up where the game begins
     *("--corpus_size=100", "--representations=2", "--width_g=8", "--width_d=4", "--batch_size=4", "--clip_norm=5"),
     *("--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2", "--pretraining_steps=10"),
 ]
+_STYLES = [
+    *(
+        "--task=style_transfer",
+        "--dataset=toy_styles",
+        "--model=style_transfer",
+        "--style_size=3",
+        "--sentence_length=14",
+    ),
+    *("--corpus_size=50", "--embedding_size=4", "--width_g=8", "--width_d=4", "--batch_size=4", "--critic_steps=1"),
+    *("--trainer=clipped_ratio", "--update=alternating", "--generator_steps=1", "--noratio_clipping"),
+    "--pretraining_steps=10",
+]
 RUNS = {
     "ring": [],
     "random": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16"],
@@ -51,6 +63,7 @@ MORE_RUNS = {
     "dropout": ["--model=ct_resnet", "--consistency=2", *_OF_SIDE_32, "--critic_steps=1"],
     "clipped_ratio": ["--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2"],
     "text": _TEXT,
+    "styles": _STYLES,
     "stream": ["--dataset=resume_runs:stream"],
 }
 REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}

@@ -5,7 +5,6 @@ beyond the length are cut, words without a number become [UNK]; what was done is
 """
 
 from tfdgan import corpora
-from tfdgan.data.vocabulary import UNKNOWN_NUMBER
 from tfdgan.errors import UserError
 
 STRANGE = "\ufffd"  # what stands for bytes that are no UTF-8, and for NUL
@@ -14,7 +13,7 @@ _HELD_OUT = 10  # of one file, every tenth sentence is for testing
 
 def read(dataset, data_dir):
     """(training sentences, test sentences): lists of text, none empty. The files are `corpora.paths`."""
-    train, test = (path and _lines(path, dataset) for path in corpora.paths(dataset, data_dir))
+    train, test = (path and lines(path, f"--dataset={dataset}") for path in corpora.paths(dataset, data_dir))
     if test is None:
         test = train[_HELD_OUT - 1 :: _HELD_OUT]
         train = [line for index, line in enumerate(train) if index % _HELD_OUT != _HELD_OUT - 1]
@@ -24,20 +23,26 @@ def read(dataset, data_dir):
     return train, test
 
 
-def _lines(path, dataset):
+def lines(path, flag, blanks=False):
+    """The lines of a file that `flag` names, as text; empty ones are left out unless there may be `blanks`."""
     try:
         with open(path, encoding="utf-8-sig", errors="replace", newline=None) as file:
-            lines = [" ".join(line.replace("\0", STRANGE).split()) for line in file]
+            return tidy(file, blanks)
     except OSError as error:
-        raise UserError(f"--dataset={dataset}: {path} cannot be read ({error.strerror})") from error
-    return [line for line in lines if line]
+        raise UserError(f"{flag}: {path} cannot be read ({error.strerror})") from error
+
+
+def tidy(found, blanks=False):
+    """Lines with one blank between words."""
+    texts = [" ".join(line.replace("\0", STRANGE).split()) for line in found]
+    return [text for text in texts if text or blanks]
 
 
 def remark(name, sentences, numbers, length):
     """What a vocabulary and a length did to sentences, or None."""
     strange = sum(STRANGE in sentence for sentence in sentences)
     cut = sum(len(sentence.split()) > length for sentence in sentences)
-    unknown = int((numbers == UNKNOWN_NUMBER).sum())
+    unknown = int((numbers == corpora.UNKNOWN).sum())
     done = [f"{strange} hold what is no UTF-8"] * bool(strange)
     done += [f"{cut} longer than {length} words are cut"] * bool(cut) + [f"{unknown} words are [UNK]"] * bool(unknown)
     return f"{name}: of {len(sentences)} sentences {', '.join(done)}" if done else None

@@ -6,10 +6,10 @@ import os
 import numpy as np
 from keras import layers
 
+from tfdgan import corpora
 from tfdgan.errors import UserError
 
-END, UNKNOWN = "", "[UNK]"
-END_NUMBER, UNKNOWN_NUMBER = 0, 1
+END, UNKNOWN = "", "[UNK]"  # words number corpora.END and corpora.UNKNOWN
 
 
 class Vocabulary:
@@ -38,7 +38,7 @@ class Vocabulary:
         """The texts of int [n, length], each up to its first END."""
         texts = []
         for row in np.asarray(numbers):
-            ends = np.flatnonzero(row == END_NUMBER)
+            ends = np.flatnonzero(row == corpora.END)
             texts.append(" ".join(self.words[number] for number in row[: ends[0] if len(ends) else None]))
         return texts
 

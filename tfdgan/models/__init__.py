@@ -11,8 +11,11 @@ import keras
 
 from tfdgan import factories
 from tfdgan.errors import UserError
+from tfdgan.models.rewriter import Rewriter
 from tfdgan.models.sentences import SentenceGenerator
+from tfdgan.models.style_critic import StyleCritic
 
+_KINDS = {"text": (SentenceGenerator,), "style_transfer": (Rewriter, StyleCritic)}  # of a task's generator and critic
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
@@ -28,25 +31,24 @@ def build(config, sample_shape, classes=None):
     """
     with _built(config, config.seed):
         generator, critic = _made(config, sample_shape, [classes] if classes else [])
-        if config.task == "text" and not isinstance(generator, SentenceGenerator):
-            raise UserError(
-                f"--model={config.model}: the generator is a {type(generator).__name__}; of sentences it must be a "
-                "tfdgan.models.sentences.SentenceGenerator, around a cell of your own"
-            )
-        latent_shape = sample_shape if config.task == "text" else (config.latent_size,)
-        check_pair(generator, critic, latent_shape, sample_shape, classes)
+        _check_kinds(config, generator, critic)
+        if config.task == "style_transfer":
+            _check_sizes(config, generator, (*sample_shape, classes))
+        else:
+            latent_shape = sample_shape if config.task == "text" else (config.latent_size,)
+            check_pair(generator, critic, latent_shape, sample_shape, classes)
     return generator, critic
 
 
 def build_classifier(config, critic):
     """A net of the critic's architecture, with weights of its own: samples -> logits [n, 1] that they are real.
 
-    An architecture that has a function `classifier(config, sample_shape)` says itself what it is.
+    An architecture that has a function `classifier(config, critic)` says itself what it is.
     """
     with _built(config, config.seed + 1):
         if config.model != "given" and not factories.is_reference(config.model):
             if factory := getattr(_architecture(config.model), "classifier", None):
-                return factory(config, tuple(critic.inputs[0].shape[1:]))
+                return factory(config, critic)
         try:
             return keras.models.clone_model(critic)
         except (ValueError, TypeError, NotImplementedError) as error:
@@ -98,6 +100,24 @@ def _made(config, sample_shape, classes):
             f"--model={config.model}: must return (generator, critic), two Keras models, not {models!r:.80}"
         ) from error
     return generator, critic
+
+
+def _check_kinds(config, *pair):
+    """Raise `UserError` unless models of sentences are such as their trainers need."""
+    for role, model, kind in zip(("generator", "critic"), pair, _KINDS.get(config.task, ()), strict=False):
+        if not isinstance(model, kind):
+            raise UserError(
+                f"--model={config.model}: the {role} is a {type(model).__name__}; for --task={config.task} it must be "
+                f"a {kind.__module__}.{kind.__name__}, your own may inherit from it"
+            )
+
+
+def _check_sizes(config, rewriter, wanted):
+    sizes = rewriter.length, rewriter.vocabulary, rewriter.styles
+    if sizes != wanted:
+        raise UserError(
+            f"--model={config.model}: rewrites sentences of (length, vocabulary, styles) {sizes}, the data has {wanted}"
+        )
 
 
 def check_pair(generator, critic, latent_shape, sample_shape, classes=None):

@@ -32,10 +32,10 @@ def _generator(latent_size, channels, width, parts):
     return keras.Model(latents, layers.Activation("tanh", dtype="float32")(parts.conv(channels)(x)), name="generator")
 
 
-def classifier(config, sample_shape):
+def classifier(config, critic):
     """The critic with batch norm in the last three blocks, no dropout: [n, 32, 32, channels] -> logits [n, 1]."""
     parts = blocks.Parts(False, "he_uniform")
-    return _critic(sample_shape, config.width_d, parts, dropout=(0, 0, 0), norm=_quick_norm)
+    return _critic(tuple(critic.inputs[0].shape[1:]), config.width_d, parts, dropout=(0, 0, 0), norm=_quick_norm)
 
 
 def _quick_norm(x):

@@ -4,14 +4,11 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdgan.models import text_critic
-from tfdgan.models.gumbel_softmax import GumbelSoftmax
-
-END = 0  # the word after the last one, which also fills what is left of the length
+from tfdgan.models import gumbel_softmax, text_critic
 
 
 class SentenceGenerator(keras.Model):
-    """Gumbel noise [n, length, vocabulary] -> soft sentences of the same shape, in training words of a generator GAN.
+    """Gumbel noise [n, length, vocabulary] -> soft sentences of the same shape.
 
     At each place o are the logits after the words before it, w = argmax(o + g) is the word, softmax(beta (o + g)) what
     is returned, and w is what comes next in: a sample of the model's own distribution, through whose soft form
@@ -31,7 +28,7 @@ class SentenceGenerator(keras.Model):
         self._recurrent = layers.RNN(cell, return_sequences=True, name="recurrent")
         self._embedding = layers.Embedding(vocabulary + 1, embedding_size, name="embedding")  # the last: the start
         self._logits = layers.Dense(vocabulary, dtype="float32", name="logits")
-        self._choose = GumbelSoftmax(name="choice", dtype="float32")
+        self._choose = gumbel_softmax.GumbelSoftmax(vocabulary, name="choice", dtype="float32")
         self._recurrent.build((None, length, embedding_size))
         self._embedding.build((None,))
         self._logits.build((None, cell.output_size))
@@ -40,41 +37,24 @@ class SentenceGenerator(keras.Model):
 
     def call(self, noise, training=None):
         del training
-        number = tf.shape(noise)[0]
-        noise = tf.transpose(noise, [1, 0, 2])  # [length, n, vocabulary]
-        state = tf.nest.flatten(self._cell.get_initial_state(batch_size=number))
-        written = tf.TensorArray(tf.float32, self.length, element_shape=[None, self.vocabulary])
-        end = tf.one_hot(END, self.vocabulary)
 
-        def write(place, word, ended, state, written):
+        def advance(word, state):
             output, state = self._cell(self._embedding(word), state)
-            soft, word = self._choose(self._logits(output), noise[place])
-            if self.ends:
-                soft = tf.where(ended[:, tf.newaxis], end, soft)
-                word = tf.where(ended, END, word)
-                ended |= word == END
-            return place + 1, word, ended, tf.nest.flatten(state), written.write(place, soft)
+            return self._logits(output), tf.nest.flatten(state)
 
-        begin = (0, tf.fill([number], self.vocabulary), tf.fill([number], False), state, written)
-        *_, written = tf.while_loop(
-            lambda place, *_: place < self.length,
-            write,
-            begin,
-            maximum_iterations=self.length,
-            parallel_iterations=1,
-        )
-        soft = tf.transpose(written.stack(), [1, 0, 2])
-        return tf.ensure_shape(soft, [None, self.length, self.vocabulary])
+        state = tf.nest.flatten(self._cell.get_initial_state(batch_size=tf.shape(noise)[0]))
+        return gumbel_softmax.write(advance, self._choose, noise, state, self.length, self.ends)
 
     def cool(self, beta):
         """Set the inverse temperature of the soft samples."""
         self._choose.beta.assign(beta)
 
-    def log_probabilities(self, words):
+    def log_probabilities(self, words, training=False):
         """log p(word | words before it): float32 [n, length], for int32 words [n, length]; 0 after the first END.
 
         One pass of the cell over true words; embedding and logits are computed for all places at once.
         """
+        del training
         start = tf.fill([tf.shape(words)[0], 1], self.vocabulary)
         before = tf.concat([start, words[:, :-1]], axis=1)
         logits = self._logits(self._recurrent(self._embedding(before)))
@@ -83,8 +63,7 @@ class SentenceGenerator(keras.Model):
 
     def mask(self, words):
         """float32 [n, length]: 1 for the words of sentences, their first END included, 0 after it."""
-        ended = tf.cast((words == END) & self.ends, tf.int32)
-        return tf.cast(tf.cumsum(ended, axis=1, exclusive=True) == 0, tf.float32)
+        return gumbel_softmax.mask(words, self.ends)
 
 
 def build(config, sample_shape, cell):

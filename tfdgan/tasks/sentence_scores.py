@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from tfdgan.data.vocabulary import END_NUMBER, UNKNOWN_NUMBER
+from tfdgan import corpora
 from tfdgan.metrics import Score, bleu
 
 SELF = 500  # sentences compared with each other
@@ -31,14 +31,14 @@ class SentenceScores:
     def _references(self):
         test = self._real["test"]
         if self._ends:  # who writes [UNK] is not right where another word stood
-            test = np.where(test == UNKNOWN_NUMBER, -1, test)
+            test = np.where(test == corpora.UNKNOWN, -1, test)
         return bleu.References(self._words(test))
 
     def _words(self, numbers):
         """Tuples of word numbers, each up to its END if sentences have one."""
         if not self._ends:
             return [tuple(row) for row in numbers.tolist()]
-        return [tuple(row[: row.index(END_NUMBER)] if END_NUMBER in row else row) for row in numbers.tolist()]
+        return [tuple(row[: row.index(corpora.END)] if corpora.END in row else row) for row in numbers.tolist()]
 
     def measure(self, sampler, number, seed, part, thorough, progress):
         """{name: array} of the part (i, n) of `number` generated sentences; arrays of all parts add up."""

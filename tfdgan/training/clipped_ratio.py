@@ -36,6 +36,8 @@ class ClippedRatioTrainer(Trainer):
     `Trainer`.
     """
 
+    further = ()  # figures of the generator's updates that a subclass adds
+
     @property
     def diagnostics(self):
         """What reweighting does to a Wasserstein critic's gradient; nothing for other objectives."""
@@ -67,7 +69,7 @@ class ClippedRatioTrainer(Trainer):
         inner = ["loss/generator", "gradient_norm/generator", "critic/mean_score"]
         if self._classifier:
             inner += ["loss/classifier", "classifier/accuracy", "ratio/mean", "ratio/clip_fraction", "ratio/max"]
-        return (*critic, "gradient_norm/critic", *inner)
+        return (*critic, "gradient_norm/critic", *inner, *self.further)
 
     def _compile(self):
         super()._compile()
@@ -141,7 +143,7 @@ class ClippedRatioTrainer(Trainer):
         learners that share the batch; (log of the weights' sum, effective sample size) last."""
         if not self._config.sample_reweighting:
             return super()._critic_losses_and_gradients(latents, alpha, real, *labels)
-        fake = in_training(self.generator, latents, labels)
+        fake = self._generate(latents, real, labels)
         weights = [v.value for v in self._player["critic"].variables]
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(weights)
@@ -158,7 +160,7 @@ class ClippedRatioTrainer(Trainer):
 
     def _classifier_loss_and_gradients(self, latents, real, *labels):
         """Binary cross-entropy of real samples and as many generated ones, in one pass, for one batch norm."""
-        both = tf.concat([real, in_training(self.generator, latents, labels)], axis=0)
+        both = tf.concat([self._form.like_generated(real), self._generate(latents, real, labels)], axis=0)
         weights = [v.value for v in self._player["classifier"].variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
@@ -175,7 +177,7 @@ class ClippedRatioTrainer(Trainer):
             others = [tf.reshape(in_training(self.critic, real, labels), [-1])]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            fake = in_training(self.generator, latents, labels)
+            fake = self._generate(latents, real, labels)
             scores = tf.reshape(in_training(self.critic, fake, labels), [-1])
             if self._classifier:
                 new = self._player["classifier"].values()
@@ -189,7 +191,13 @@ class ClippedRatioTrainer(Trainer):
                 figures = [tf.reduce_mean(ratio), clipped, tf.reduce_max(ratio)]
             else:
                 loss = self._objective.generator_loss(scores, *others)
-        return gradients_of(tape, loss, weights), loss, tf.reduce_mean(scores), *figures
+            loss, further = self._whole_loss(loss, fake, latents, real)
+        return gradients_of(tape, loss, weights), loss, tf.reduce_mean(scores), *figures, *further
+
+    def _whole_loss(self, loss, fake, latents, real):
+        """(the generator's loss, `further` figures), of the loss that its scores give."""
+        del fake, latents, real
+        return loss, []
 
     def _logits(self, weights, x, labels):
         """float32 [n]: of the classifier with these weights and its present statistics, in inference mode."""

@@ -9,8 +9,7 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 from horovod.common.exceptions import HorovodInternalError
 
-from tfdgan import __version__, distributed, files
-from tfdgan import config as configuration
+from tfdgan import __version__, distributed, files, flagfiles
 from tfdgan.errors import LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
 from tfdgan.training import best, consensus, kept, preparation, scoring, trainers
@@ -132,7 +131,7 @@ class _Run:
     def open(self, start):
         """Keep the flags in each host's workdir, where resuming and the other commands read them; open the logs."""
         if hvd.local_rank() == 0:
-            files.write_text(os.path.join(self._config.workdir, configuration.FLAGFILE), self._config.to_flags())
+            files.write_text(os.path.join(self._config.workdir, flagfiles.FLAGFILE), self._config.to_flags())
         if hvd.rank() == 0:
             self._monitor = Monitor(self._config, start)
             for name in self._config.without_effect():
@@ -142,7 +141,7 @@ class _Run:
         """Run the steps from `start`; returns the consensus `Sampler`."""
         config, trainer = self._config, self._trainer
         count = config.batch_size * trainer.batches_a_step
-        stream = source.stream(count, config.seed, start, labelled=config.conditional)
+        stream = source.stream(count, config.seed, start, labelled=config.labelled)
         batches = iter(stream.with_options(_light()).prefetch(2))
         ticker = Ticker(trainer, count, config.seed)
         reached, sampler = start, None

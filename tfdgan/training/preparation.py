@@ -6,8 +6,7 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 from horovod.common.exceptions import HorovodInternalError
 
-from tfdgan import config as configuration
-from tfdgan import distributed, files
+from tfdgan import distributed, files, flagfiles
 from tfdgan.errors import SharedError, UserError
 from tfdgan.gossip import backends, topology
 from tfdgan.gossip.native import build
@@ -39,7 +38,7 @@ def check_same(config):
             f"--gossip_backend={config.gossip_backend}; start all learners with the same"
         ) from error
     for learner, other in enumerate(others, start=1):
-        different = configuration.differences(other, first, ignore="local")
+        different = flagfiles.differences(other, first, ignore="local")
         if different:
             raise SharedError(
                 f"learner {learner} was given other flags than learner 0: {'; '.join(different)}; "
@@ -73,9 +72,9 @@ def prepare_workdir(config):
     """Raise `UserError` unless the workdir is new or of the same configuration, and can be written."""
     if not config.workdir:
         raise UserError("--workdir is missing: give a folder for checkpoints and logs")
-    if os.path.isfile(os.path.join(config.workdir, configuration.FLAGFILE)):
-        then = configuration.load(config.workdir)
-        different = configuration.differences(config, then, ignore="free")
+    if os.path.isfile(os.path.join(config.workdir, flagfiles.FLAGFILE)):
+        then = flagfiles.load(config.workdir)
+        different = flagfiles.differences(config, then, ignore="free")
         if config.steps_matter and then.steps != config.steps:
             different.append(f"steps: {then.steps} -> {config.steps} ({config.steps_matter} depends on it)")
         if different:

@@ -247,11 +247,15 @@ class Trainer:
 
     def _batch_of(self, batches, index):
         """The batch of one update, of what `_updates` is given: (samples as the critic takes them, *labels)."""
-        real, *labels = (x[index] for x in batches)
-        return self._form.present(real), *labels
+        return self._form.present(*(x[index] for x in batches))
+
+    def _generate(self, latents, real, labels):
+        """Generated samples, in training mode, beside a batch of real ones."""
+        del real
+        return in_training(self.generator, latents, labels)
 
     def _critic_losses_and_gradients(self, latents, alpha, real, *labels):
-        fake = in_training(self.generator, latents, labels)
+        fake = self._generate(latents, real, labels)
         weights = [v.value for v in self._player["critic"].variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
@@ -276,7 +280,7 @@ class Trainer:
         weights = [v.value for v in self._player["generator"].variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            fake = in_training(self.generator, latents, labels)
+            fake = self._generate(latents, real, labels)
             scores = [in_training(self.critic, fake, labels)]
             if self._relative:
                 scores.append(in_training(self.critic, real, labels))

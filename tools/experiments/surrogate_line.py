@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, config
+from tfdgan import command, config, flagfiles
 
 _FLAGFILE = "configs/digits_clipped_ratio.flags"
 _AMOUNTS = np.linspace(0, 3, 31)
@@ -32,10 +32,10 @@ def _define(flag_values):
 def settings(seed):
     """The `Config` of the flagfile with five updates of each player, on one learner."""
     flag_values = flags.FlagValues()
-    config.define(flag_values)
+    flagfiles.define(flag_values)
     flag_values(["surrogate_line", f"--flagfile={_FLAGFILE}"])
     changes = dict(strategy="local", critic_steps=5, generator_steps=5, seed=seed)
-    return config.Config(**{**config.given(flag_values), **changes})
+    return config.Config(**{**flagfiles.given(flag_values), **changes})
 
 
 def before_and_after(options, steps):

@@ -1,0 +1,69 @@
+"""A small grammar of two styles, praise and blame: what a sentence is in the other one is known exactly.
+
+Each noun has an adjective of its own in each style, which the seed gives it, so nothing but the noun tells which one is
+right; each ending of a sentence has its counterpart.
+"""
+
+import numpy as np
+
+HELD_OUT = 500  # sentences of a style
+
+_NOUNS = ("food", "service", "staff", "room", "music", "price", "coffee", "view", "garden", "bread")
+_ADJECTIVES = (
+    ("fine", "lovely", "perfect", "pleasant", "great", "splendid", "good", "charming", "superb", "nice"),
+    ("bad", "awful", "poor", "dreadful", "horrible", "nasty", "sad", "ugly", "terrible", "dull"),
+)
+_ENDINGS = (
+    ("so we will come back", "and i love it", "and everybody smiled", "many thanks"),
+    ("so we will stay away", "and i hate it", "and everybody left", "never again"),
+)
+_VERBS = ("enjoys", "suffers")
+_PLACES = ("here", "there", "at the lake", "in town", "by the station", "on the hill", "near the park", "upstairs")
+_DAYS = ("today", "yesterday", "last week", "on monday", "this time", "in march")
+_PEOPLE = tuple(f"{whose} {who}" for whose in ("my", "our") for who in ("sister", "uncle", "friend", "guide", "boss"))
+_SHAPES = (
+    "{day} the {noun} {place} was {adjective} {ending}",
+    "{person} said the {noun} {day} was {adjective}",
+    "{ending} said {person} about the {adjective} {noun} {place} {day}",
+    "{person} {verb} {adjective} {noun} and {other} {verb} {second_adjective} {second}",
+    "it was {adjective} {noun} {place} {day} {ending}",
+)
+
+
+def make(seed, number):
+    """{"train": (texts, styles), "dev": (texts, styles), "answers": texts}, of a seed.
+
+    `number` sentences to train on in each style, at most 12,000, since the grammar can say some 33,000 things, and 500
+    held out; no two say the same, in whatever style. `answers` are the held-out ones in the other style.
+    """
+    random = np.random.default_rng(seed)
+    adjectives = [dict(zip(_NOUNS, random.permutation(kind), strict=True)) for kind in _ADJECTIVES]
+    pairs = {}
+    while len(pairs) < 2 * (number + HELD_OUT):
+        content = _content(random)
+        said = [_said(content, style, adjectives[style]) for style in range(2)]
+        pairs.setdefault(said[0], said[1])
+    pairs = list(pairs.items())
+    styles = np.arange(len(pairs)) % 2
+    texts, answers = ([pair[style] for pair, style in zip(pairs, which, strict=True)] for which in (styles, 1 - styles))
+    last = 2 * number
+    return {"train": (texts[:last], styles[:last]), "dev": (texts[last:], styles[last:]), "answers": answers[last:]}
+
+
+def _content(random):
+    """What is said: the shape of a sentence and its words."""
+    noun, second = random.choice(_NOUNS, 2, replace=False)
+    person, other = random.choice(_PEOPLE, 2, replace=False)
+    words = dict(noun=noun, second=second, person=person, other=other)
+    chosen = {name: random.choice(kind) for name, kind in (("place", _PLACES), ("day", _DAYS), ("shape", _SHAPES))}
+    return words | chosen | {"ending": int(random.integers(len(_ENDINGS[0])))}
+
+
+def _said(content, style, adjectives):
+    words = content | dict(
+        adjective=adjectives[content["noun"]],
+        second_adjective=adjectives[content["second"]],
+        ending=_ENDINGS[style][content["ending"]],
+        verb=_VERBS[style],
+    )
+    return content["shape"].format(**words)

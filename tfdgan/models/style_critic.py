@@ -1,0 +1,87 @@
+"""What a rewriter plays against: how real a sentence is, which style it has, which style its content tells.
+
+The convolutions are those of Kim, "Convolutional Neural Networks for Sentence Classification", EMNLP 2014.
+"""
+
+import keras
+import tensorflow as tf
+from keras import layers
+
+from tfdgan.models import gumbel_softmax
+
+_WIDTHS = (3, 4, 5)
+_CONTENT_UNITS = (256, 64)
+
+
+class StyleCritic(keras.Model):
+    """int32 words [n, length] or soft sentences [n, length, vocabulary] -> scores [n, 1].
+
+    What follows the first END has no effect on anything.
+
+    Args:
+      length, vocabulary: of sentences.
+      styles: how many; 0 leaves out what knows of styles.
+      content_size: of what `content_styles` takes.
+      embedding_size: of words; its own.
+      filters: of each convolution.
+      dropout: before the scores.
+    """
+
+    def __init__(self, length, vocabulary, styles, content_size, embedding_size, filters, dropout, **kwargs):
+        super().__init__(**kwargs)
+        self.length, self.vocabulary = length, vocabulary
+        self._embedding = layers.Embedding(vocabulary, embedding_size, name="embedding")
+        self._embedding.build((None,))
+        self._convolutions = [
+            layers.Conv1D(filters, width, activation="relu", name=f"convolution_{width}") for width in _WIDTHS
+        ]
+        for convolution in self._convolutions:
+            convolution.build((None, length, embedding_size))
+        self._dropout = layers.Dropout(dropout, name="dropout")
+        found = filters * len(_WIDTHS)
+        self._score = layers.Dense(1, dtype="float32", name="score")
+        self._score.build((None, found))
+        self._styles, self._content = None, []
+        if styles:
+            self._styles = layers.Dense(styles, dtype="float32", name="styles")
+            self._styles.build((None, found))
+            self._content = [
+                *(layers.Dense(units, activation="relu", name=f"content_{units}") for units in _CONTENT_UNITS),
+                layers.Dense(styles, dtype="float32", name="content_styles"),
+            ]
+            for layer, size in zip(self._content, (content_size, *_CONTENT_UNITS), strict=True):
+                layer.build((None, size))
+        self.built = True
+
+    def call(self, sentences, training=None):
+        return self._score(self._features(*self.embed(sentences), training))
+
+    def embed(self, sentences):
+        """(embedded sentences [n, length, embedding_size], 0 after the first END; their mask, float32 [n, length])."""
+        if sentences.dtype.is_floating:
+            table = tf.cast(self._embedding.embeddings, sentences.dtype)
+            mask = gumbel_softmax.mask(tf.argmax(sentences, axis=2, output_type=tf.int32))
+            embedded = sentences @ table
+        else:
+            mask, embedded = gumbel_softmax.mask(sentences), self._embedding(sentences)
+        return embedded * tf.cast(mask, embedded.dtype)[..., tf.newaxis], mask
+
+    def judge(self, embedded, mask, training=None):
+        """(scores [n, 1], logits of styles [n, styles]) of embedded sentences."""
+        found = self._features(embedded, mask, training)
+        return self._score(found), self._styles(found)
+
+    def content_styles(self, z):
+        """Logits [n, styles]: the style of the sentences whose content is z [n, content_size]."""
+        for layer in self._content:
+            z = layer(z)
+        return z
+
+    def _features(self, embedded, mask, training):
+        """[n, filters * convolutions]: the largest value of each filter over windows that begin in the sentence."""
+        after = tf.pad(embedded, [[0, 0], [0, max(_WIDTHS) - 1], [0, 0]])
+        length, found = embedded.shape[1], []
+        for convolution, width in zip(self._convolutions, _WIDTHS, strict=True):
+            x = convolution(after[:, : length + width - 1])
+            found.append(tf.reduce_max(x * tf.cast(mask, x.dtype)[..., tf.newaxis], axis=1))  # x is at least 0
+        return self._dropout(tf.concat(found, axis=1), training=training)

@@ -1,0 +1,154 @@
+"""Style transfer: which sentences, models, scores and samples belong together."""
+
+import functools
+import hashlib
+import os
+
+import numpy as np
+
+from tfdgan import models
+from tfdgan.data import partition as parts
+from tfdgan.data import styled_text, text_file, toy_styles, vocabulary
+from tfdgan.data.source import ArraySource
+from tfdgan.errors import UserError
+from tfdgan.metrics import sentence_judges
+from tfdgan.models.transfer_sampling import TransferSampler
+from tfdgan.saved_style import StyleModule
+from tfdgan.tasks.transfer_scores import TransferScores
+
+SAMPLES = 1_000  # for a score
+_SHOWN = 16
+
+
+class StyleTransferTask:
+    """Rewriting sentences, int32 [length], in other styles: of a toy grammar, or of files, one for each style.
+
+    Args:
+      config: a `Config`.
+    """
+
+    classes, knows_real = None, True
+
+    def __init__(self, config):
+        self.config = config
+        self._vocabulary = self._scorer = None
+
+    @functools.cached_property
+    def _texts(self):
+        """{"train": (texts, styles), "dev": (texts, styles)}, of the toy grammar also {"answers": texts}."""
+        if self.config.dataset == "toy_styles":
+            return toy_styles.make(self.config.seed, self.config.corpus_size)
+        return styled_text.read(self.config.dataset)
+
+    @functools.cached_property
+    def _words(self):
+        """{"train": (words int32 [n, length], styles), "dev": ...}."""
+        config = self.config
+        if self._vocabulary is None:
+            given = config.vocabulary and vocabulary.read(config.vocabulary)
+            self._vocabulary = given or vocabulary.build(self._texts["train"][0], config.vocabulary_size)
+        found = ((part, *self._texts[part]) for part in ("train", "dev"))
+        return {part: (self._vocabulary.numbers(texts, config.sentence_length), of) for part, texts, of in found}
+
+    @functools.cached_property
+    def _references(self):
+        path = self.config.references
+        return styled_text.read_references(path, self._styles) if path else None
+
+    @property
+    def _styles(self):
+        return int(self._texts["train"][1].max()) + 1
+
+    def prepare(self):
+        """Make what all learners of a host read; one of them calls this before `source`. Returns remarks."""
+        remarks = [
+            text_file.remark(part, self._texts[part][0], words, self.config.sentence_length)
+            for part, (words, _) in self._words.items()
+        ]
+        self._references  # noqa: B018, read now, since what is wrong with them is to be said before training
+        judges = sentence_judges.path_of(self.digest)
+        if self.config.eval_every and not os.path.exists(judges):
+            remarks.append(f"the first score takes longer: its judges are trained once, and kept as {judges}")
+        return [remark for remark in remarks if remark]
+
+    @functools.cached_property
+    def digest(self):
+        """A text that differs where words or sentences do."""
+        content = hashlib.blake2b(digest_size=12)
+        for arrays in self._words.values():
+            for array in arrays:
+                content.update(np.ascontiguousarray(array))
+        content.update("\n".join(self._vocabulary.words).encode())
+        return content.hexdigest()
+
+    def source(self, rank=0, size=1):
+        """The training data `Source` of learner `rank`, labelled with styles."""
+        words, styles = self._words["train"]
+        mine = parts.indices(styles, rank, size, self.config.partition)
+        if not len(mine):
+            share = f"learner {rank} of {size} gets no sentences"
+            raise UserError(f"--dataset={self.config.dataset}: {share}; use fewer learners or more data")
+        return ArraySource(words[mine], styles[mine], classes=self._styles, dtype="int32")
+
+    def check(self, source):
+        """Nothing: every sentence has been read."""
+
+    def build_models(self, sample_shape, classes):
+        """(rewriter, critic), built, equal on every learner, for sentences of `sample_shape` = (length,) in so many
+        styles."""
+        return models.build(self.config, (*sample_shape, len(self._vocabulary)), classes)
+
+    @property
+    def facts(self):
+        """What a checkpoint keeps, for `rebuild`."""
+        return {
+            "sample_shape": [self.config.sentence_length],
+            "vocabulary": self._vocabulary.words,
+            "styles": self._styles,
+        }
+
+    def rebuild(self, facts):
+        """The models of a checkpoint that has kept `facts`."""
+        self._vocabulary = vocabulary.Vocabulary(facts["vocabulary"])
+        return self.build_models(tuple(facts["sample_shape"]), facts["styles"])
+
+    def sampler(self, generator, weights, label):
+        """The `TransferSampler` of a generator under some weights."""
+        return TransferSampler(generator, weights, label, self._vocabulary)
+
+    def module(self, sampler):
+        """What `export` writes."""
+        return StyleModule(sampler)
+
+    def picture(self, sampler, seed=0):
+        """Sentences have none."""
+
+    def shown(self, sampler, seed=0):
+        """Held-out sentences and what is made of them, two lines each."""
+        texts, styles = self._texts["dev"]
+        chosen = np.random.default_rng(seed).permutation(len(texts))[:_SHOWN]
+        before, wanted = [texts[i] for i in chosen], (styles[chosen] + 1) % sampler.generator.styles
+        pairs = zip(before, wanted, sampler(before, wanted), strict=True)
+        return "\n".join(f"  {text}\n{style} {made}" for text, style, made in pairs)
+
+    # That all learners have the same sentences is what `digest` is for.
+    judges = ()
+
+    def number(self, number):
+        """How many sentences are rewritten for a score; `number`: how many were asked for, or None."""
+        return min(number or self.config.eval_samples or SAMPLES, len(self._texts["dev"][0]))
+
+    def measure(self, sampler, number, seed, part, *, real, thorough, progress):
+        """{name: array}: as `ImageTask.measure`; `seed` chooses held-out sentences."""
+        del real, thorough
+        if self._scorer is None:
+            sizes = len(self._vocabulary), self._styles, self.config.sentence_length
+            found = sentence_judges.load(self.digest, self._words["train"], self._words["dev"], sizes, progress)
+            answers = self._texts.get("answers")
+            self._scorer = TransferScores(self._texts["dev"], answers, self._references, self._vocabulary, found)
+        return self._scorer.measure(sampler, self.number(number), seed, part, progress)
+
+    def scores(self, sums, sampler, number, seed):
+        """A list of `Score` from the sums over all parts, after a call of `measure`."""
+        del number
+        return self._scorer.scores(sums, {"seed": seed, "weights": sampler.label})

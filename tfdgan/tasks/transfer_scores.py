@@ -1,0 +1,110 @@
+"""Scores of rewritten sentences: style, content, fluency."""
+
+import math
+
+import numpy as np
+from sacrebleu.metrics import BLEU
+
+from tfdgan.metrics import Score, sentence_judges
+
+_ORDER = 4
+
+
+class TransferScores:
+    """Compares rewritten sentences with what they were, with what they should be, and with real ones, in parts that add
+    up.
+
+    Args:
+      held_out: (texts, styles) to rewrite.
+      answers: the one right text for each, or None.
+      references: (texts, styles, what a person made of each), or None.
+      vocabulary: a `Vocabulary`.
+      judges: a `Judges`.
+    """
+
+    def __init__(self, held_out, answers, references, vocabulary, judges):
+        self._texts, self._styles = held_out
+        self._answers, self._references, self._vocabulary, self.judges = answers, references, vocabulary, judges
+
+    def measure(self, sampler, number, seed, part, progress):
+        """{name: array} of the part (i, n) of `number` held-out sentences, of all references, in their next styles."""
+        chosen = self.chosen(number, seed)[part[0] :: part[1]]
+        texts, wanted = [self._texts[i] for i in chosen], self._wanted(sampler, self._styles[chosen])
+        made = sampler(texts, wanted, progress)
+        words = self._vocabulary.numbers(made, sampler.generator.length)
+        judged = self.judges.styles(words) if made else wanted
+        found = {
+            "style": np.array([(judged == wanted).sum(), len(made)]),
+            "likelihood": self.judges.log_likelihood(words, wanted),
+            "self": _statistics(made, texts),
+        }
+        if self._answers:
+            found["exact"] = np.array([sum(text == self._answers[i] for text, i in zip(made, chosen, strict=True))])
+        if self._references:
+            texts, styles, references = (values[part[0] :: part[1]] for values in self._references)
+            found["references"] = _statistics(sampler(texts, self._wanted(sampler, styles), progress), references)
+        return found
+
+    def chosen(self, number, seed):
+        """Which held-out sentences are rewritten: int [number], or all."""
+        return np.random.default_rng(seed).permutation(len(self._texts))[:number]
+
+    @staticmethod
+    def _wanted(sampler, styles):
+        return (styles + 1) % sampler.generator.styles
+
+    def scores(self, sums, signature):
+        """A list of `Score` from the sums over all parts."""
+        (right, count), (likelihood, words), judges = sums["style"], sums["likelihood"], self.judges
+        accuracy, kept = 100 * right / count, _bleu(sums["self"])
+        signature = {"sentences": int(count), **signature}
+        by = {name: f"{name} {judges.digest}" for name in sentence_judges.NAMES}
+        told, bleu = f"{100 * judges.accuracy:.1f}% right on real ones", {"sacrebleu": _signature()}
+        classifier, model = by.values()
+        scores = [
+            Score("style accuracy", accuracy, {"unit": "%", "judge": classifier, "judge is": told, **signature}),
+            Score("self-BLEU", kept, {"unit": "points", "against": "input", **bleu, **signature}),
+            Score(
+                "accuracy and self-BLEU",
+                math.sqrt(accuracy * kept),
+                {"unit": "geometric mean", "judge": classifier, **bleu, **signature},
+                best="high",
+            ),
+            Score(
+                "perplexity",
+                math.exp(-likelihood / words),
+                {"judge": model, "of real ones": f"{judges.perplexity:.1f}", "words": int(words), **signature},
+            ),
+        ]
+        if "exact" in sums:
+            scores.append(Score("exact transfers", 100 * sums["exact"][0] / count, {"unit": "%", **signature}))
+        if "references" in sums:
+            about = {"unit": "points", "against": f"{len(self._references[0])} references", **bleu}
+            about["weights"] = signature["weights"]
+            scores.append(Score("BLEU (references)", _bleu(sums["references"]), about))
+        return scores
+
+
+def _metric():
+    return BLEU(tokenize="none", force=True)  # words stand between blanks already
+
+
+def _statistics(texts, references):
+    """Matching n-grams, n-grams, words, words of the references: float64 [10], which add up."""
+    if not texts:
+        return np.zeros(2 * _ORDER + 2)
+    found = _metric().corpus_score(texts, [references])
+    return np.array([*found.counts, *found.totals, found.sys_len, found.ref_len], np.float64)
+
+
+def _bleu(statistics):
+    """Corpus BLEU of such sums, in points; Papineni, Roukos, Ward, Zhu, ACL 2002; Post, "sacrebleu", WMT 2018."""
+    numbers = [int(n) for n in statistics]
+    counts, totals, lengths = numbers[:_ORDER], numbers[_ORDER : 2 * _ORDER], numbers[2 * _ORDER :]
+    return BLEU.compute_bleu(counts, totals, *lengths, smooth_method="exp").score
+
+
+def _signature():
+    metric = _metric()
+    metric.corpus_score(["a"], [["a"]])  # it has none before
+    return str(metric.get_signature())
