@@ -61,9 +61,7 @@ def by_two(tmp_path_factory):
 @pytest.mark.parametrize("name", MORE_RUNS)
 def test_other_runs_resume_bit_for_bit(name, by_two):
     whole = check_halves(by_two, name, 2)
-    assert any("moving_variance" in array for array in whole["consensus.npz"]) == (
-        name in ("batch_norm", "conditional", "dropout")
-    )
+    assert any("moving_variance" in array for array in whole["consensus.npz"]) == (name in ("conditional", "dropout"))
     states = [array for array in whole["learner_000.npz"] if "seed" in array]
     assert bool(states) == (name in ("dropout", "text", "styles"))
     for state in states:  # each learner draws its own

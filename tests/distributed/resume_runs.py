@@ -49,10 +49,8 @@ RUNS = {
 }
 MORE_RUNS = {
     "pairs": ["--gossip_backend=horovod_pairs"],  # the first: Horovod is started as it needs it
-    "alternating": ["--update=alternating"],
+    "alternating": ["--update=alternating", "--learning_rate_decay=linear"],
     "mix_after_update": ["--mix_after=update"],
-    "decay": ["--learning_rate_decay=linear"],
-    "batch_norm": ["--dataset=digits", *_DCGAN],
     "conditional": [
         "--model=resnet",
         "--conditional",
