@@ -9,6 +9,7 @@ from scalar_nets import Constant, linear
 from tfdgan import models
 from tfdgan.config import Config
 from tfdgan.errors import UserError
+from tfdgan.models.sampling import Sampler
 from tfdgan.training.adversarial import AdversarialTrainer
 from tfdgan.training.clipped_ratio import ClippedRatioTrainer
 from tfdgan.training.noise import Noise
@@ -240,7 +241,7 @@ def test_a_generator_that_is_a_class_of_ones_own():
             super().__init__()
             self.dense = keras.layers.Dense(1)
 
-        def call(self, latents, training=False):
+        def call(self, latents):  # which need not ask whether it is training
             return self.dense(latents)
 
     generator = Own()
@@ -248,6 +249,23 @@ def test_a_generator_that_is_a_class_of_ones_own():
     trainer = ClippedRatioTrainer(generator, linear(2.0), Config(**SETTINGS), Noise(0, 0), 1)
     assert np.isfinite(list(step(trainer, 0, real(0, 4)[:, :1]).values())).all()
     assert (trainer.diagnose(tf.constant(1, tf.int64)).numpy() > 0).all()
+    weights = generator.trainable_variables, generator.non_trainable_variables
+    sampler = Sampler(generator, weights, latent_size=3, label="own")
+    np.testing.assert_allclose(sampler(np.ones((2, 3), np.float32)), generator(np.ones((2, 3), np.float32)), rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes, tolerance", [(dict(jit=True), 1e-3), (dict(precision="bfloat16"), 0.1)])
+def test_xla_and_sixteen_bits_play_the_same_game(changes, tolerance):
+    """Figures of a first step, of which losses are compared; XLA beside plain, 16 bits beside 32."""
+    settings = SETTINGS | dict(dataset="digits", model="mlp", batch_size=16, width_g=8, width_d=8)
+    batch, found = real(0, 16)[:, :2], []
+    for config in (Config(**settings), Config(**settings, **changes)):
+        trainer = ClippedRatioTrainer(*models.build(config, (2,)), config, Noise(0, 0), 1)
+        found.append(step(trainer, 0, batch))
+    for name in ("loss/critic", "loss/generator", "loss/classifier", "ratio/mean"):
+        assert found[1][name] == pytest.approx(found[0][name], abs=tolerance), name
+    assert any(found[0][name] != found[1][name] for name in found[0])
 
 
 def test_diagnosis_leaves_everything_as_it_was():

@@ -1,5 +1,6 @@
 """A trained generator as a SavedModel that needs nothing but TensorFlow."""
 
+import functools
 import os
 import shutil
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from tfdgan.errors import UserError
 from tfdgan.models.latents import exported_seeds, normal
+from tfdgan.models.stateless import applied
 
 
 class ImageModule(tf.Module):
@@ -20,7 +22,8 @@ class ImageModule(tf.Module):
 
     def __init__(self, sampler):
         super().__init__()
-        self._stateless_call, self._latent_size = sampler.generator.stateless_call, sampler.latent_size
+        # No attribute may be the model, or the SavedModel would hold its weights beside these.
+        self._applied, self._latent_size = functools.partial(applied, sampler.generator), sampler.latent_size
         self._conditional = sampler.classes is not None
         self.trainable_weights = [tf.Variable(w, trainable=False) for w in sampler.trainable]
         self.other_weights = [tf.Variable(w, trainable=False) for w in sampler.non_trainable]
@@ -29,7 +32,7 @@ class ImageModule(tf.Module):
         weights = [tf.convert_to_tensor(v) for v in self.trainable_weights]
         others = [tf.convert_to_tensor(v) for v in self.other_weights]
         inputs = [latents, *labels] if labels else latents
-        return {"images": self._stateless_call(weights, others, inputs, training=False)[0]}
+        return {"images": self._applied(weights, others, inputs)}
 
     def _latents(self, number, seed):
         return normal([number, self._latent_size], exported_seeds(seed))

@@ -96,6 +96,7 @@ class Rewriter(keras.Model):
         """(z, the decoder's memory: the encoder's outputs [n, length, width], their keys, their mask)."""
         if sentences.dtype.is_floating:
             embedded = sentences @ tf.cast(self._embedding.embeddings[:-1], sentences.dtype)
+            embedded = tf.cast(embedded, self._embedding.compute_dtype)
             sentences = tf.argmax(sentences, axis=2, output_type=tf.int32)
         else:
             embedded = self._embedding(sentences)

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdgan.models import latents as distributions
+from tfdgan.models.stateless import applied
 
 _CHUNK = 100  # samples a call, always, so that one sample does not depend on how many are asked for
 
@@ -28,10 +29,6 @@ def compiled(model, function):
     return kept[function]
 
 
-def _samples(model, trainable, non_trainable, inputs):
-    return model.stateless_call(trainable, non_trainable, inputs, training=False)[0]
-
-
 class Sampler:
     """Samples of a generator under given weights, on latents that are a function of (seed, sample number).
 
@@ -43,7 +40,7 @@ class Sampler:
       classes: how many, of a conditional generator.
     """
 
-    _sample = staticmethod(_samples)
+    _sample = staticmethod(applied)
 
     def __init__(self, generator, weights, latent_size, label, classes=None):
         self.generator, self.latent_size, self.label, self.classes = generator, latent_size, label, classes

@@ -2,24 +2,22 @@
 
 import copy
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tfdgan.models import latents
 from tfdgan.models.sampling import Sampler, compiled
+from tfdgan.models.stateless import applied, under
 
 
 def words_of(model, trainable, non_trainable, noise):
     """int32 [n, length] of Gumbel noise [n, length, vocabulary], times the temperature."""
-    soft, _ = model.stateless_call(trainable, non_trainable, noise, training=False)
-    return tf.argmax(soft, axis=2, output_type=tf.int32)
+    return tf.argmax(applied(model, trainable, non_trainable, noise), axis=2, output_type=tf.int32)
 
 
 def _log_likelihood(model, trainable, non_trainable, words):
     """float32 [2]: the sum of log p(word | words before it), and how many words they are."""
-    given = zip(model.trainable_variables + model.non_trainable_variables, trainable + non_trainable, strict=True)
-    with keras.StatelessScope(state_mapping=given):
+    with under(model, trainable, non_trainable):
         return tf.stack([tf.reduce_sum(model.log_probabilities(words)), tf.reduce_sum(model.mask(words))])
 
 

@@ -61,7 +61,7 @@ class StyleCritic(keras.Model):
         if sentences.dtype.is_floating:
             table = tf.cast(self._embedding.embeddings, sentences.dtype)
             mask = gumbel_softmax.mask(tf.argmax(sentences, axis=2, output_type=tf.int32))
-            embedded = sentences @ table
+            embedded = tf.cast(sentences @ table, self._embedding.compute_dtype)
         else:
             mask, embedded = gumbel_softmax.mask(sentences), self._embedding(sentences)
         return embedded * tf.cast(mask, embedded.dtype)[..., tf.newaxis], mask

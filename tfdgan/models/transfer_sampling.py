@@ -1,11 +1,11 @@
 """A rewriter with weights of its own choice, from text to text."""
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tfdgan import corpora
 from tfdgan.models.sampling import compiled
+from tfdgan.models.stateless import under
 
 _CHUNK = 100  # sentences a call, always, so that tracing happens once and no sentence depends on the others' number
 
@@ -22,8 +22,7 @@ def rewritten(model, trainable, non_trainable, inputs):
         string [vocabulary]).
     """
     sentences, numbers, styles, words = inputs
-    given = zip(model.trainable_variables + model.non_trainable_variables, trainable + non_trainable, strict=True)
-    with keras.StatelessScope(state_mapping=given):
+    with under(model, trainable, non_trainable):
         written, attended = model.rewrite(numbers, styles)
     source = tf.strings.split(sentences).to_tensor(default_value="", shape=[None, model.length])
     shown, copied = tf.gather(words, written), tf.gather(source, attended, batch_dims=1)

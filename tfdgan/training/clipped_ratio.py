@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdgan import models, objectives
+from tfdgan.models.stateless import applied
 from tfdgan.training.part import Part, gradients_of
 from tfdgan.training.trainer import Trainer, in_training, inputs_of
 
@@ -202,7 +203,7 @@ class ClippedRatioTrainer(Trainer):
     def _logits(self, weights, x, labels):
         """float32 [n]: of the classifier with these weights and its present statistics, in inference mode."""
         others = _values(self._classifier.non_trainable_variables)
-        logits, _ = self._classifier.stateless_call(weights, others, inputs_of(x, labels), training=False)
+        logits = applied(self._classifier, weights, others, inputs_of(x, labels))
         return tf.reshape(tf.cast(logits, tf.float32), [-1])
 
     def _diagnose(self, step):
@@ -228,11 +229,10 @@ class ClippedRatioTrainer(Trainer):
             [_values(group) for group in (model.trainable_variables, model.non_trainable_variables)]
             for model in (self.generator, self.critic)
         )
-        fake, _ = self.generator.stateless_call(made_by, beside, inputs_of(latents, labels), training=True)
+        fake = applied(self.generator, made_by, beside, inputs_of(latents, labels), training=True)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            scores, _ = self.critic.stateless_call(weights, others, inputs_of(fake, labels), training=True)
-            scores = tf.cast(scores, tf.float32)
+            scores = tf.cast(applied(self.critic, weights, others, inputs_of(fake, labels), training=True), tf.float32)
             w = objectives.sample_weights(scores, self._config.reweighting_temperature)
             means = tf.reduce_sum(w * scores), tf.reduce_mean(scores)
         return [gradients_of(tape, mean, weights) for mean in means]
