@@ -96,6 +96,13 @@ def test_missing_files_are_named(files, broken, message):
         Config(**{**STYLES, "dataset": f"file:{files}/say"}).check_files()
 
 
+def test_a_gap_between_styles_is_named(files):
+    for part in ("train", "dev"):
+        (files / f"say.{part}.3").write_text("dull food\n")
+    with pytest.raises(UserError, match="say.train.2 is missing"):
+        Config(**{**STYLES, "dataset": f"file:{files}/say"}).check_files()
+
+
 def test_a_style_without_sentences(files):
     (files / "say.dev.1").write_text("\n \n")
     with pytest.raises(UserError, match="say.dev.1 has no sentences"):
@@ -139,5 +146,5 @@ def test_flags_that_do_not_fit(changes, message):
 
 def test_flags_of_other_tasks_are_named():
     assert Config(**STYLES, memory_slots=3, image_size=8).without_effect() == ["image_size", "memory_slots"]
-    assert Config(content_weight=1.0, references="x").without_effect() == ["content_weight", "references"]
+    assert Config(content_weight=2.0, references="x").without_effect() == ["content_weight", "references"]
     assert "style_transfer" in rules.TASKS

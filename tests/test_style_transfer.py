@@ -2,16 +2,19 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import launch
+from conftest import environment, launch
 from sacrebleu.metrics import BLEU
 
 from tfdgan import distributed, style_curve
 from tfdgan.config import Config
 from tfdgan.data import vocabulary
+from tfdgan.errors import UserError
 from tfdgan.metrics import Score, sentence_judges
 from tfdgan.tasks import StyleTransferTask
 from tfdgan.tasks.transfer_scores import TransferScores
@@ -162,7 +165,7 @@ def test_scores_by_hand():
     scorer = TransferScores((texts, styles), answers, references, words, Judges())
     parts = [scorer.measure(Told(told), 4, 0, (part, 2), **PROGRESS) for part in range(2)]
     sums = {name: sum(part[name] for part in parts) for name in parts[0]}
-    found = {score.name: score for score in scorer.scores(sums, {"seed": 0, "weights": "told"})}
+    found = {score.name: score for score in scorer.scores(sums, {"to": "other", "seed": 0, "weights": "told"})}
     # b is odd (0), wanted 1; a even, wanted 1: right; c (4) even, wanted 0: wrong; e (6) even, wanted 0: wrong.
     assert found["style accuracy"].value == 25 and found["exact transfers"].value == 50
     metric = BLEU(tokenize="none", force=True)
@@ -190,7 +193,7 @@ def test_the_curve_takes_scores_of_one_kind(tmp_path):
     ]
     (tmp_path / "scores.jsonl").write_text("".join(lines))
     latest = [Score("style accuracy", 60.0, {"seed": 0}), Score("self-BLEU", 70.0, {"seed": 0})]
-    points = style_curve.points(str(tmp_path / "scores.jsonl"), latest)
+    points = style_curve.points(str(tmp_path), latest)
     assert points == [(5, 10.0, 90.0), (10, 60.0, 70.0)]
     table, plot = style_curve.write(points, str(tmp_path))
     with open(table) as file:
@@ -206,22 +209,21 @@ def test_judges_are_trained_once(tmp_path, monkeypatch):
     words, styles = random.integers(2, 6, size=(400, 5)).astype(np.int32), np.arange(400) % 2
     words[:, 0] += 4 * styles  # the first word tells, the others are uniform
     words[:, 4] = 0
-    trained = []
-
-    def progress(batches, length, what):
-        trained.append(what)
-        return batches
-
-    sizes = (10, 2, 5)
-    judges = sentence_judges.load("key", (words, styles), (words[:100], styles[:100]), sizes, progress)
-    again = sentence_judges.load("key", (words, styles), (words[:100], styles[:100]), sizes, progress)
-    assert len(trained) == 1 and judges.digest == again.digest
+    data = (words, styles), (words[:100], styles[:100])
+    judges = sentence_judges.load("key", *data, (10, 2, 5))
+    again = sentence_judges.load("key", (words[:1], styles[:1]), data[1], (10, 2, 5))  # not looked at
+    assert judges.digest == again.digest
     assert judges.accuracy == again.accuracy == 1
     # Four words of 4 equally likely ones, and an END: 4 ln 4 of 5 words.
     assert judges.perplexity == again.perplexity == pytest.approx(np.exp(4 * np.log(4) / 5), rel=0.1)
     total, number = judges.log_likelihood(words[:10], styles[:10])
     wrong, _ = judges.log_likelihood(words[:10], 1 - styles[:10])
     assert number == 50 and wrong < total - 10
+    path = sentence_judges.path_of("key")
+    with open(path, "r+b") as file:
+        file.truncate(1000)
+    with pytest.raises(UserError, match=f"{path}: not readable .*; remove it, it will be made again"):
+        sentence_judges.load("key", *data, (10, 2, 5))
 
 
 def test_the_toy_grammar_is_learnt():
@@ -247,9 +249,9 @@ def test_the_toy_grammar_is_learnt():
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
-    """A workdir of a run on small files, by the command on two learners."""
+    """A workdir of a run on small files of three styles, by the command on two learners."""
     folder = tmp_path_factory.mktemp("styles")
-    for style, word in enumerate(("good", "bad")):
+    for style, word in enumerate(("good", "bad", "dull")):
         lines = [
             f"the {noun} is {word} {when}" for noun in ("food", "room", "day") for when in ("now", "here", "again")
         ]
@@ -259,37 +261,39 @@ def run(tmp_path_factory):
     own = dict(
         dataset=f"file:{folder}/say", references=f"{folder}/references.tsv", vocabulary_size=0, sentence_length=7
     )
-    own |= dict(strategy="decentralized", topology="ring", pretraining_steps=190, steps=200, learning_rate_p=2e-2)
-    own |= dict(width_g=24, embedding_size=12, eval_every=100, checkpoint_every=200)
+    own |= dict(strategy="decentralized", topology="ring", pretraining_steps=90, steps=100, learning_rate_p=2e-2)
+    own |= dict(width_g=24, embedding_size=12, eval_every=50, checkpoint_every=50)
     flags = [f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
              for name, value in {**TINY, **own, "corpus_size": None}.items() if value is not None]  # fmt: skip
-    done = launch(2, "-m", "tfdgan.train", *flags, "--random_mixing", f"--workdir={folder}/run")
-    return folder, done.stdout
+    cache = {"TFDGAN_CACHE": str(folder / "cache")}
+    done = launch(2, "-m", "tfdgan.train", *flags, "--random_mixing", f"--workdir={folder}/run", **cache)
+    return folder, done.stdout, cache
 
 
 def test_training_shows_sentences_and_scores(run):
-    folder, said = run
-    assert "note: the first score takes longer: its judges are trained once" in said or "judges" not in said
-    assert re.search(r"step 200: self-BLEU \S+", said) and re.search(r"step 200: BLEU \(references\) \S+", said)
-    shown = (folder / "run/samples/00000200.txt").read_text().splitlines()
-    assert len(shown) == 2 * 16 and re.match("  the (food|room|day) is", shown[0]) and re.match("[01] ", shown[1])
+    folder, said, _ = run
+    assert said.count("note: the first score takes longer: its judges are trained once, and kept as") == 1
+    assert len(list((folder / "cache").glob("sentence_judges_*.npz"))) == 1
+    assert re.search(r"step 100: self-BLEU \S+", said) and re.search(r"step 100: BLEU \(references\) \S+", said)
+    shown = (folder / "run/samples/00000100.txt").read_text().splitlines()
+    assert len(shown) == 2 * 16 and re.match("  the (food|room|day) is", shown[0]) and re.match("[012] ", shown[1])
 
 
 def test_generate_keeps_lines(run):
     """Empty lines, unknown words, Windows line ends, bytes that are no text, a line too long: a line for each."""
-    folder, _ = run
+    folder, *_ = run
     odd = (b"the food is good now\r", b"\r", b"the zebra is good here", b" caf\xe9 ", b"now " * 8, b"", b"last")
     (folder / "in.txt").write_bytes(b"\n".join(odd))
-    generate = ("-m", "tfdgan.generate", f"--workdir={folder}/run", "--to_style=1")
+    generate = ("-m", "tfdgan.generate", f"--workdir={folder}/run", "--to_style=2")
     done = launch(0, *generate, f"--input={folder}/in.txt", f"--output={folder}/out.txt")
     lines = (folder / "out.txt").read_text().split("\n")
     assert len(lines) == 8 and lines[7] == "" and lines[1] == lines[5] == ""
     assert all(lines[n] for n in (0, 2, 3, 4, 6))
-    assert "7 samples of step 200, consensus" in done.stdout and "1 of 7 lines were read to word 7" in done.stderr
+    assert "7 samples of step 100, consensus" in done.stdout and "1 of 7 lines were read to word 7" in done.stderr
     for flags, message in [
         ((f"--input={folder}/no.txt",), "no.txt: no such file"),
         (("--num=3", f"--input={folder}/in.txt"), "--num=3: means nothing for --task=style_transfer"),
-        ((f"--input={folder}/in.txt", "--to_style=2"), "--to_style=2: there are the styles 0 to 1"),
+        ((f"--input={folder}/in.txt", "--to_style=3"), "--to_style=3: there are the styles 0 to 2"),
         ((f"--input={folder}/in.txt", "--output=out.png"), "give a name that ends in .txt"),
     ]:
         done = launch(0, *generate, *flags, check=False)
@@ -304,38 +308,41 @@ for text in transfer(sentences=tf.constant(lines * 40), style=tf.constant(1))["s
     print("<" + text.decode() + ">")
 assert not any(name.split(".")[0] == "tfdgan" for name in sys.modules)
 try:
-    transfer(sentences=tf.constant(["the food"]), style=tf.constant(2))
+    transfer(sentences=tf.constant(["the food"]), style=tf.constant(3))
 except tf.errors.InvalidArgumentError as error:
-    print("style: from 0 to 1" in str(error))
+    print("style: from 0 to 2" in str(error))
 """
 
 
 def test_export_says_what_generate_says(run, tmp_path):
     """In a process without tfdgan, of more lines than one chunk; standard input and output serve too."""
-    folder, _ = run
-    launch(0, "-m", "tfdgan.export", f"--workdir={folder}/run", f"--output={tmp_path}/saved")
-    text = "the food is good now\n\nthe zebra is good here"
-    (tmp_path / "in.txt").write_text(text)
+    folder, *_ = run
+    launch(0, "-m", "tfdgan.export", f"--workdir={folder}/run", "--step=best", f"--output={tmp_path}/saved")
+    (tmp_path / "in.txt").write_text("the food is good now\n\nthe\u00a0zebra is good here")
     (tmp_path / "read.py").write_text(READ)
-    said = launch(
-        0, tmp_path / "read.py", tmp_path / "saved", tmp_path / "in.txt", cold=True, cwd=tmp_path, PYTHONPATH=""
-    ).stdout
-    *lines, refused = said.splitlines()
-    generate = f"python -m tfdgan.generate --workdir={folder}/run --to_style=1 < {tmp_path}/in.txt"
-    (tmp_path / "pipe.py").write_text(
-        f"import subprocess; print(subprocess.check_output({generate!r}, shell=True).decode(), end='')"
+    read = (tmp_path / "read.py", tmp_path / "saved", tmp_path / "in.txt")
+    *lines, refused = launch(0, *read, cold=True, cwd=tmp_path, PYTHONPATH="").stdout.splitlines()
+    generate = (
+        f"{sys.executable} -m tfdgan.generate --workdir={folder}/run --step=best --to_style=1 < {tmp_path}/in.txt"
     )
-    piped = launch(0, tmp_path / "pipe.py", cold=True).stdout
+    piped = subprocess.run(generate, shell=True, env=environment(), check=True, capture_output=True, text=True).stdout
     assert [line[1:-1] for line in lines] == piped.split("\n")[:-1] and lines[1] == "<>" and refused == "True"
 
 
 def test_evaluate_draws_style_against_content(run):
-    folder, _ = run
+    """Of every kept checkpoint; on other sentences than in training those are scored for it."""
+    folder, _, cache = run
     evaluate = ("-m", "tfdgan.evaluate", f"--workdir={folder}/run")
-    said = [launch(learners, *evaluate).stdout for learners in (0, 2)]
+    said = [launch(learners, *evaluate, "--seed=1", **cache).stdout for learners in (0, 2)]
     for name in ("style accuracy", "self-BLEU", "perplexity", "BLEU (references)"):
         one, two = (re.search(rf"{re.escape(name)}: (\S+) \[", text).group(1) for text in said)
         assert one == two, name
+    assert said[0].count("step 50 of") == 1 and "step 50 of" not in said[1]  # by then it has been
     rows = [line.split("\t") for line in (folder / "run/accuracy_bleu.tsv").read_text().splitlines()]
-    assert rows[0] == ["step", "style accuracy", "self-BLEU"] and [row[0] for row in rows[1:]] == ["100", "200"]
+    assert rows[0] == ["step", "style accuracy", "self-BLEU"] and [row[0] for row in rows[1:]] == ["50", "90", "100"]
     assert (folder / "run/accuracy_bleu.png").read_bytes().startswith(b"\x89PNG")
+    (folder / "run/accuracy_bleu.png").unlink()
+    watched = launch(0, *evaluate, "--watch", "--samples=9", **cache).stdout
+    assert [watched.count(f"step {step} of") for step in (50, 90, 100)] == [1, 1, 1]
+    assert "over 3 scored steps" in watched and (folder / "run/accuracy_bleu.png").exists()
+    assert "step 50 of" not in launch(0, *evaluate, "--watch", "--samples=9", **cache).stdout

@@ -85,19 +85,19 @@ class Config:
     memory_slots: int = _flag(1, "Rows of the memory (relational_memory).", minimum=1)
     memory_heads: int = _flag(2, "Heads of its attention.", minimum=1)
     representations: int = _flag(64, "Representations in which the critic reads a sentence (text).", minimum=1)
-    style_size: int = _flag(200, "Size of a style's code, below width_g; the rest of it is content.", minimum=1)
+    style_size: int = _flag(16, "Size of a style's code, below width_g; the rest of it is content.", minimum=1)
     dropout: float = _flag(
-        0.5, "Share left out when sentences are repeated, and by the critic (style_transfer).", minimum=0, below=1
+        0.2, "Share left out when sentences are repeated, and by the critic (style_transfer).", minimum=0, below=1
     )
     score_weight: float = _flag(
-        5e-4, "Weight of the critic's scores in the rewriter's loss, where repeating has 1 (style_transfer).", minimum=0
+        1.0, "Weight of the critic's scores in the rewriter's loss, where repeating has 1 (style_transfer).", minimum=0
     )
-    style_weight: float = _flag(0.25, "Weight of the wanted style's cross-entropy there.", minimum=0)
-    style_weight_d: float = _flag(10.0, "Weight of the true style's cross-entropy in the critic's loss.", minimum=0)
+    style_weight: float = _flag(1.0, "Weight of the wanted style's cross-entropy there.", minimum=0)
+    style_weight_d: float = _flag(1.0, "Weight of the true style's cross-entropy in the critic's loss.", minimum=0)
     content_weight: float = _flag(
-        3000.0, "Weight of 1 - cos between the content codes of a sentence and of what is made of it.", minimum=0
+        1.0, "Weight of 1 - cos between the content codes of a sentence and of what is made of it.", minimum=0
     )
-    invariance_weight: float = _flag(0.5, "Weight against a content code that tells the style.", minimum=0)
+    invariance_weight: float = _flag(0.1, "Weight against a content code that tells the style.", minimum=0)
     inverse_temperature: float = _flag(
         100.0, "Of the generator's soft samples, at the last step (text, style_transfer).", minimum=0.01, below=1e6
     )

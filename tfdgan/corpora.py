@@ -1,6 +1,6 @@
 """Corpora of sentences: where their files are, and the numbers that all of them share. Loads no TensorFlow."""
 
-import itertools
+import glob
 import os
 
 from tfdgan.errors import UserError
@@ -31,11 +31,12 @@ def paths(dataset, data_dir):
 def styled_paths(dataset):
     """{"train": files, "dev": files} of --dataset=file:PREFIX, a file a style: PREFIX.train.0, PREFIX.train.1, ..."""
     prefix = os.path.expanduser(dataset.removeprefix("file:"))
-    files = (f"{prefix}.train.{style}" for style in itertools.count())
-    train = list(itertools.takewhile(os.path.isfile, files))
-    found = {"train": train or [f"{prefix}.train.0"], "dev": [f"{prefix}.dev.{style}" for style in range(len(train))]}
+    numbers = (path.rpartition(".")[2] for path in glob.glob(f"{glob.escape(prefix)}.train.*"))
+    last = max((int(number) for number in numbers if number.isdecimal()), default=0)
+    found = {part: [f"{prefix}.{part}.{style}" for style in range(max(1, last) + 1)] for part in ("train", "dev")}
     missing = next((path for paths in found.values() for path in paths if not os.path.isfile(path)), None)
-    if missing or len(train) < 2:
-        what = missing or f"{prefix}.train.1"
-        raise UserError(f"--dataset={dataset}: {what} is missing; each of two styles or more needs a .train and a .dev")
+    if missing:
+        raise UserError(
+            f"--dataset={dataset}: {missing} is missing; each of two styles or more needs a .train and a .dev"
+        )
     return found

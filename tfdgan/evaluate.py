@@ -20,6 +20,9 @@ def _define(flag_values):
         flag_values=flag_values,
     )
     flags.DEFINE_string("data_dir", None, "Where TFDS keeps its data, if not as in training.", flag_values=flag_values)
+    flags.DEFINE_string(
+        "references", None, "People's rewritings, if others than in training (style_transfer).", flag_values=flag_values
+    )
     flags.DEFINE_integer("samples", None, "Generated samples for a score.", lower_bound=2, flag_values=flag_values)
     flags.DEFINE_integer("seed", 0, "Of the latents.", lower_bound=0, flag_values=flag_values)
     flags.DEFINE_boolean(
@@ -33,9 +36,8 @@ def _define(flag_values):
 def main(argv):
     flag_values = command.parse(argv, _define)
     (workdir,) = command.required(flag_values, "workdir")
-    changes = {
-        name: flag_values[name].value for name in ("inception", "data_dir") if flag_values[name].value is not None
-    }
+    names = ("inception", "data_dir", "references")
+    changes = {name: flag_values[name].value for name in names if flag_values[name].value is not None}
     if flag_values.watch and flag_values.step is not None:
         raise UserError("--watch: scores every checkpoint; leave --step out")
     flagfiles.load(workdir, **changes).check_extractor()

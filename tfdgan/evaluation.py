@@ -1,6 +1,5 @@
 """Scoring what a workdir holds, by one process or by several that share out the samples."""
 
-import json
 import os
 import time
 
@@ -8,10 +7,10 @@ import horovod.tensorflow as hvd
 import tensorflow as tf
 from tqdm import tqdm
 
-from tfdgan import distributed, quality_diversity, style_curve
+from tfdgan import distributed, quality_diversity, score_log, style_curve
 from tfdgan.errors import UserError
 from tfdgan.training import best, kept, scoring
-from tfdgan.training.monitor import SCORES, record_scores, say
+from tfdgan.training.monitor import record_scores, say
 
 _POLL = 2.0  # seconds between looks for new checkpoints
 
@@ -40,14 +39,22 @@ class Evaluation:
         if task == "text":
             self._trade_off(*found)
         if task == "style_transfer":
-            self._style_curve(scores)
+            self._style_curve(scores, self._trained.steps if step is None and hvd.rank() == 0 else ())
         self._say_best()
 
-    def _style_curve(self, scores):
-        """Style against content over the checkpoints that training and `evaluate` have scored alike."""
+    def _style_curve(self, scores, steps=()):
+        """Style against content over the checkpoints that were scored alike, in training or here; of `steps` those that
+        were not are scored first."""
+        missing = None
         with distributed.together():
             if hvd.rank() == 0:
-                points = style_curve.points(os.path.join(self._workdir, SCORES), scores)
+                done = {step for step, *_ in style_curve.points(self._workdir, scores)}
+                missing = [step for step in steps if step not in done]
+        for step in distributed.gather(missing, "evaluate.missing")[0]:
+            self._score(*self._found(step))
+        with distributed.together():
+            if hvd.rank() == 0:
+                points = style_curve.points(self._workdir, scores)
                 table, plot = style_curve.write(points, self._workdir)
                 say(f"style accuracy against self-BLEU over {len(points)} scored steps: {table}, {plot}")
 
@@ -77,7 +84,7 @@ class Evaluation:
 
         Ends after the last step of training. A checkpoint that training removes before its turn is passed over.
         """
-        passed_over, waiting = set(), False
+        passed_over, waiting, scores = set(), False, None
         while True:
             step, ended = self._next(passed_over)
             if step is None and ended:
@@ -100,6 +107,8 @@ class Evaluation:
             with distributed.together():
                 if hvd.rank() == 0:
                     best.keep(self._workdir, step, scores, *found[1:])
+        if scores is not None and self._trained.task.config.task == "style_transfer":
+            self._style_curve(scores)
         self._say_best()
 
     def _found(self, step):
@@ -120,22 +129,13 @@ class Evaluation:
         return distributed.gather(found, "watch.next")[0]
 
     def _scored_steps(self):
-        task, path = self._trained.task, os.path.join(self._workdir, SCORES)
-        what = "sentences" if task.config.task == "style_transfer" else "generated"
-        wanted = {what: task.number(self._samples), "seed": self._seed}
-        judges, steps = {}, set()
-        if os.path.isfile(path):
-            with open(path) as file:
-                for line in file:
-                    try:
-                        record = json.loads(line)
-                    except ValueError:  # half a line: another process is writing it, or was killed
-                        continue
-                    signature = record["signature"]
-                    if "seconds" not in record and wanted.items() <= signature.items():  # training's own has seconds
-                        judges.setdefault(record["step"], set()).add(signature.get("extractor"))
-            steps = {step for step, seen in judges.items() if seen >= set(task.judges)}
-        return steps
+        task = self._trained.task
+        wanted, judges = {"generated": task.number(self._samples), "seed": self._seed}, {}
+        for record in score_log.read(self._workdir):
+            signature = record["signature"]
+            if "seconds" not in record and wanted.items() <= signature.items():  # training's own have seconds
+                judges.setdefault(record["step"], set()).update(map(str, signature.values()))
+        return {step for step, seen in judges.items() if seen >= set(task.judges)}
 
     def _score(self, step, stored, manifest):
         with distributed.together():

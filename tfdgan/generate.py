@@ -81,7 +81,8 @@ def _check(flag_values, settings):
         raise UserError(f"--layout={flag_values.layout}: sentences stand one a line; leave it out")
     if settings.task == "style_transfer":
         command.required(flag_values, "to_style")
-        if flag_values.input is not None and not os.path.isfile(flag_values.input):
+        path = os.path.expanduser(flag_values.input or ".")
+        if flag_values.input is not None and (not os.path.exists(path) or os.path.isdir(path)):
             raise UserError(f"--input={flag_values.input}: no such file")
     if flag_values.temperature is not None and not 0 < flag_values.temperature < 1e6:
         raise UserError(f"--temperature={flag_values.temperature:g}: must be above 0 and below a million")
@@ -120,9 +121,9 @@ def _rewrite(task, sampler, step, flag_values):
     if style >= styles:
         raise UserError(f"--to_style={style}: there are the styles 0 to {styles - 1}")
     if flag_values.input is None:
-        texts = text_file.tidy(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8", errors="replace"), blanks=True)
+        texts = text_file.tidy(io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors="replace"), blanks=True)
     else:
-        texts = text_file.lines(flag_values.input, f"--input={flag_values.input}", blanks=True)
+        texts = text_file.lines(os.path.expanduser(flag_values.input), f"--input={flag_values.input}", blanks=True)
     made = sampler(texts, [style] * len(texts), lambda chunks, length, what: tqdm(chunks, what, length, disable=None))
     lines = "".join(f"{text}\n" for text in made)
     if flag_values.output is None:

@@ -14,7 +14,7 @@ MODELS = {
     "text": ("relational_memory", "lstm"),
     "style_transfer": ("style_transfer",),
 }
-_MOST_TOYS = 12_000  # sentences of toy_styles: its grammar has some 33,000
+_MOST_TOYS = 12_000  # sentences of toy_styles: its grammar has some 31,000
 _OF_SENTENCES = {
     *("sentence_length", "vocabulary_size", "vocabulary", "corpus_size", "embedding_size"),
     *("inverse_temperature", "temperature_schedule"),

@@ -43,7 +43,8 @@ class StyleModule(tf.Module):
         )
         with tf.control_dependencies([known]):
             number = tf.shape(sentences)[0]
-        padded = tf.pad(sentences, [[0, -number % _CHUNK]], constant_values="")
+        blanks = tf.strings.regex_replace(sentences, r"[\s\pZ\x{85}]+", " ")  # as `generate` has them
+        padded = tf.pad(blanks, [[0, -number % _CHUNK]], constant_values="")
         weights, others = ([tf.convert_to_tensor(v) for v in g] for g in (self.trainable_weights, self.other_weights))
 
         def chunk(texts):

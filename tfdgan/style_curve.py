@@ -1,32 +1,26 @@
 """How well style and content go together along training: accuracy against self-BLEU, a point a scored checkpoint."""
 
 import io
-import json
 import os
 
-from tfdgan import files
+from tfdgan import files, score_log
 
 NAME = "accuracy_bleu"
 _SCORES = ("style accuracy", "self-BLEU")
 
 
-def points(path, latest):
-    """[(step, accuracy, self-BLEU)] by step, of a scores.jsonl, scored as `latest` was: the same judges and sentences.
+def points(workdir, latest):
+    """[(step, accuracy, self-BLEU)] by step, of the scores in a workdir that were made as `latest` was: by the same
+    judges, on the same sentences. The last score of a step counts.
 
     Args:
-      path: of the file; the last score of a step counts.
       latest: a list of `Score` with both.
     """
     wanted = {score.name: score.signature for score in latest if score.name in _SCORES}
     found = {}
-    with open(path) as file:
-        for line in file:
-            try:
-                record = json.loads(line)
-            except ValueError:  # half a line: another process is writing it, or was killed
-                continue
-            if record["signature"] == wanted.get(record["name"]):
-                found.setdefault(record["step"], {})[record["name"]] = record["value"]
+    for record in score_log.read(workdir):
+        if record["signature"] == wanted.get(record["name"]):
+            found.setdefault(record["step"], {})[record["name"]] = record["value"]
     return [(step, *(of[name] for name in _SCORES)) for step, of in sorted(found.items()) if len(of) == len(_SCORES)]
 
 

@@ -24,22 +24,25 @@ def read(dataset):
 
 def read_references(path, styles):
     """(sources, styles of sources, references) of lines "style TAB source TAB reference"; blank ones do not count."""
+    found = [], [], []
     try:
         with open(os.path.expanduser(path), encoding="utf-8-sig", errors="replace") as file:
-            lines = file.read().splitlines()
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    for values, value in zip(found, _reference(path, number, line, styles), strict=True):
+                        values.append(value)
     except OSError as error:
         raise UserError(f"--references={path}: cannot be read ({error.strerror})") from error
-    found = [], [], []
-    for number, line in enumerate(lines, start=1):
-        fields = line.split("\t")
-        known = len(fields) == 3 and fields[0] in map(str, range(styles)) and fields[1].strip()
-        if line.strip() and not known:
-            wanted = f"style TAB source TAB reference, with a style from 0 to {styles - 1}"
-            raise UserError(f"--references={path}: line {number} is not {wanted}: {line[:60]!r}")
-        if known:
-            style, *texts = fields
-            for values, value in zip(found, (*text_file.tidy(texts, blanks=True), int(style)), strict=True):
-                values.append(value)
     if not found[0]:
         raise UserError(f"--references={path}: has no lines")
-    return found[0], np.array(found[2]), found[1]
+    return found[0], np.array(found[1]), found[2]
+
+
+def _reference(path, number, line, styles):
+    """(source, its style, reference) of one line."""
+    style, *texts = line.split("\t")
+    texts = text_file.tidy(texts)
+    if len(texts) != 2 or style not in map(str, range(styles)):
+        wanted = f"style TAB source TAB reference, with a style from 0 to {styles - 1}"
+        raise UserError(f"--references={path}: line {number} is not {wanted}: {line.rstrip()[:60]!r}")
+    return texts[0], int(style), texts[1]

@@ -33,7 +33,7 @@ _SHAPES = (
 def make(seed, number):
     """{"train": (texts, styles), "dev": (texts, styles), "answers": texts}, of a seed.
 
-    `number` sentences to train on in each style, at most 12,000, since the grammar can say some 33,000 things, and 500
+    `number` sentences to train on in each style, at most 12,000, since the grammar can say some 31,000 things, and 500
     held out; no two say the same, in whatever style. `answers` are the held-out ones in the other style.
     """
     random = np.random.default_rng(seed)
@@ -44,6 +44,7 @@ def make(seed, number):
         said = [_said(content, style, adjectives[style]) for style in range(2)]
         pairs.setdefault(said[0], said[1])
     pairs = list(pairs.items())
+    pairs = [pairs[k] for k in random.permutation(len(pairs))]  # the last ones found are of the longer shapes
     styles = np.arange(len(pairs)) % 2
     texts, answers = ([pair[style] for pair, style in zip(pairs, which, strict=True)] for which in (styles, 1 - styles))
     last = 2 * number

@@ -9,6 +9,7 @@ import zipfile
 import keras
 import numpy as np
 from keras import layers, ops
+from tqdm import tqdm
 
 from tfdgan import corpora, files
 from tfdgan.errors import UserError
@@ -52,13 +53,13 @@ class Judges:
         """Each word's predecessor; the first one's is the style."""
         return np.concatenate([self._vocabulary + np.asarray(styles)[:, None], words[:, :-1]], axis=1).astype(np.int32)
 
-    def train(self, words, styles, progress):
+    def train(self, words, styles):
         """Learn from real sentences, int32 [n, length], and their styles, int [n]."""
         random = np.random.default_rng(0)
         count = max(_LEAST, _EPOCHS * len(words) // _BATCH)
         order = np.concatenate([random.permutation(len(words)) for _ in range(-(-count * _BATCH // len(words)))])
         classifier, model = self._models
-        for batch in progress(range(count), count, "training the judges"):
+        for batch in tqdm(range(count), "training the judges", unit="batch", disable=None):
             some = order[batch * _BATCH : (batch + 1) * _BATCH]
             x, y = words[some], styles[some]
             classifier.train_on_batch(x, y)
@@ -79,19 +80,18 @@ class Judges:
 
     def load(self, path):
         """Take what `save` wrote. Raises `UserError` if it cannot be read."""
+        content = hashlib.blake2b(digest_size=6)
         try:
             with np.load(path, allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+                for name, model in zip(NAMES, self._models, strict=True):
+                    model.set_weights([stored[f"{name} {index}"] for index in range(len(model.weights))])
+                self.accuracy, self.perplexity = float(stored["accuracy"]), float(stored["perplexity"])
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"{path}: not readable ({error}); remove it, it will be made again") from error
-        content = hashlib.blake2b(digest_size=6)
-        for name, model in zip(NAMES, self._models, strict=True):
-            weights = [arrays[f"{name} {index}"] for index in range(len(model.weights))]
-            model.set_weights(weights)
-            for array in weights:
-                content.update(array)
+        for model in self._models:
+            for weights in model.get_weights():
+                content.update(np.ascontiguousarray(weights))
         self.digest = content.hexdigest()
-        self.accuracy, self.perplexity = float(arrays["accuracy"]), float(arrays["perplexity"])
 
 
 def path_of(key):
@@ -100,21 +100,20 @@ def path_of(key):
     return os.path.join(files.cache_folder(), f"sentence_judges_{digest}.npz")
 
 
-def load(key, train, held_out, sizes, progress):
+def load(key, train, held_out, sizes):
     """The `Judges` of some data: read from the cache folder, or trained, by one process of a machine.
 
     Args:
       key: as `path_of` takes it.
       train, held_out: (words int32 [n, length], styles int [n]) of real sentences.
       sizes: as `Judges` takes them.
-      progress: function (iterable, length, what) -> iterable.
     """
     path, judges = path_of(key), Judges(*sizes)
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(f"{path}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not os.path.exists(path):
-            judges.train(*train, progress)
+            judges.train(*train)
             judges.examine(*held_out)
             judges.save(path)
     judges.load(path)

@@ -32,7 +32,7 @@ class Rewriter(keras.Model):
     """
 
     def __init__(self, length, vocabulary, styles, embedding_size, width, style_size, dropout, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # words are chosen and sentences end in full precision
         self.length, self.vocabulary, self.styles, self.content_size = length, vocabulary, styles, width - style_size
         self._embedding = layers.Embedding(vocabulary + 1, embedding_size, name="embedding")  # the last: the start
         self._encoder = layers.RNN(
@@ -131,13 +131,14 @@ class Rewriter(keras.Model):
         start = tf.fill([tf.shape(written)[0], 1], self.vocabulary)
         before = self._embedding(tf.concat([start, written[:, :-1]], axis=1))
         before = tf.transpose(self._dropout[1](before, training=training), [1, 0, 2])
+        before = tf.TensorArray(before.dtype, self.length).unstack(before)  # a slice's gradient would be a whole tensor
         kept = [
             tf.TensorArray(state.dtype, self.length, element_shape=[None, size])
             for size in (2 * state.shape[-1], self.length)
         ]
 
         def step(place, state, *kept):
-            features, state, attention = self._advance(before[place], state, memory)
+            features, state, attention = self._advance(before.read(place), state, memory)
             return place + 1, state, *(k.write(place, x) for k, x in zip(kept, (features, attention), strict=True))
 
         _, _, *kept = tf.while_loop(

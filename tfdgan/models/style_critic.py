@@ -28,7 +28,7 @@ class StyleCritic(keras.Model):
     """
 
     def __init__(self, length, vocabulary, styles, content_size, embedding_size, filters, dropout, **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(autocast=False, **kwargs)  # where a sentence ends is to be seen in full precision
         self.length, self.vocabulary = length, vocabulary
         self._embedding = layers.Embedding(vocabulary, embedding_size, name="embedding")
         self._embedding.build((None,))

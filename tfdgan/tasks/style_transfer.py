@@ -27,11 +27,11 @@ class StyleTransferTask:
       config: a `Config`.
     """
 
-    classes, knows_real = None, True
+    classes, knows_real = None, True  # judges know what there is to know of real sentences
 
     def __init__(self, config):
         self.config = config
-        self._vocabulary = self._scorer = None
+        self._vocabulary = None
 
     @functools.cached_property
     def _texts(self):
@@ -66,14 +66,19 @@ class StyleTransferTask:
             for part, (words, _) in self._words.items()
         ]
         self._references  # noqa: B018, read now, since what is wrong with them is to be said before training
-        judges = sentence_judges.path_of(self.digest)
+        judges = sentence_judges.path_of(self._digest_of_words)
         if self.config.eval_every and not os.path.exists(judges):
             remarks.append(f"the first score takes longer: its judges are trained once, and kept as {judges}")
         return [remark for remark in remarks if remark]
 
     @functools.cached_property
     def digest(self):
-        """A text that differs where words or sentences do."""
+        """A text that differs where words, sentences or references do."""
+        references = hashlib.blake2b(repr(self._references).encode(), digest_size=4).hexdigest()
+        return f"{self._digest_of_words} {references if self._references else 'without references'}"
+
+    @functools.cached_property
+    def _digest_of_words(self):
         content = hashlib.blake2b(digest_size=12)
         for arrays in self._words.values():
             for array in arrays:
@@ -131,8 +136,19 @@ class StyleTransferTask:
         pairs = zip(before, wanted, sampler(before, wanted), strict=True)
         return "\n".join(f"  {text}\n{style} {made}" for text, style, made in pairs)
 
-    # That all learners have the same sentences is what `digest` is for.
-    judges = ()
+    @functools.cached_property
+    def _scores(self):
+        data = self._words  # which makes the vocabulary
+        sizes = len(self._vocabulary), self._styles, self.config.sentence_length
+        judges = sentence_judges.load(self._digest_of_words, data["train"], data["dev"], sizes)
+        return TransferScores(
+            self._texts["dev"], self._texts.get("answers"), self._references, self._vocabulary, judges
+        )
+
+    @property
+    def judges(self):
+        """Names and digests of the judges: the same on every learner, or their sums mean nothing."""
+        return list(self._scores.judges_signed)
 
     def number(self, number):
         """How many sentences are rewritten for a score; `number`: how many were asked for, or None."""
@@ -141,14 +157,9 @@ class StyleTransferTask:
     def measure(self, sampler, number, seed, part, *, real, thorough, progress):
         """{name: array}: as `ImageTask.measure`; `seed` chooses held-out sentences."""
         del real, thorough
-        if self._scorer is None:
-            sizes = len(self._vocabulary), self._styles, self.config.sentence_length
-            found = sentence_judges.load(self.digest, self._words["train"], self._words["dev"], sizes, progress)
-            answers = self._texts.get("answers")
-            self._scorer = TransferScores(self._texts["dev"], answers, self._references, self._vocabulary, found)
-        return self._scorer.measure(sampler, self.number(number), seed, part, progress)
+        return self._scores.measure(sampler, self.number(number), seed, part, progress)
 
     def scores(self, sums, sampler, number, seed):
-        """A list of `Score` from the sums over all parts, after a call of `measure`."""
+        """A list of `Score` from the sums over all parts."""
         del number
-        return self._scorer.scores(sums, {"seed": seed, "weights": sampler.label})
+        return self._scores.scores(sums, {"to": "the next style", "seed": seed, "weights": sampler.label})

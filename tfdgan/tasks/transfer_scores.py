@@ -24,7 +24,12 @@ class TransferScores:
 
     def __init__(self, held_out, answers, references, vocabulary, judges):
         self._texts, self._styles = held_out
-        self._answers, self._references, self._vocabulary, self.judges = answers, references, vocabulary, judges
+        self._answers, self._references, self._vocabulary, self._judges = answers, references, vocabulary, judges
+
+    @property
+    def judges_signed(self):
+        """The classifier and the language model, as signatures have them."""
+        return [f"{name} {self._judges.digest}" for name in sentence_judges.NAMES]
 
     def measure(self, sampler, number, seed, part, progress):
         """{name: array} of the part (i, n) of `number` held-out sentences, of all references, in their next styles."""
@@ -32,10 +37,10 @@ class TransferScores:
         texts, wanted = [self._texts[i] for i in chosen], self._wanted(sampler, self._styles[chosen])
         made = sampler(texts, wanted, progress)
         words = self._vocabulary.numbers(made, sampler.generator.length)
-        judged = self.judges.styles(words) if made else wanted
+        judged = self._judges.styles(words) if made else wanted
         found = {
             "style": np.array([(judged == wanted).sum(), len(made)]),
-            "likelihood": self.judges.log_likelihood(words, wanted),
+            "likelihood": self._judges.log_likelihood(words, wanted),
             "self": _statistics(made, texts),
         }
         if self._answers:
@@ -55,12 +60,11 @@ class TransferScores:
 
     def scores(self, sums, signature):
         """A list of `Score` from the sums over all parts."""
-        (right, count), (likelihood, words), judges = sums["style"], sums["likelihood"], self.judges
+        (right, count), (likelihood, words), judges = sums["style"], sums["likelihood"], self._judges
         accuracy, kept = 100 * right / count, _bleu(sums["self"])
-        signature = {"sentences": int(count), **signature}
-        by = {name: f"{name} {judges.digest}" for name in sentence_judges.NAMES}
+        signature = {"generated": int(count), **signature}
         told, bleu = f"{100 * judges.accuracy:.1f}% right on real ones", {"sacrebleu": _signature()}
-        classifier, model = by.values()
+        classifier, model = self.judges_signed
         scores = [
             Score("style accuracy", accuracy, {"unit": "%", "judge": classifier, "judge is": told, **signature}),
             Score("self-BLEU", kept, {"unit": "points", "against": "input", **bleu, **signature}),
@@ -80,7 +84,7 @@ class TransferScores:
             scores.append(Score("exact transfers", 100 * sums["exact"][0] / count, {"unit": "%", **signature}))
         if "references" in sums:
             about = {"unit": "points", "against": f"{len(self._references[0])} references", **bleu}
-            about["weights"] = signature["weights"]
+            about |= {name: signature[name] for name in ("to", "weights")}
             scores.append(Score("BLEU (references)", _bleu(sums["references"]), about))
         return scores
 

@@ -1,7 +1,6 @@
 """What a person sees of a run: a progress bar or lines, TensorBoard, pictures, scores. On rank 0 only."""
 
 import dataclasses
-import json
 import os
 import sys
 import time
@@ -10,9 +9,7 @@ import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
-from tfdgan import files, pictures
-
-SCORES = "scores.jsonl"
+from tfdgan import files, pictures, score_log
 
 
 def say(line):
@@ -28,7 +25,7 @@ class Monitor:
         self._workdir, self._steps = config.workdir, config.steps
         self._writer = tf.summary.create_file_writer(os.path.join(config.workdir, "tensorboard"))
         self._bar = tqdm(total=config.steps, initial=start, unit="step") if sys.stderr.isatty() else None
-        self._spoke, self._began = 0.0, time.monotonic() - _take_back_scores(config.workdir, start)
+        self._spoke, self._began = 0.0, time.monotonic() - score_log.take_back(config.workdir, start)
         values = {k: v for k, v in dataclasses.asdict(config).items() if k != "workdir"}
         with self._writer.as_default(step=start):
             hparams.hparams(values)
@@ -84,32 +81,9 @@ class Monitor:
         self._writer.close()
 
 
-def _take_back_scores(workdir, step):
-    """Drop the scores beyond `step`, which will come again. Returns the seconds of training up to the last one kept."""
-    path = os.path.join(workdir, SCORES)
-    if not os.path.isfile(path):
-        return 0.0
-    with open(path) as file:
-        lines = file.readlines()
-    kept, seconds = [], 0.0
-    for line in lines:
-        try:
-            record = json.loads(line)
-        except ValueError:  # half a line, since its writer was killed
-            continue
-        if record["step"] <= step:
-            kept.append(line.rstrip("\n") + "\n")
-            seconds = record.get("seconds", seconds)  # `evaluate` writes none
-    if kept != lines:
-        files.write_text(path, "".join(kept))
-    return seconds
-
-
 def record_scores(workdir, step, scores, writer, extra):
     """Append scores to workdir/scores.jsonl, one JSON object a line with what `extra` adds, and to TensorBoard."""
-    with open(os.path.join(workdir, SCORES), "a") as file:
-        for score in scores:
-            file.write(json.dumps({**score.record(step), **extra}) + "\n")
+    score_log.add(workdir, [{**score.record(step), **extra} for score in scores])
     with writer.as_default(step=step):
         for score in scores:
             signature = ", ".join(f"{key} {value}" for key, value in score.signature.items())

@@ -17,6 +17,8 @@ class StyleTransferTrainer(ClippedRatioTrainer):
       + style_weight CE(t; styles of x') + content_weight (2 - cos(z, content(x')) - cos(z, content(x^)))
       - invariance_weight CE(s; styles that z tells),
       where x^ is the softmax of the logits that repeat x.
+    What tells styles by z is a part of the critic: it has its optimizer, its updates, its cut of gradients. Each
+    learner divides by the words of its own batch, as in `Pretraining`.
     Reweighting weighs the critic's generated term only, as the paper's equation has it. The released code also shows
     the style head generated sentences, at a weight of .0005; here it learns from real ones alone.
 

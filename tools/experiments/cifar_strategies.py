@@ -16,7 +16,7 @@ from absl import flags
 from matplotlib.figure import Figure
 from strategies import STRATEGIES
 
-from tfdgan import command
+from tfdgan import command, score_log
 
 _STRATEGIES = {**STRATEGIES, "one-peer exponential": ["--strategy=decentralized", "--topology=one_peer_exponential"]}
 _STEPS, _EVERY = 3000, 250
@@ -38,7 +38,7 @@ def _define(flag_values):
 
 def curves(workdir):
     """{"steps", "seconds", "FD"} at the scores and {"ticks", "distance"} at the ticks, and seconds a step, waiting."""
-    scores = [score for score in trials.read_scores(workdir) if score["name"].startswith("FD")]
+    scores = [score for score in score_log.read(workdir) if score["name"].startswith("FD")]
     steps, values = (np.array([score[key] for score in scores]) for key in ("step", "value"))
     ticks, times = (np.array(column) for column in zip(*trials.scalars(workdir, "time/step"), strict=True))
     times[0] = np.median(times[1:])  # the first tick compiles

@@ -19,11 +19,10 @@ import os
 import sys
 
 import numpy as np
-import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command
+from tfdgan import command, score_log
 from tfdgan.errors import TrainingFault
 
 _STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
@@ -89,7 +88,7 @@ def train(number, method, workdir, steps):
             loop.train(config, ImageTask(config))
     except TrainingFault as error:
         result["fault"] = str(error)
-    scores = {score["step"]: score["value"] for score in trials.read_scores(workdir) if score["name"] == _FD}
+    scores = {score["step"]: score["value"] for score in score_log.read(workdir) if score["name"] == _FD}
     result["start"] = scores.pop(1, None)
     if "fault" not in result:
         result["FD"] = [scores[step] for step in sorted(scores)]

@@ -21,7 +21,7 @@ from absl import flags
 from matplotlib.figure import Figure
 from strategies import STRATEGIES
 
-from tfdgan import command
+from tfdgan import command, score_log
 
 _STEPS, _EVERY = 400, 100
 _FLAGS = [
@@ -49,7 +49,7 @@ def _define(flag_values):
 
 def distances(workdir):
     """(name, steps, values) of the FD along a run."""
-    scores = [score for score in trials.read_scores(workdir) if score["name"].startswith("FD")]
+    scores = [score for score in score_log.read(workdir) if score["name"].startswith("FD")]
     return scores[0]["name"], [score["step"] for score in scores], [score["value"] for score in scores]
 
 

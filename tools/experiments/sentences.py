@@ -18,7 +18,7 @@ import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command
+from tfdgan import command, score_log
 
 _PRETRAINING, _GAME, _EVERY = 200, 100, 25
 _CLIPPED = ["--trainer=clipped_ratio", "--critic_steps=5", "--generator_steps=5", "--clip_epsilon=0.2"]
@@ -63,7 +63,7 @@ def _define(flag_values):
 
 def course(workdir, name):
     """(steps, values) of a score along a run."""
-    found = [(score["step"], score["value"]) for score in trials.read_scores(workdir) if score["name"] == name]
+    found = [(score["step"], score["value"]) for score in score_log.read(workdir) if score["name"] == name]
     return tuple(zip(*found, strict=True))
 
 

@@ -15,7 +15,7 @@ import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command
+from tfdgan import command, score_log
 
 _EVERY = 200
 _PRETRAINING, _GAME = 1400, 600
@@ -37,9 +37,9 @@ def _define(flag_values):
 
 
 def by_step(workdir):
-    """{step: {score: value}} along a run."""
+    """{step: {score: value}} along a run, as training scored it."""
     found = {}
-    for score in trials.read_scores(workdir):
+    for score in (record for record in score_log.read(workdir) if "seconds" in record):
         found.setdefault(score["step"], {})[score["name"]] = score["value"]
     return found
 

@@ -1,10 +1,10 @@
 """What experiments share: runs of `train` that are kept, gone on with, and read back."""
 
-import json
 import os
 import subprocess
 import sys
 
+from tfdgan import score_log
 from tfdgan.errors import UserError
 
 
@@ -18,7 +18,7 @@ def seeds(values):
 
 def train(workdir, learners, steps, flags):
     """Train by these flags, unless that is done; returns the scores, a list of dicts. What is said goes to log.txt."""
-    if not scores_at(read_scores(workdir), steps):
+    if not scores_at(score_log.read(workdir), steps):
         line = ["horovodrun", "-np", str(learners)] if learners > 1 else []
         line += [sys.executable, "-m", "tfdgan.train", *flags, f"--workdir={workdir}", f"--steps={steps}"]
         print(" ".join(line), flush=True)
@@ -28,21 +28,13 @@ def train(workdir, learners, steps, flags):
             done = subprocess.run(line, stdout=log, stderr=subprocess.STDOUT)
         if done.returncode:
             raise UserError(f"training ended with {done.returncode}: {_last_line(path)} ({path} has more)")
-    return read_scores(workdir)
+    return score_log.read(workdir)
 
 
 def _last_line(path):
     with open(path, errors="replace") as file:
         lines = [line.strip() for line in file if "error:" in line or "fault:" in line] or ["no reason was given"]
     return lines[-1]
-
-
-def read_scores(workdir):
-    path = os.path.join(workdir, "scores.jsonl")
-    if not os.path.isfile(path):
-        return []
-    with open(path) as file:
-        return [json.loads(line) for line in file if line.endswith("}\n")]  # the last may be half a line
 
 
 def scores_at(scores, step):
