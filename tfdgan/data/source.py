@@ -161,6 +161,15 @@ class RecordSource:
         """Nothing: reading every record is what an epoch does."""
 
 
+def of_sentences(words, styles, config, rank, size, classes=None):
+    """A learner's shard of sentences, int32 [n, length], labelled with their styles, int [n]."""
+    mine = parts.indices(styles, rank, size, config.partition)
+    if not len(mine):
+        share = f"learner {rank} of {size} gets no sentences"
+        raise UserError(f"--dataset={config.dataset}: {share}; use fewer learners or more data")
+    return ArraySource(words[mine], styles[mine], classes=classes, dtype="int32")
+
+
 def from_user(data, rank=0, size=1, partition="iid", name="given"):
     """A learner's shard of the user's own data.
 

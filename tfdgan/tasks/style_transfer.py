@@ -7,10 +7,8 @@ import os
 import numpy as np
 
 from tfdgan import models
-from tfdgan.data import partition as parts
 from tfdgan.data import styled_text, text_file, toy_styles, vocabulary
-from tfdgan.data.source import ArraySource
-from tfdgan.errors import UserError
+from tfdgan.data.source import of_sentences
 from tfdgan.metrics import sentence_judges
 from tfdgan.models.transfer_sampling import TransferSampler
 from tfdgan.saved_style import StyleModule
@@ -88,12 +86,7 @@ class StyleTransferTask:
 
     def source(self, rank=0, size=1):
         """The training data `Source` of learner `rank`, labelled with styles."""
-        words, styles = self._words["train"]
-        mine = parts.indices(styles, rank, size, self.config.partition)
-        if not len(mine):
-            share = f"learner {rank} of {size} gets no sentences"
-            raise UserError(f"--dataset={self.config.dataset}: {share}; use fewer learners or more data")
-        return ArraySource(words[mine], styles[mine], classes=self._styles, dtype="int32")
+        return of_sentences(*self._words["train"], self.config, rank, size, classes=self._styles)
 
     def check(self, source):
         """Nothing: every sentence has been read."""

@@ -9,9 +9,7 @@ import numpy as np
 
 from tfdgan import models
 from tfdgan.data import oracle, text_file, vocabulary
-from tfdgan.data import partition as parts
-from tfdgan.data.source import ArraySource
-from tfdgan.errors import UserError
+from tfdgan.data.source import of_sentences
 from tfdgan.models.sentence_sampling import SentenceSampler
 from tfdgan.saved_text import SentenceModule
 from tfdgan.tasks.sentence_scores import SentenceScores
@@ -78,11 +76,7 @@ class TextTask:
     def source(self, rank=0, size=1):
         """The training data `Source` of learner `rank`."""
         train = self._corpus[0]
-        mine = parts.indices(np.zeros(len(train), np.int64), rank, size, self.config.partition)
-        if not len(mine):
-            share = f"learner {rank} of {size} gets no sentences"
-            raise UserError(f"--dataset={self.config.dataset}: {share}; use fewer learners or more data")
-        return ArraySource(train[mine], np.zeros(len(mine), np.int64), dtype="int32")
+        return of_sentences(train, np.zeros(len(train), np.int64), self.config, rank, size)
 
     def check(self, source):
         """Nothing: every sentence has been read."""
