@@ -226,25 +226,24 @@ def test_judges_are_trained_once(tmp_path, monkeypatch):
         sentence_judges.load("key", *data, (10, 2, 5))
 
 
-def test_the_toy_grammar_is_learnt():
+def test_the_toy_grammar_is_learnt(monkeypatch):
     """From nothing right to a part of all held-out sentences exactly; docs/results.md has the whole course."""
     changes = dict(
         embedding_size=32, width_g=64, style_size=16, width_d=32, corpus_size=2000, batch_size=64, dropout=0.2
     )
-    changes |= dict(pretraining_steps=60, critic_steps=3, generator_steps=3, learning_rate_p=5e-3, clip_norm=5.0)
+    changes |= dict(pretraining_steps=50, critic_steps=3, generator_steps=3, learning_rate_p=5e-3, clip_norm=5.0)
     changes |= dict(learning_rate_g=1e-3, learning_rate_d=1e-3, beta_2=0.999, inverse_temperature=5.0)
-    changes |= dict(score_weight=0.1, style_weight=1.0, style_weight_d=1.0, content_weight=1.0, invariance_weight=0.1)
-    task, trainer, _ = made(**changes, steps=200)
+    task, trainer, _ = made(**changes, steps=160)
     batches = iter(task.source().stream(64 * 3, 0, 0, labelled=True))
     exact = []
     distributed.start()
-    for first, last in ((0, 60), (60, 200)):
+    for first, last in ((0, 50), (50, 160)):
         trainer.steps(*(tf.constant(n, tf.int64) for n in (first, last - first)), batches)
         weights = trainer.generator.trainable_variables, trainer.generator.non_trainable_variables
         found = scoring.score(task, task.sampler(trainer.generator, weights, "test"))
         exact.append({score.name: score.value for score in found})
     assert exact[0]["exact transfers"] == 0 and exact[0]["self-BLEU"] > 60
-    assert exact[1]["exact transfers"] > 10 and exact[1]["style accuracy"] > 80
+    assert exact[1]["exact transfers"] > 30 and exact[1]["style accuracy"] > 80
 
 
 @pytest.fixture(scope="module")
