@@ -133,7 +133,7 @@ def test_references(tmp_path):
         (dict(trainer="adversarial", update="simultaneous"), "needs --trainer=clipped_ratio, not adversarial"),
         (dict(style_size=8), "--style_size=8: leaves no room for content in --width_g=8"),
         (dict(corpus_size=12_001), "--corpus_size=12001: toy_styles has at most 12,000"),
-        (dict(conditional=True), "--task=style_transfer: has styles for labels; leave --conditional=True out"),
+        (dict(conditional=True), "--task=style_transfer: has styles for labels; leave --conditional out"),
         (dict(dropout=1.0), "--dropout=1.0: must be below 1"),
         (dict(strategy="dposg"), "--strategy=dposg"),
     ],

@@ -161,7 +161,7 @@ def test_where_captions_are_looked_for(tmp_path):
         (dict(dataset="oracle", pretraining_steps=10, steps=10), "--pretraining_steps=10: leaves no step"),
         (
             dict(dataset="oracle", conditional=True),
-            "has sentences without labels; leave --conditional=True out",
+            "has sentences without labels; leave --conditional out",
         ),
         (dict(dataset="oracle", partition="by_label"), "needs --partition=iid"),
         (dict(task="image", dataset="digits", model="dcgan", pretraining_steps=5), "only sentences are pretrained"),

@@ -60,7 +60,7 @@ def define_workdir(flag_values):
 def required(flag_values, *names):
     """The values of flags that must be given."""
     for name in names:
-        if not flag_values[name].value:
+        if flag_values[name].value in (None, ""):
             raise UserError(f"--{name} is missing")
     return [flag_values[name].value for name in names]
 

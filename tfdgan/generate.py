@@ -1,6 +1,7 @@
 """The command `python -m tfdgan.generate`: samples of the consensus generator: a picture, arrays or sentences; or
 sentences of one's own in another style."""
 
+import contextlib
 import io
 import os
 import sys
@@ -127,7 +128,9 @@ def _rewrite(task, sampler, step, flag_values):
     made = sampler(texts, [style] * len(texts), lambda chunks, length, what: tqdm(chunks, what, length, disable=None))
     lines = "".join(f"{text}\n" for text in made)
     if flag_values.output is None:
-        sys.stdout.buffer.write(lines.encode())
+        with contextlib.suppress(BrokenPipeError):  # whoever reads has seen enough
+            sys.stdout.buffer.write(lines.encode())
+            sys.stdout.flush()
     else:
         files.write_text(flag_values.output, lines)
     long = sum(len(text.split()) > task.config.sentence_length for text in texts)

@@ -225,5 +225,5 @@ def _check_wanted(config, why, wanted):
         here = getattr(config, name)
         if here != value:
             if not value:
-                raise UserError(f"{why}; leave --{name}={here} out")
+                raise UserError(f"{why}; leave --{name}{'' if here is True else f'={here}'} out")
             raise UserError(f"{why} and needs --{name}={value}, not {here}")
