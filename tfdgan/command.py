@@ -51,7 +51,7 @@ def define_workdir(flag_values):
     flags.DEFINE_string(
         "step",
         None,
-        "Which of the kept checkpoints, or best: by the scores kept, or pretrained: where the game begins (text); the "
+        "Which of the kept checkpoints, or best: by the scores kept, or pretrained: where the game begins (sentences); the "
         "newest if left out.",
         flag_values=flag_values,
     )

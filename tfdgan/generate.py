@@ -1,7 +1,6 @@
 """The command `python -m tfdgan.generate`: samples of the consensus generator: a picture, arrays or sentences; or
 sentences of one's own in another style."""
 
-import contextlib
 import io
 import os
 import sys
@@ -128,9 +127,11 @@ def _rewrite(task, sampler, step, flag_values):
     made = sampler(texts, [style] * len(texts), lambda chunks, length, what: tqdm(chunks, what, length, disable=None))
     lines = "".join(f"{text}\n" for text in made)
     if flag_values.output is None:
-        with contextlib.suppress(BrokenPipeError):  # whoever reads has seen enough
+        try:
             sys.stdout.buffer.write(lines.encode())
             sys.stdout.flush()
+        except BrokenPipeError:  # whoever reads has seen enough; nor is what is left to be written at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     else:
         files.write_text(flag_values.output, lines)
     long = sum(len(text.split()) > task.config.sentence_length for text in texts)
