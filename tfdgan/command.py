@@ -51,8 +51,8 @@ def define_workdir(flag_values):
     flags.DEFINE_string(
         "step",
         None,
-        "Which of the kept checkpoints, or best: by the scores kept, or pretrained: where the game begins (sentences); the "
-        "newest if left out.",
+        "Which of the kept checkpoints, or best: by the scores kept, or pretrained: where the game begins "
+        "(sentences); the newest if left out.",
         flag_values=flag_values,
     )
 
