@@ -15,7 +15,8 @@ from jobs import committed, learners_of, load_newest, said, start, train
 pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 
 _LOADING = threading.Lock()  # Keras builds models under process-wide settings
-WIDE = ("--width_g=128", "--width_d=128")
+# Wide, so that saving takes a while; the rest makes starting short.
+WIDE = ("--width_g=128", "--width_d=128", "--critic_steps=1", "--gradient_penalty=0", "--optimizer=adam")
 
 
 def kill_while_saving(workdir, learners, delay):

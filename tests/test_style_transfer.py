@@ -99,11 +99,24 @@ def test_reweighting_weighs_scores_alone():
 
 
 def test_ratio_clipping_is_allowed():
-    """C tells real sentences from rewritten ones; r is 1 while it stays. In 16 bits, as other tests take 32."""
-    _, trainer, batch = made(ratio_clipping=True, pretraining_steps=0, learning_rate_c=1e-30, precision="bfloat16")
+    """C tells real sentences from rewritten ones; r is 1 while it stays, and clips what scores give where it has moved.
+    In 16 bits, as other tests take 32."""
+    changes = dict(ratio_clipping=True, pretraining_steps=0, learning_rate_c=1e-30, precision="bfloat16")
+    _, trainer, batch = made(**changes, score_weight=5.0)
     figures = dict(zip(trainer.metrics, trainer.step(tf.constant(0, tf.int64), batch).numpy(), strict=True))
     assert figures["ratio/mean"] == pytest.approx(1) and 0 < figures["loss/classifier"] < 2
     assert [player.name for player in trainer.players] == ["critic", "generator", "classifier"]
+
+    latents, new = trainer._latents("test", 0), trainer._player["classifier"].values()
+    old = [3.0 * w for w in new]
+    _, loss, score, ratio, *_ = trainer._generator_gradients(latents, old, batch)
+    fake = trainer._generate(latents, batch, ())
+    f = np.asarray(trainer.critic(fake), np.float64)[:, 0]
+    r = np.exp(np.subtract(*(trainer._logits(weights, fake, ()) for weights in (old, new)), dtype=np.float64))
+    assert float(ratio) == pytest.approx(r.mean(), rel=0.02) and abs(r.mean() - 1) > 0.01
+    rest, _ = trainer._whole_loss(tf.constant(0.0), fake, latents, batch)
+    expected = float(rest) - 5 * np.minimum(r * f, np.clip(r, 0.6, 1.4) * f).mean()
+    assert float(loss) == pytest.approx(expected, rel=0.02)
 
 
 def test_a_step_moves_everybody_under_one_batch():
