@@ -100,8 +100,9 @@ def load_newest(workdir, learners):
         checkpoints = Checkpoints(str(workdir), rank, learners, keep=1)
         checkpoints.load(step, trainer.state)
         states.append(arrays(trainer.state))
-        # Two critic updates and one of the generator a step, through every kill.
-        assert [int(player.optimizer.iterations) for player in trainer.players] == [2 * step, step]
+        # So many critic updates and one of the generator a step, through every kill.
+        updates = [int(player.optimizer.iterations) for player in trainer.players]
+        assert updates == [config.critic_steps * step, step]
     consensus = checkpoints.consensus(step)
     assert {name.rsplit("/", 1)[0] for name in consensus} == {"model/generator", "model/critic", "average/generator"}
     for name, mean in consensus.items():  # so no file is of another step than the others
