@@ -51,9 +51,19 @@ def committed(workdir):
 def learners_of(job):
     """The job's learners, processes: itself included if there is no launcher."""
     everybody = [psutil.Process(job.pid), *psutil.Process(job.pid).children(recursive=True)]
-    found = [process for process in everybody if _is_learner(process.cmdline())]
-    callers = {f"call {process.pid}" for process in found if WARM in process.cmdline()}
-    return [process for process in psutil.process_iter() if process.name() in callers] if callers else found
+    found = {process: command for process in everybody if _is_learner(command := _command(process))}
+    callers = {f"call {process.pid}" for process, command in found.items() if WARM in command}
+    if not callers:
+        return list(found)
+    # With its name, since others of the machine's processes end meanwhile.
+    return [process for process in psutil.process_iter(["name"]) if process.info["name"] in callers]
+
+
+def _command(process):
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _is_learner(command):

@@ -23,19 +23,22 @@ def kill_while_saving(workdir, learners, delay):
     """Start a job that saves at every step, kill -9 its learners `delay` seconds after its second new save."""
     before = max(committed(workdir), default=0)
     job = start(learners, workdir, *WIDE, "--checkpoint_every=1", cold=False)
-    deadline = time.monotonic() + 240
-    while max(committed(workdir), default=0) < before + 2 and time.monotonic() < deadline and job.poll() is None:
-        time.sleep(0.005)
-    running = learners_of(job)
-    time.sleep(delay)
-    reached = max(committed(workdir), default=0)
-    assert reached >= before + 2, said(workdir)[-3000:]
-    assert len(running) == learners
-    for learner in running:
-        learner.kill()
-    os.killpg(job.pid, signal.SIGKILL)
-    job.wait()
-    psutil.wait_procs(running)
+    running = []
+    try:
+        deadline = time.monotonic() + 240
+        while max(committed(workdir), default=0) < before + 2 and time.monotonic() < deadline and job.poll() is None:
+            time.sleep(0.005)
+        running = learners_of(job)
+        time.sleep(delay)
+        reached = max(committed(workdir), default=0)
+        assert reached >= before + 2, said(workdir)[-3000:]
+        assert len(running) == learners
+    finally:  # also of a test that fails: a learner would train on for ever
+        for learner in running:
+            learner.kill()
+        os.killpg(job.pid, signal.SIGKILL)
+        job.wait()
+        psutil.wait_procs(running)
     return reached
 
 
