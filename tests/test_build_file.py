@@ -65,7 +65,7 @@ def label(name, library_of):
     parts = name.split(".")
     for end in range(len(parts), 0, -1):
         # Tests and experiments import each other without the folder's name, as pytest and Python run them.
-        for folder in ("", "tests/", "tools/experiments/"):
+        for folder in ("", "tests/", "tools/", "tools/experiments/"):
             base = folder + "/".join(parts[:end])
             for file in (f"{base}.py", f"{base}/__init__.py"):
                 if (ROOT / file).is_file():

@@ -273,3 +273,40 @@ def test_command_says_what_is_wrong_in_one_line_and_at_once(command_runs, name):
     assert len(said) == 1 and said[0].startswith("error: ") and COMMAND_LINES[name][2] in said[0]
     assert "tfdgan.config" in imports  # the list of imports is one
     assert not {"tensorflow", "keras", "horovod"} & set(imports)
+
+
+@pytest.mark.parametrize(
+    ("said", "values"),
+    [
+        ("--chebyshev", dict(chebyshev=True)),
+        ("horovod", dict(mix_delay=1, gossip_backend="horovod")),
+        ("--mix_after=step", dict(mix_delay=1, mix_after="update")),
+        ("mix_delay", dict(mix_delay=1, strategy="dposg", optimizer="sgd", critic_steps=1)),
+        ("--mix_delay=2", dict(mix_delay=2)),
+        ("--mix_every=0", dict(mix_every=0)),
+        ("horovod_pairs", dict(compression="int8", gossip_backend="horovod_pairs")),
+        ("--random_mixing", dict(compression="int8", random_mixing=True)),
+        ("--mix_every=1, not 2", dict(compression="top_k", mix_every=2)),
+        ("--gossip_rounds=1, not 2", dict(compression="top_k", gossip_rounds=2)),
+        ("--wire_dtype=float32", dict(compression="top_k", wire_dtype="bfloat16")),
+        ("--on_peer_loss=fail", dict(compression="top_k", on_peer_loss="degrade")),
+        ("--top_fraction=1.0", dict(compression="top_k", top_fraction=1.0)),
+        ("--consensus_rate=-0.5", dict(compression="top_k", consensus_rate=-0.5)),
+    ],
+)
+def test_sparing_ways_to_mix_that_cannot_be(said, values):
+    assert said in refused(**values)
+
+
+def test_sparing_ways_to_mix_that_mean_nothing():
+    values = dict(chebyshev=True, mix_every=2, mix_delay=1, top_fraction=0.5, consensus_rate=0.5)
+    assert Config(**values, strategy="local", compression="int8").without_effect() == sorted([*values, "compression"])
+    assert Config(top_fraction=0.5, consensus_rate=0.5).without_effect() == ["consensus_rate", "top_fraction"]
+    assert Config(compression="int8", top_fraction=0.5).without_effect() == ["top_fraction"]
+
+
+def test_topologies_that_sparing_ways_to_mix_do_not_have():
+    for values in (dict(chebyshev=True, gossip_rounds=2), dict(compression="int8")):
+        with pytest.raises(UserError, match="one_peer_exponential"):
+            Config(**values, topology="one_peer_exponential").check_learners(8)
+        Config(**values, topology="ring").check_learners(8)

@@ -196,6 +196,62 @@ def test_a_schedule_among_some_learners_is_the_same_in_a_graph():
     assert len(different) > 4
 
 
+@pytest.mark.parametrize("kind", SCHEDULES)
+def test_a_schedule_that_mixes_every_third_step(kind):
+    name, size, random = SCHEDULES[kind]
+    always = topology.make_schedule(name, size, random=random, seed=9)
+    sometimes = topology.make_schedule(name, size, random=random, seed=9, every=3)
+    in_graph = tf.function(lambda step: schedule_ops.row_and_column(sometimes, step, 2, 1, 1))
+    for step in (0, 1, 2, 3, 7, 9):
+        W = np.eye(size) if step % 3 else always.matrix(step // 3, 2)
+        np.testing.assert_array_equal(sometimes.matrix(step, 2), W)
+        row, column = in_graph(tf.constant(step, tf.int64))
+        want = (
+            np.eye(size)[1]
+            if step % 3
+            else schedule_ops.row_and_column(always, tf.constant(step // 3, tf.int64), 2, 1, 1)[0]
+        )
+        np.testing.assert_array_equal(row, want)
+        assert np.isclose(np.sum(column), 1)
+    assert not sometimes.is_fixed
+
+
+def test_chebyshev_by_hand():
+    """A ring of 4 has eigenvalues 1, 1/3, 1/3, -1/3: y_1 = 3, and T_2(3) = 17, so 1/17 of each is left."""
+    schedule = topology.make_schedule("ring", 4, chebyshev_rounds=2)
+    P = schedule.matrix(0, 2)
+    np.testing.assert_allclose(np.sort(np.linalg.eigvalsh(P)), [1 / 17, 1 / 17, 1 / 17, 1], atol=1e-12)
+    np.testing.assert_allclose(P.sum(axis=0), 1, atol=1e-12)
+    np.testing.assert_allclose(P, P.T, atol=1e-12)
+    # Of 32 learners' differences 8 rounds leave 1 / T_8(y_1), plain ones b^8; a ring's smallest eigenvalue is -1/3.
+    b = 1 - topology.spectral_gap(topology.mixing_matrix("ring", 32))
+    P = topology.make_schedule("ring", 32, chebyshev_rounds=8).matrix(0, 8)
+    y = (2 - (b - 1 / 3)) / (b + 1 / 3)
+    assert np.isclose(1 - topology.spectral_gap(P), 1 / np.cosh(8 * np.arccosh(y)))
+    assert b**8 > 0.9 > 0.5 > 1 - topology.spectral_gap(P)
+
+
+def test_chebyshev_refuses_a_graph_in_parts():
+    with pytest.raises(UserError, match="parts"):
+        topology.make_schedule(np.eye(4), 4, chebyshev_rounds=2)
+
+
+def test_chebyshev_rounds_stay_exact_in_float32():
+    factors = topology.make_schedule("ring", 32, chebyshev_rounds=16).matrices
+    start = np.random.default_rng(0).normal(size=(32, 100))
+    x = start.astype(np.float32)
+    for factor in factors:
+        x = (factor.astype(np.float32) @ x).astype(np.float32)
+    want = np.linalg.multi_dot([*factors[::-1], start])
+    assert np.abs(x - want).max() < 1e-4
+
+
+@pytest.mark.parametrize("name", ["exponential", "matching"])
+def test_chebyshev_refuses_what_is_not_one_symmetric_matrix(name):
+    with pytest.raises(UserError, match=name):
+        topology.make_schedule(name, 6, chebyshev_rounds=2)
+
+
 def test_kinds_of_schedules():
     def kind(name, **options):
         schedule = topology.make_schedule(name, 6, **options)

@@ -8,7 +8,7 @@ import os
 
 from tfdgan import corpora, rules
 from tfdgan.errors import UserError
-from tfdgan.gossip import BACKENDS, WIRE_DTYPES, topology
+from tfdgan.gossip import BACKENDS, COMPRESSIONS, WIRE_DTYPES, topology
 
 
 def _flag(default, help, *, choices=None, minimum=None, above=None, below=None, free=False, local=False):
@@ -164,6 +164,14 @@ class Config:
     topology: str = _flag("ring", f"Who talks to whom: {', '.join(topology.NAMES)}, or a .npy mixing matrix.")
     random_mixing: bool = _flag(False, "Relabel the learners of the topology at random every step.")
     gossip_rounds: int = _flag(1, "Gossip rounds a mix.", minimum=1)
+    chebyshev: bool = _flag(False, "Weigh the gossip rounds so that together they mix best (symmetric topologies).")
+    mix_every: int = _flag(1, "Mix only every so many steps (of mix_after=update: updates of a player).", minimum=1)
+    mix_delay: int = _flag(
+        0,
+        "1: weights mixed are those of the step before, so that an exchange may take two (native backend).",
+        minimum=0,
+        below=2,
+    )
     mix_after: str = _flag("step", "Mix once a step, or after each update of a player.", choices=("step", "update"))
     gossip_backend: str = _flag("auto", "What carries the exchange.", choices=BACKENDS, free=True)
     gossip_timeout: float = _flag(
@@ -178,6 +186,19 @@ class Config:
         "When a neighbour is lost: fail, or degrade: give its weight back to self and go on (native backend).",
         choices=("fail", "degrade"),
         free=True,
+    )
+    compression: str = _flag(
+        "none",
+        "Send differences to what neighbours know, rounded to 8 bits or the largest of them (fixed topologies, native "
+        "backend).",
+        choices=COMPRESSIONS,
+    )
+    top_fraction: float = _flag(0.01, "Share of the numbers that top_k sends.", above=0, below=1)
+    consensus_rate: float = _flag(
+        0.0,
+        "How far weights go towards what is known of the neighbours' (compression); 0: 1 of int8, twice top_fraction "
+        "of top_k, above which it may diverge.",
+        minimum=0,
     )
     wire_dtype: str = _flag("float32", "Type of weights on the wire.", choices=WIRE_DTYPES)
     optimizer: str = _flag("oadam", "oadam is optimistic Adam.", choices=("oadam", "adam", "sgd"))
@@ -267,6 +288,11 @@ class Config:
         """Raise `UserError` if `size` learners cannot run this; the topology must exist at that size."""
         if self.gossips:
             schedule = self.schedule(size)
+            if self.compression != "none" and not schedule.is_fixed:
+                raise UserError(
+                    f"--compression={self.compression}: --topology={self.topology} has other neighbours at each step; "
+                    "use a fixed one, such as ring or exponential"
+                )
             if self.gossip_backend == "horovod_pairs" and size > 1:
                 schedule.check_fixed_symmetric()
             if self.on_peer_loss == "degrade" and self.topology not in topology.NAMES and not schedule.is_symmetric:
@@ -277,11 +303,15 @@ class Config:
 
     def schedule(self, size):
         """The mixing schedule for `size` learners."""
-        return topology.make_schedule(self.topology, size, random=self.random_mixing, seed=self.seed)
+        return topology.make_schedule(self.topology, size, **self._mixing())
 
     def schedule_among(self, ranks, size):
         """The mixing schedule when only the learners `ranks` are left."""
-        return topology.make_schedule_among(ranks, self.topology, size, random=self.random_mixing, seed=self.seed)
+        return topology.make_schedule_among(ranks, self.topology, size, **self._mixing())
+
+    def _mixing(self):
+        rounds = self.gossip_rounds if self.chebyshev else 0
+        return dict(random=self.random_mixing, seed=self.seed, every=self.mix_every, chebyshev_rounds=rounds)
 
     @property
     def gossips(self):

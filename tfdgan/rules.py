@@ -34,8 +34,13 @@ def unused(config):
     found = set()
     if not config.gossips:
         found |= {"topology", "random_mixing", "gossip_rounds", "mix_after", "gossip_backend", "wire_dtype"}
+        found |= {"mix_every", "mix_delay", "chebyshev", "compression"}
     if not config.gossips or config.gossip_backend not in ("auto", "native"):
         found |= {"gossip_timeout", "on_peer_loss"}
+    if not config.gossips or config.compression == "none":
+        found |= {"consensus_rate"}
+    if not config.gossips or config.compression != "top_k":
+        found |= {"top_fraction"}
     if config.optimizer == "sgd":
         found |= {"beta_1", "beta_2"}
     found |= _unused_by_task(config)
@@ -167,8 +172,10 @@ def check_combinations(config):
         and not factories.is_reference(config.model)
     ):
         raise UserError(f"--model={config.model}: made for images, not for --dataset=gaussians; use --model=mlp")
+    _check_mixing(config)
     if config.strategy == "dposg":
         wanted = dict(trainer="adversarial", optimizer="sgd", critic_steps=1, update="simultaneous", mix_after="step")
+        wanted |= dict(mix_delay=0, compression="none")
         wanted |= dict(pretraining_steps=0, clip_norm=0.0)
         _check_wanted(config, "--strategy=dposg: has its own optimistic step", wanted)
     if config.trainer == "clipped_ratio":
@@ -183,6 +190,28 @@ def check_combinations(config):
                 f"--mix_after={config.mix_after}: would mix the classifier in the middle of a ratio; use step, or "
                 "--noratio_clipping"
             )
+
+
+def _check_mixing(config):
+    if not config.gossips:
+        return
+    if config.chebyshev and config.gossip_rounds < 2:
+        raise UserError(
+            f"--chebyshev: weighs several rounds; --gossip_rounds={config.gossip_rounds} must be at least 2"
+        )
+    for name, off in (("mix_delay", 0), ("compression", "none")):
+        value = getattr(config, name)
+        if value == off:
+            continue
+        if config.gossip_backend not in ("auto", "native"):
+            raise UserError(
+                f"--{name}={value}: needs the native exchange, not --gossip_backend={config.gossip_backend}"
+            )
+        _check_wanted(config, f"--{name}={value}: mixes once a step", dict(mix_after="step"))
+    if config.compression != "none":
+        wanted = dict(random_mixing=False, mix_every=1, mix_delay=0, gossip_rounds=1, wire_dtype="float32")
+        why = f"--compression={config.compression}: keeps what fixed neighbours know, in a format of its own"
+        _check_wanted(config, why, wanted | dict(on_peer_loss="fail"))
 
 
 def _check_task(config):

@@ -45,12 +45,13 @@ RUNS = {
     "centralized": ["--strategy=centralized"],
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
     "local": ["--strategy=local", "--ema_decay=0"],
-    "alltoall": ["--gossip_backend=horovod", "--random_mixing", "--critic_steps=1"],
+    "alltoall": ["--gossip_backend=horovod", "--random_mixing", "--mix_every=3", "--critic_steps=1"],
+    "delayed": ["--mix_delay=1", "--random_mixing", "--critic_steps=1"],
+    "compressed": ["--compression=top_k", "--top_fraction=0.1", "--consensus_rate=0.3", "--critic_steps=1"],
 }
 MORE_RUNS = {
     "pairs": ["--gossip_backend=horovod_pairs"],  # the first: Horovod is started as it needs it
-    "alternating": ["--update=alternating", "--learning_rate_decay=linear"],
-    "mix_after_update": ["--mix_after=update"],
+    "alternating": ["--update=alternating", "--learning_rate_decay=linear", "--mix_after=update"],
     "conditional": [
         "--model=resnet",
         "--conditional",

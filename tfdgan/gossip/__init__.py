@@ -1,6 +1,6 @@
 """Neighbour averaging: topologies, schedules and the exchange itself.
 
-`topology` and `schedule` need NumPy only; `begin` and `mix` bring TensorFlow and Horovod, so they are loaded when
+`topology` and `schedule` need NumPy only; the exchanges bring TensorFlow and Horovod, so they are loaded when
 first used.
 """
 
@@ -13,13 +13,16 @@ os.environ.setdefault("HOROVOD_DYNAMIC_PROCESS_SETS", "1")
 
 BACKENDS = ("auto", "native", "horovod", "horovod_pairs")
 MOST_ROUNDS = 64  # in a mix; far fewer make a mean of any graph worth using
+COMPRESSIONS = ("none", "int8", "top_k")
 WIRE_DTYPES = ("float32", "bfloat16", "float16")
 
-__all__ = ["BACKENDS", "MOST_ROUNDS", "WIRE_DTYPES", "begin", "mix"]
+_EXCHANGES = ("begin", "begin_gather", "begin_late", "forget", "mix")
+
+__all__ = ["BACKENDS", "COMPRESSIONS", "MOST_ROUNDS", "WIRE_DTYPES", *_EXCHANGES]
 
 
 def __getattr__(name):
-    if name in ("begin", "mix"):
+    if name in _EXCHANGES:
         from tfdgan.gossip import neighbor_exchange
 
         return getattr(neighbor_exchange, name)

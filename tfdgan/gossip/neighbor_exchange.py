@@ -1,4 +1,4 @@
-"""`mix`: replace tensors by their weighted average over the neighbours of a schedule."""
+"""`mix`: replace tensors by their weighted average over the neighbours of a schedule; and what else they exchange."""
 
 import dataclasses
 from collections.abc import Callable
@@ -77,25 +77,87 @@ def begin(tensors, schedule, step, *, rounds=1, backend="auto", wire_dtype=None,
         return Begun([], lambda: [tf.identity(t) for t in tensors])
     backend = backends.resolve(backend)
     step = tf.cast(step, tf.int64)
+
+    def begin_alike(places, wire, name):
+        alike = [tensors[i] for i in places]
+        if backend == "native":
+            return exchange.begin(alike, schedule, step, rounds, wire, name)
+        results = _mix_flat(alike, schedule, step, rounds, wire, name, _ROUND[backend])
+        return None, lambda: results
+
+    return _by_type(tensors, wire_dtype, channel, begin_alike)
+
+
+@tf.autograph.experimental.do_not_convert
+def begin_late(tensors, before, schedule, step, *, rounds=1, wire_dtype=None, channel="default"):
+    """Starts a `mix` on the native backend whose result the next call with this channel gives out: `finish` of this
+    call gives what the call before has begun, so an exchange may take as long as two steps. The first one gives a mix
+    of `before`, begun now as if for step - 1 (0 if that is negative): what a process that has no call before, since it
+    starts or resumes, would have begun.
+
+    Memory: two exchanges under way, so twice what `mix` takes, and the tensors until they are done. The other
+    arguments are as `mix` takes them. Returns a `Begun`; outside a tf.function too. `forget` drops what is under way.
+    """
+    tensors, before = ([tf.convert_to_tensor(t) for t in values] for values in (tensors, before))
+    _check(tensors, schedule, rounds, "native", wire_dtype)
+    if schedule.size == 1:
+        return Begun([], lambda: [tf.identity(t) for t in before])
+    backends.resolve("native")
+    step = tf.cast(step, tf.int64)
+
+    def begin_alike(places, wire, name):
+        alike, earlier = [tensors[i] for i in places], [before[i] for i in places]
+        return exchange.begin_late(alike, earlier, schedule, step, rounds, wire, name)
+
+    return _by_type(tensors, wire_dtype, channel, begin_alike)
+
+
+@tf.autograph.experimental.do_not_convert
+def begin_gather(message, schedule, step, *, channel="default"):
+    """Starts to send a message to the neighbours on the native backend. `finish` of the `Begun` that it returns gives
+    theirs: uint8 [neighbours received from, bytes], by ascending rank; zeros from one that is lost.
+
+    Args:
+      message: uint8 [bytes], as long on every learner.
+      schedule: a `Schedule` of one matrix for ever, of hvd.size() learners.
+      step, channel: as `mix` takes them.
+    """
+    message = tf.convert_to_tensor(message, tf.uint8)
+    if schedule.size != hvd.size():
+        raise UserError(f"gossip: the schedule is for {schedule.size} learners, but {hvd.size()} are running")
+    if not schedule.is_fixed:
+        raise UserError(f"gossip: messages go to fixed neighbours, and {schedule} has others at each step")
+    if schedule.size == 1:
+        return Begun([], lambda: tf.zeros([0, *message.shape], tf.uint8))
+    backends.resolve("native")
+    pending, finish = exchange.begin_gather(message, schedule, tf.cast(step, tf.int64), channel)
+    return Begun([pending], finish)
+
+
+def forget(tensors, channel):
+    """Let the next `begin_late` of such tensors on a channel be the first."""
+    for dtype in {t.dtype for t in tensors}:
+        exchange.forget(f"{channel}.{tf.as_dtype(dtype).name}")
+
+
+def _by_type(tensors, wire_dtype, channel, begin_alike):
+    """A `Begun` of exchanges for tensors of one type each: `begin_alike`, a function of their places, type on the wire
+    and channel, gives what is pending or None, and a function for the results."""
     started, finishes = [], []
     for dtype in dict.fromkeys(t.dtype for t in tensors):
         places = [i for i, t in enumerate(tensors) if t.dtype == dtype]
-        alike = [tensors[i] for i in places]
+        if not any(tensors[i].shape.num_elements() for i in places):
+            finishes.append((places, lambda places=places: [tf.identity(tensors[i]) for i in places]))
+            continue
         wire = tf.as_dtype(wire_dtype) if wire_dtype else dtype
-        name = f"{channel}.{dtype.name}"
-        if not any(t.shape.num_elements() for t in alike):
-            results = [tf.identity(t) for t in alike]
-        elif backend == "native":
-            pending, results = exchange.begin(alike, schedule, step, rounds, wire, name)
-            started.append(pending)
-        else:
-            results = _mix_flat(alike, schedule, step, rounds, wire, name, _ROUND[backend])
+        pending, results = begin_alike(places, wire, f"{channel}.{dtype.name}")
+        started += [] if pending is None else [pending]
         finishes.append((places, results))
 
     def finish():
         mixed = [None] * len(tensors)
         for places, results in finishes:
-            for i, result in zip(places, results() if callable(results) else results, strict=True):
+            for i, result in zip(places, results(), strict=True):
                 mixed[i] = result
         return mixed
 

@@ -11,26 +11,30 @@ class Schedule:
 
     Step k with t gossip rounds uses, in this order, the matrices of sub-steps k t, k t + 1, ..., k t + t - 1
     of a table that repeats. A fixed topology has a table of one matrix. A random schedule relabels the
-    learners by one permutation p a step, W_k[i, j] = W[p(i), p(j)], drawn from (seed, k).
+    learners by one permutation p a step, W_k[i, j] = W[p(i), p(j)], drawn from (seed, k). A schedule that mixes
+    every m-th step has the identity at the others, and counts only steps at which it mixes: k stands for k / m.
 
     Attributes:
       name: what the topology is called.
       matrices: float64 [period, size, size], each doubly stochastic.
       random, seed: whether the learners are relabelled, and from which seed.
+      every: mixes at steps 0, every, 2 every, ...
       ranks: int [k], the learners that take part, ascending; the others keep to themselves and are not relabelled.
     """
 
-    def __init__(self, name, matrices, *, random=False, seed=0, ranks=None):
+    def __init__(self, name, matrices, *, random=False, seed=0, every=1, ranks=None):
         self.name = name
         self.matrices = np.asarray(matrices, dtype=np.float64)
         self.matrices.setflags(write=False)
         self.random = bool(random)
         self.seed = int(seed)
+        self.every = int(every)
         self.ranks = np.arange(self.size) if ranks is None else np.array(ranks)
 
     def __repr__(self):
         return (
-            f"Schedule({self.name!r}, size={self.size}, period={self.period}, random={self.random}, seed={self.seed})"
+            f"Schedule({self.name!r}, size={self.size}, period={self.period}, random={self.random}, seed={self.seed}, "
+            f"every={self.every})"
         )
 
     @property
@@ -44,7 +48,7 @@ class Schedule:
     @property
     def is_fixed(self):
         """True if every step uses the same matrix."""
-        return self.period == 1 and not self.random
+        return self.period == 1 and not self.random and self.every == 1
 
     @property
     def is_symmetric(self):
@@ -53,7 +57,8 @@ class Schedule:
     def check_fixed_symmetric(self):
         """Raise `UserError` unless this is one fixed symmetric matrix, as the backend horovod_pairs needs."""
         if not (self.is_fixed and self.is_symmetric):
-            kind = "random" if self.random else "time-varying" if self.period > 1 else "directed"
+            varying = self.period > 1 or self.every > 1
+            kind = "random" if self.random else "time-varying" if varying else "directed"
             raise UserError(
                 f"gossip backend horovod_pairs: the topology {self.name} is {kind}; it needs a fixed symmetric one, "
                 "use the backend horovod"
@@ -63,7 +68,7 @@ class Schedule:
         """p at this step: int64 [size]; the identity unless the schedule is random."""
         order = np.arange(self.size)
         if self.random:
-            order[self.ranks] = self.ranks[philox.permutation(self.seed, step, len(self.ranks))]
+            order[self.ranks] = self.ranks[philox.permutation(self.seed, step // self.every, len(self.ranks))]
         return order
 
     def matrix(self, step, rounds=1):
@@ -71,7 +76,10 @@ class Schedule:
         if rounds < 1:
             raise UserError(f"gossip rounds: {rounds}; at least 1")
         product = np.eye(self.size)
-        for index in range(step * rounds, (step + 1) * rounds):
+        if step % self.every:
+            return product
+        turn = step // self.every
+        for index in range(turn * rounds, (turn + 1) * rounds):
             product = self.matrices[index % self.period] @ product
         order = self.permutation(step)
         return product[np.ix_(order, order)]

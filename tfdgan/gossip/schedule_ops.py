@@ -9,10 +9,11 @@ def permutation(schedule, step):
     """`Schedule.permutation` for a scalar int64 tensor: int64 [size], equal to the host's bit for bit."""
     if not schedule.random:
         return tf.range(schedule.size, dtype=tf.int64)
+    turn = step // schedule.every
     words = tf.raw_ops.StatelessRandomUniformFullIntV2(
         shape=[len(schedule.ranks)],
         key=tf.constant([schedule.seed % 2**64], tf.uint64),
-        counter=tf.stack([tf.constant(0, tf.uint64), tf.bitcast(step, tf.uint64)]),
+        counter=tf.stack([tf.constant(0, tf.uint64), tf.bitcast(turn, tf.uint64)]),
         alg=_PHILOX,
         dtype=tf.uint32,
     )
@@ -39,7 +40,9 @@ def row_and_column(schedule, step, rounds, round_index, rank):
       (row, column): float64 [size] each; row[j] = W[rank, j] weighs what comes from j, column[i] = W[i, rank]
       what i makes of ours.
     """
-    W = tf.constant(schedule.matrices)[(step * rounds + round_index) % schedule.period]
+    W = tf.constant(schedule.matrices)[(step // schedule.every * rounds + round_index) % schedule.period]
+    if schedule.every > 1:
+        W = tf.where(step % schedule.every == 0, W, tf.eye(schedule.size, dtype=tf.float64))
     if not schedule.random:
         return W[rank], W[:, rank]
     order = permutation(schedule, step)

@@ -6,12 +6,14 @@ last two.
 """
 
 from tfdgan.strategies.centralized import Centralized
+from tfdgan.strategies.compressed import Compressed, code_for
 from tfdgan.strategies.decentralized import Decentralized
+from tfdgan.strategies.delayed import Delayed
 from tfdgan.strategies.dposg import DPOSG
 from tfdgan.strategies.local import Local
 from tfdgan.strategies.player import Player
 
-__all__ = ["DPOSG", "Centralized", "Decentralized", "Local", "Player", "make"]
+__all__ = ["DPOSG", "Centralized", "Compressed", "Decentralized", "Delayed", "Local", "Player", "make"]
 
 
 def make(config, players, size, channel="weights"):
@@ -21,6 +23,11 @@ def make(config, players, size, channel="weights"):
         return Local(players)
     if config.strategy == "centralized":
         return Centralized(players)
+    if config.compression != "none":
+        code = code_for(players, config.compression, config.top_fraction)
+        usual = 1.0 if config.compression == "int8" else min(1.0, 2 * config.top_fraction)
+        rate = config.consensus_rate or usual
+        return Compressed(players, schedule=config.schedule(size), code=code, rate=rate, channel=channel)
     exchange = dict(
         schedule=config.schedule(size),
         rounds=config.gossip_rounds,
@@ -30,4 +37,6 @@ def make(config, players, size, channel="weights"):
     )
     if config.strategy == "dposg":
         return DPOSG(players, **exchange)
+    if config.mix_delay:
+        return Delayed(players, **exchange)
     return Decentralized(players, **exchange, mix_after=config.mix_after)

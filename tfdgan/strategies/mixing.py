@@ -23,3 +23,7 @@ class Mixing(Local):
 
     def _begin_mix(self, values, index, channel):
         return gossip.begin(values, step=index, channel=channel, **self._exchange)
+
+    def _begin_late(self, values, before, index, channel):
+        exchange = {name: value for name, value in self._exchange.items() if name != "backend"}
+        return gossip.begin_late(values, before, step=index, channel=channel, **exchange)

@@ -25,7 +25,12 @@ class Player:
         self.optimizer.build(self.variables)
 
     def step_if(self, finite, gradients):
-        """Take an optimizer step; where the bool tensor `finite` does not hold, zeros stand in for the gradients."""
+        """Take an optimizer step; where the bool tensor `finite` does not hold, zeros stand in for the gradients.
+
+        `finite` is to depend on all of the gradients. TensorFlow 2.21's dependency optimizer takes the IdentityN of
+        Keras' optimizers for a reason why every update follows every gradient, drops the edges from reads to updates as
+        superfluous, and then the IdentityN: a gradient that reads one variable may see it updated, now and then.
+        """
         self.optimizer.apply(finite_or_zero(finite, gradients), self.variables)
 
     def values(self):

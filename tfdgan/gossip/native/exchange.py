@@ -1,4 +1,4 @@
-"""A mix by the native op: neighbours only, all rounds in one op."""
+"""Exchanges by the native ops, with neighbours only: mixes, all rounds in one, now or a call later; messages."""
 
 import functools
 
@@ -42,13 +42,66 @@ def _peers(schedule, step, rounds):
 def begin(tensors, schedule, step, rounds, wire, channel):
     """Start `neighbor_exchange.mix` for tensors of one type, `wire` their type on the wire: (started, finish)."""
     bootstrap.start_if_needed()
-    ops, shapes = library.ops(), [t.shape for t in tensors]
+    pending = _start(tensors, schedule, step, rounds, wire, channel)
+    return pending, lambda: _finish(pending, tensors)
+
+
+def begin_late(tensors, before, schedule, step, rounds, wire, channel):
+    """The same, but `finish` gives what the call before has begun; if there was none, a mix of `before`, begun now for
+    step - 1."""
+    bootstrap.start_if_needed()
+    under_way = _under_way(channel)
     with tf.device("CPU:0"):
-        peers = _peers(schedule, step, rounds)
-        pending = ops.tfdgan_mix_start(tensors, *peers, step, channel, _order(channel), wire=wire)
+        pending = tf.cond(
+            tf.raw_ops.VarIsInitializedOp(resource=under_way),
+            lambda: tf.raw_ops.ReadVariableOp(resource=under_way, dtype=tf.variant),
+            lambda: _start(before, schedule, tf.maximum(step - 1, 0), rounds, wire, channel),
+        )
+        with tf.control_dependencies([pending]):
+            started = _start(tensors, schedule, step, rounds, wire, channel)
+            assigned = tf.raw_ops.AssignVariableOp(resource=under_way, value=started)
+    # In a tf.function the assignment is an op, which runs anyway; an eager one has run.
+    del assigned
+    return started, lambda: _finish(pending, tensors)
+
+
+def begin_gather(message, schedule, step, channel):
+    """Start to send a uint8 message to the neighbours of a fixed schedule: (started, finish), of which `finish` gives
+    theirs, as long, [neighbours received from, bytes] by ascending rank."""
+    bootstrap.start_if_needed()
+    send, receive, _, _ = schedule.peers(0, hvd.rank())
+    with tf.device("CPU:0"):
+        to, of = tf.constant(send, tf.int32), tf.constant(receive, tf.int32)
+        pending = library.ops().tfdgan_gather_start(message, to, of, step, channel, _order(channel))
 
     def finish():
         with tf.device("CPU:0"):
-            return ops.tfdgan_mix_finish(pending, N=len(tensors), T=tensors[0].dtype, shapes=shapes)
+            shapes = [[len(receive), *message.shape]]
+            return library.ops().tfdgan_mix_finish(pending, N=1, T=tf.uint8, shapes=shapes)[0]
 
     return pending, finish
+
+
+def forget(channel):
+    """Leave what a `begin_late` has begun to itself: the next begins anew."""
+    with tf.device("CPU:0"):
+        tf.raw_ops.DestroyResourceOp(resource=_under_way(channel), ignore_lookup_error=True)
+
+
+@functools.cache
+def _under_way(channel):
+    """A bare variable, as `_order` is one, that holds the newest pending mix of a channel."""
+    with tf.init_scope(), tf.device("CPU:0"):
+        return tf.raw_ops.VarHandleOp(dtype=tf.variant, shape=[], shared_name=f"tfdgan_under_way_{channel}")
+
+
+def _start(tensors, schedule, step, rounds, wire, channel):
+    with tf.device("CPU:0"):
+        peers = _peers(schedule, step, rounds)
+        return library.ops().tfdgan_mix_start(tensors, *peers, step, channel, _order(channel), wire=wire)
+
+
+def _finish(pending, like):
+    with tf.device("CPU:0"):
+        shapes = [t.shape for t in like]
+        return library.ops().tfdgan_mix_finish(pending, N=len(like), T=like[0].dtype, shapes=shapes)

@@ -2,18 +2,16 @@
 //
 // Two, so that computing can be made to wait for the start of an exchange: TensorFlow starts what is ready in an order
 // of its own, and on one thread an exchange that is to overlap with a gradient might start after it.
-#include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "pending.h"
 #include "process.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/shape_inference.h"
-#include "tensorflow/core/framework/variant.h"
 #include "transport/transport.h"
 
 namespace tfdgan {
@@ -44,11 +42,27 @@ send_to and receive_from hold the ranks of all rounds one after the other, send_
 belong to each round, weights is as long as receive_from. Starts with one `order` run in the order of the program.
 )");
 
+REGISTER_OP("TfdganGatherStart")
+    .Input("message: uint8")
+    .Input("send_to: int32")
+    .Input("receive_from: int32")
+    .Input("step: int64")
+    .Input("channel: string")
+    .Input("order: resource")
+    .Output("pending: variant")
+    .SetIsStateful()
+    .SetShapeFn(shape_inference::ScalarShape)
+    .Doc(R"(
+Starts to send a message, [bytes], to some neighbours and to receive theirs, as long: [receive_from, bytes], zeros from
+one that is lost. Returns at once; TfdganMixFinish gives them out. Starts with one `order` run in the order of the
+program.
+)");
+
 REGISTER_OP("TfdganMixFinish")
     .Input("pending: variant")
     .Output("mixed: N * T")
     .Attr("N: int >= 1")
-    .Attr("T: {float, double, bfloat16, half}")
+    .Attr("T: {float, double, bfloat16, half, uint8}")
     .Attr("shapes: list(shape)")
     .SetShapeFn([](shape_inference::InferenceContext* c) {
       std::vector<PartialTensorShape> shapes;
@@ -60,7 +74,7 @@ REGISTER_OP("TfdganMixFinish")
       }
       return absl::OkStatus();
     })
-    .Doc("What TfdganMixStart started; no thread waits for it.");
+    .Doc("What TfdganMixStart or TfdganGatherStart started; no thread waits for it.");
 
 tfdgan::Type TypeOf(DataType type) {
   switch (type) {
@@ -71,70 +85,10 @@ tfdgan::Type TypeOf(DataType type) {
   }
 }
 
-absl::Status StatusOf(const tfdgan::Status& status) {
-  switch (status.code) {
-    case Code::kOk: return absl::OkStatus();
-    case Code::kLate: return absl::DeadlineExceededError(status.message);
-    case Code::kGone: return absl::UnavailableError(status.message);
-    case Code::kMismatch: return absl::InvalidArgumentError(status.message);
-    case Code::kCancelled: return absl::CancelledError(status.message);
-  }
-  return absl::InternalError(status.message);
-}
-
-// An exchange under way. Whoever needs it holds a share of it: the transport, and the tensor between the two ops.
-class Pending {
+// What both ops that start something share.
+class StartOp : public OpKernel {
  public:
-  std::vector<Tensor> inputs, outputs;
-
-  void Finish(const tfdgan::Status& status) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    finished_ = true;
-    status_ = StatusOf(status);
-    inputs.clear();
-    const auto then = std::move(then_);
-    lock.unlock();
-    if (then) then(status_);
-  }
-
-  // Calls `then` once it has finished, which may be now.
-  void Then(std::function<void(const absl::Status&)> then) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    if (!finished_) {
-      then_ = std::move(then);
-      return;
-    }
-    lock.unlock();
-    then(status_);
-  }
-
-  void Started(std::shared_ptr<Transport> transport, uint64_t id) { transport_ = std::move(transport), id_ = id; }
-  void Cancel() { transport_->Cancel(id_); }
-
- private:
-  std::mutex mutex_;
-  bool finished_ = false;
-  absl::Status status_;
-  std::function<void(const absl::Status&)> then_;
-  std::shared_ptr<Transport> transport_;
-  uint64_t id_ = 0;
-};
-
-// Carries a Pending through a graph.
-struct PendingHandle {
-  std::shared_ptr<Pending> pending;
-  std::string TypeName() const { return "tfdgan::Pending"; }
-  void Encode(VariantTensorData*) const {}
-  bool Decode(const VariantTensorData&) { return false; }
-};
-
-class MixStartOp : public OpKernel {
- public:
-  explicit MixStartOp(OpKernelConstruction* context) : OpKernel(context) {
-    DataType wire;
-    OP_REQUIRES_OK(context, context->GetAttr("wire", &wire));
-    wire_ = TypeOf(wire);
-  }
+  using OpKernel::OpKernel;
 
   // Runs as soon as it can, ahead of the computing that it is to overlap with.
   bool IsExpensive() override { return false; }
@@ -143,30 +97,40 @@ class MixStartOp : public OpKernel {
     const std::shared_ptr<Transport> transport = ProcessTransport();
     OP_REQUIRES(context, transport != nullptr,
                 absl::FailedPreconditionError("gossip: the native exchange has not been started"));
+    for (const char* name : {"step", "channel"}) {
+      const Tensor* scalar = nullptr;
+      OP_REQUIRES_OK(context, context->input(name, &scalar));
+      OP_REQUIRES(context, scalar->NumElements() == 1,
+                  absl::InvalidArgumentError(std::string("gossip: no scalar: ") + name));
+    }
     Request request;
-    OP_REQUIRES_OK(context, Rounds(context, &request));
-    OpInputList tensors;
-    OP_REQUIRES_OK(context, context->input_list("tensors", &tensors));
     request.channel = Scalar<tstring>(context, "channel");
     request.step = Scalar<int64_t>(context, "step");
-    request.type = TypeOf(tensors[0].dtype());
-    request.wire = wire_;
     const auto pending = std::make_shared<Pending>();
-    for (const Tensor& tensor : tensors) {
-      Tensor output;
-      OP_REQUIRES_OK(context, context->allocate_temp(tensor.dtype(), tensor.shape(), &output));
-      request.inputs.push_back(tensor.data());
-      request.outputs.push_back(output.data());
-      request.counts.push_back(static_cast<size_t>(tensor.NumElements()));
-      request.shapes += tensor.shape().DebugString() + ";";
-      pending->inputs.push_back(tensor);  // a share of its buffer, so that nobody writes to it
-      pending->outputs.push_back(std::move(output));
-    }
+    OP_REQUIRES_OK(context, Fill(context, &request, pending.get()));
     Tensor* handle = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({}), &handle));
     request.done = [pending](const tfdgan::Status& status) { pending->Finish(status); };
     pending->Started(transport, transport->Submit(std::move(request)));
     handle->scalar<Variant>()() = PendingHandle{pending};
+  }
+
+ protected:
+  // What is asked for, beside channel and step.
+  virtual absl::Status Fill(OpKernelContext* context, Request* request, Pending* pending) = 0;
+
+  static void Add(const Tensor& input, Tensor output, Request* request, Pending* pending) {
+    request->inputs.push_back(input.data());
+    request->outputs.push_back(output.data());
+    request->counts.push_back(static_cast<size_t>(input.NumElements()));
+    request->shapes += input.shape().DebugString() + ";";
+    pending->inputs.push_back(input);  // a share of its buffer, so that nobody writes to it
+    pending->outputs.push_back(std::move(output));
+  }
+
+  static absl::Status CheckPeer(int peer) {
+    if (peer >= 0 && peer < ProcessSize() && peer != ProcessRank()) return absl::OkStatus();
+    return absl::InvalidArgumentError("gossip: no such peer: " + std::to_string(peer));
   }
 
  private:
@@ -176,18 +140,68 @@ class MixStartOp : public OpKernel {
     TF_CHECK_OK(context->input(name, &tensor));
     return tensor->flat<T>()(0);
   }
+};
 
+class GatherStartOp : public StartOp {
+ public:
+  using StartOp::StartOp;
+
+ protected:
+  absl::Status Fill(OpKernelContext* context, Request* request, Pending* pending) override {
+    const Tensor *message, *send_to, *receive_from;
+    TF_RETURN_IF_ERROR(context->input("message", &message));
+    TF_RETURN_IF_ERROR(context->input("send_to", &send_to));
+    TF_RETURN_IF_ERROR(context->input("receive_from", &receive_from));
+    Round round;
+    for (int64_t i = 0; i < send_to->NumElements(); ++i) round.send_to.push_back(send_to->flat<int32_t>()(i));
+    for (int64_t i = 0; i < receive_from->NumElements(); ++i) {
+      round.receive_from.push_back(receive_from->flat<int32_t>()(i));
+    }
+    for (int peer : round.send_to) TF_RETURN_IF_ERROR(CheckPeer(peer));
+    for (int peer : round.receive_from) TF_RETURN_IF_ERROR(CheckPeer(peer));
+    round.weights.assign(round.receive_from.size(), 0.0);
+    request->rounds.push_back(std::move(round));
+    request->type = request->wire = tfdgan::Type::kByte;
+    request->gathers = true;
+    Tensor output;
+    const TensorShape shape({receive_from->NumElements(), message->NumElements()});
+    TF_RETURN_IF_ERROR(context->allocate_temp(DT_UINT8, shape, &output));
+    Add(*message, std::move(output), request, pending);
+    return absl::OkStatus();
+  }
+};
+
+class MixStartOp : public StartOp {
+ public:
+  explicit MixStartOp(OpKernelConstruction* context) : StartOp(context) {
+    DataType wire;
+    OP_REQUIRES_OK(context, context->GetAttr("wire", &wire));
+    wire_ = TypeOf(wire);
+  }
+
+ protected:
+  absl::Status Fill(OpKernelContext* context, Request* request, Pending* pending) override {
+    TF_RETURN_IF_ERROR(Rounds(context, request));
+    OpInputList tensors;
+    TF_RETURN_IF_ERROR(context->input_list("tensors", &tensors));
+    request->type = TypeOf(tensors[0].dtype());
+    request->wire = wire_;
+    for (const Tensor& tensor : tensors) {
+      Tensor output;
+      TF_RETURN_IF_ERROR(context->allocate_temp(tensor.dtype(), tensor.shape(), &output));
+      Add(tensor, std::move(output), request, pending);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
   static absl::Status Rounds(OpKernelContext* context, Request* request) {
-    const Tensor *send_to, *send_counts, *receive_from, *receive_counts, *weights, *scalar;
+    const Tensor *send_to, *send_counts, *receive_from, *receive_counts, *weights;
     TF_RETURN_IF_ERROR(context->input("send_to", &send_to));
     TF_RETURN_IF_ERROR(context->input("send_counts", &send_counts));
     TF_RETURN_IF_ERROR(context->input("receive_from", &receive_from));
     TF_RETURN_IF_ERROR(context->input("receive_counts", &receive_counts));
     TF_RETURN_IF_ERROR(context->input("weights", &weights));
-    for (const char* name : {"step", "channel"}) {
-      TF_RETURN_IF_ERROR(context->input(name, &scalar));
-      if (scalar->NumElements() != 1) return absl::InvalidArgumentError(std::string("gossip: no scalar: ") + name);
-    }
     if (weights->NumElements() != receive_from->NumElements() ||
         send_counts->NumElements() != receive_counts->NumElements() || !send_counts->NumElements()) {
       return absl::InvalidArgumentError("gossip: weights, peers and counts do not fit each other");
@@ -210,11 +224,6 @@ class MixStartOp : public OpKernel {
       request->rounds.push_back(std::move(round));
     }
     return absl::OkStatus();
-  }
-
-  static absl::Status CheckPeer(int peer) {
-    if (peer >= 0 && peer < ProcessSize() && peer != ProcessRank()) return absl::OkStatus();
-    return absl::InvalidArgumentError("gossip: no such peer: " + std::to_string(peer));
   }
 
   tfdgan::Type wire_;
@@ -250,6 +259,7 @@ class MixFinishOp : public AsyncOpKernel {
 };
 
 REGISTER_KERNEL_BUILDER(Name("TfdganMixStart").Device(DEVICE_CPU), MixStartOp);
+REGISTER_KERNEL_BUILDER(Name("TfdganGatherStart").Device(DEVICE_CPU), GatherStartOp);
 REGISTER_KERNEL_BUILDER(Name("TfdganMixFinish").Device(DEVICE_CPU), MixFinishOp);
 
 }  // namespace

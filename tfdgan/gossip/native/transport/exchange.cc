@@ -1,6 +1,7 @@
 #include "exchange.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace tfdgan {
 namespace {
@@ -173,18 +174,44 @@ void Exchange::MixChunk(int round, std::vector<Block>* freed) {
            to_between ? sum_type_ : request_.type, count);
     if (encodes_ && !last) Narrow(static_cast<const A*>(out), request_.wire, encoded_.data() + flat * width, count);
   });
-  for (Incoming& in : state.in) {
+  Free(&state, freed);
+}
+
+void Exchange::GatherChunk(std::vector<Block>* freed) {
+  RoundState& state = rounds_[0];
+  const size_t base = state.mixed * per_chunk_;
+  EachPart(state.mixed, [&](size_t tensor, size_t first, size_t count) {
+    char* to = static_cast<char*>(request_.outputs[tensor]) + first;
+    for (const Incoming& in : state.in) {
+      if (in.waiting.empty()) {
+        std::memset(to, 0, count);  // lost
+      } else {
+        std::memcpy(to, in.waiting.front().get() + (begins_[tensor] + first - base), count);
+      }
+      to += request_.counts[tensor];
+    }
+  });
+  Free(&state, freed);
+}
+
+// The present chunk is done with.
+void Exchange::Free(RoundState* state, std::vector<Block>* freed) {
+  for (Incoming& in : state->in) {
     if (in.waiting.empty()) continue;
     freed->push_back(std::move(in.waiting.front()));
     in.waiting.pop_front();
     ++in.mixed;
   }
-  ++state.mixed;
+  ++state->mixed;
 }
 
 void Exchange::Advance(std::vector<Block>* freed) {
   for (int round = 0; round < rounds(); ++round) {
     while (CanMix(round)) {
+      if (request_.gathers) {
+        GatherChunk(freed);
+        continue;
+      }
       sum_type_ == Type::kFloat64 ? MixChunk<double>(round, freed) : MixChunk<float>(round, freed);
     }
   }

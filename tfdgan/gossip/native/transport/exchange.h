@@ -38,10 +38,11 @@ struct Request {
   int64_t step = 0;
   Type type = Type::kFloat32;  // of the tensors
   Type wire = Type::kFloat32;
+  bool gathers = false;  // gives out what each neighbour has sent instead of a mix: kByte, one round
   std::string shapes;  // in words; all learners must give the same
   std::vector<Round> rounds;
   std::vector<const void*> inputs;
-  std::vector<void*> outputs;
+  std::vector<void*> outputs;  // as large as the inputs; of a gather for each neighbour received from
   std::vector<size_t> counts;  // numbers in each tensor
   std::function<void(const Status&)> done;
 };
@@ -112,6 +113,8 @@ class Exchange {
   bool CanMix(int round) const;
   template <typename A>
   void MixChunk(int round, std::vector<Block>* freed);
+  void GatherChunk(std::vector<Block>* freed);
+  void Free(RoundState* state, std::vector<Block>* freed);
   template <typename A>
   void EncodeFirstRound(uint32_t until);
 

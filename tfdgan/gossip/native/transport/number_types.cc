@@ -101,9 +101,16 @@ void FromFloat16(const uint16_t* from, double* to, size_t count) {
 
 }  // namespace
 
-bool IsType(uint8_t code) { return code >= 1 && code <= 4; }
+bool IsType(uint8_t code) { return code >= 1 && code <= 5; }
 
-size_t SizeOf(Type type) { return type == Type::kFloat64 ? 8 : type == Type::kFloat32 ? 4 : 2; }
+size_t SizeOf(Type type) {
+  switch (type) {
+    case Type::kFloat64: return 8;
+    case Type::kFloat32: return 4;
+    case Type::kByte: return 1;
+    default: return 2;
+  }
+}
 
 const char* NameOf(Type type) {
   switch (type) {
@@ -111,6 +118,7 @@ const char* NameOf(Type type) {
     case Type::kFloat64: return "float64";
     case Type::kBfloat16: return "bfloat16";
     case Type::kFloat16: return "float16";
+    case Type::kByte: return "bytes";
   }
   return "no type";
 }
@@ -128,6 +136,7 @@ void Widen(const void* from, Type type, A* to, size_t count) {
       for (size_t i = 0; i < count; ++i) to[i] = FromBfloat16(static_cast<const uint16_t*>(from)[i]);
       break;
     case Type::kFloat16: FromFloat16(static_cast<const uint16_t*>(from), to, count); break;
+    case Type::kByte: break;  // never asked for
   }
 }
 
@@ -144,6 +153,7 @@ void Narrow(const A* from, Type type, void* to, size_t count) {
       for (size_t i = 0; i < count; ++i) static_cast<uint16_t*>(to)[i] = ToBfloat16(static_cast<float>(from[i]));
       break;
     case Type::kFloat16: ToFloat16(from, static_cast<uint16_t*>(to), count); break;
+    case Type::kByte: break;  // never asked for
   }
 }
 

@@ -1,0 +1,57 @@
+"""A command on learners that are joined by links of a rate and a delay, on one machine. Root, Linux.
+
+    python tools/netlab.py --learners=8 --rate=100mbit --delay=20ms -- python -m tfdgan.train --flagfile=...
+    python tools/netlab.py --learners=8 --rate=20mbit --delay=50ms --slow_link=3:5mbit:100ms --check_only
+
+Each learner has a network namespace and a host name of its own, and one link, full duplex, to a switch: `--rate` is
+what it sends and receives at, `--delay` the time one way from learner to learner. Before the command runs under
+horovodrun, round trips and TCP's rate are measured; unless they are within 10% of what was asked nothing runs. The
+exit code is horovodrun's. Nothing is left when this ends, and the learners reach nothing but each other.
+"""
+
+import signal
+import sys
+
+from absl import flags
+
+from tfdgan import command
+from tfdgan.errors import UserError
+from tools.network import links
+from tools.network.lab import Lab
+
+
+def _define(flag_values):
+    flags.DEFINE_integer("learners", 2, "How many.", flag_values=flag_values)
+    text = "Of each learner's link, each way: a number and bit, kbit, mbit or gbit (a second)."
+    flags.DEFINE_string("rate", "100mbit", text, flag_values=flag_values)
+    text = "From a learner to another, one way: a number and us, ms or s."
+    flags.DEFINE_string("delay", "20ms", text, flag_values=flag_values)
+    text = "RANK:RATE or RANK:RATE:DELAY of learners with a link of their own; DELAY is to and from any other learner."
+    flags.DEFINE_list("slow_link", [], text, flag_values=flag_values)
+    text = "Who holds the frames: the kernel (netem), a switch in user space (tap); auto is netem if there is one."
+    flags.DEFINE_enum("by", "auto", ["auto", "netem", "tap"], text, flag_values=flag_values)
+    flags.DEFINE_boolean("check_only", False, "Measure the links and end.", flag_values=flag_values)
+
+
+def _stop(number, _):
+    raise SystemExit(128 + number)
+
+
+def main(argv):
+    cut = argv.index("--") if "--" in argv else len(argv)
+    options, line = command.parse(argv[:cut], _define), argv[cut + 1 :]
+    if not line and not options.check_only:
+        raise UserError("no command: give it after --, as -- python -m tfdgan.train --flagfile=...")
+    slow = links.slow(options.slow_link, options.learners)
+    lab = Lab(options.learners, links.rate(options.rate), links.delay(options.delay), slow, options.by)
+    signal.signal(signal.SIGTERM, _stop)
+    with lab:
+        lab.check(say=lambda text: print(text, flush=True))
+        if not options.check_only:
+            code = lab.run(line).returncode
+            # A command that a signal has ended: as shells have it.
+            raise SystemExit(code if code >= 0 else 128 - code)
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)
