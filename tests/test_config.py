@@ -283,6 +283,7 @@ def test_command_says_what_is_wrong_in_one_line_and_at_once(command_runs, name):
         ("--mix_after=step", dict(mix_delay=1, mix_after="update")),
         ("mix_delay", dict(mix_delay=1, strategy="dposg", optimizer="sgd", critic_steps=1)),
         ("--mix_delay=2", dict(mix_delay=2)),
+        ("float16", dict(strategy="centralized", wire_dtype="bfloat16")),
         ("--mix_every=0", dict(mix_every=0)),
         ("horovod_pairs", dict(compression="int8", gossip_backend="horovod_pairs")),
         ("--random_mixing", dict(compression="int8", random_mixing=True)),

@@ -262,7 +262,7 @@ def test_iterations_by_hand():
     assert seconds("one_peer_exponential+bfloat16") == pytest.approx(0.18)
     assert seconds("ring+rounds=2") == pytest.approx(1.32)
     assert seconds("ring+8bit") == pytest.approx(0.02 + 0.64 * 8.125 / 32)
-    assert seconds("ring+top=0.1") == pytest.approx(0.02 + 0.64 * 0.2)
+    assert seconds("ring+top=0.2") == pytest.approx(0.02 + 0.64 * 0.2)
     assert seconds("ring+every=4") == pytest.approx((0.66 + 3 * 0.1) / 4)
     reductions = 2 * cost_model.allreduce_seconds(8, 5e5, NET)
     assert seconds("centralized") == pytest.approx(0.1 + reductions)

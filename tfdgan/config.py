@@ -200,7 +200,9 @@ class Config:
         "of top_k, above which it may diverge.",
         minimum=0,
     )
-    wire_dtype: str = _flag("float32", "Type of weights on the wire.", choices=WIRE_DTYPES)
+    wire_dtype: str = _flag(
+        "float32", "Type of weights on the wire, or of gradients (centralized).", choices=WIRE_DTYPES
+    )
     optimizer: str = _flag("oadam", "oadam is optimistic Adam.", choices=("oadam", "adam", "sgd"))
     learning_rate_g: float = _flag(1e-4, "Learning rate of the generator.", above=0)
     learning_rate_d: float = _flag(1e-4, "Learning rate of the critic.", above=0)

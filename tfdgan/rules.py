@@ -33,7 +33,8 @@ def unused(config):
     """Names of flags, changed or not, that mean nothing beside the others."""
     found = set()
     if not config.gossips:
-        found |= {"topology", "random_mixing", "gossip_rounds", "mix_after", "gossip_backend", "wire_dtype"}
+        found |= {"topology", "random_mixing", "gossip_rounds", "mix_after", "gossip_backend"}
+        found |= {"wire_dtype"} if config.strategy == "local" else set()
         found |= {"mix_every", "mix_delay", "chebyshev", "compression"}
     if not config.gossips or config.gossip_backend not in ("auto", "native"):
         found |= {"gossip_timeout", "on_peer_loss"}
@@ -193,6 +194,8 @@ def check_combinations(config):
 
 
 def _check_mixing(config):
+    if config.strategy == "centralized" and config.wire_dtype == "bfloat16":
+        raise UserError("--wire_dtype=bfloat16: Horovod cannot add these; use float16 with --strategy=centralized")
     if not config.gossips:
         return
     if config.chebyshev and config.gossip_rounds < 2:

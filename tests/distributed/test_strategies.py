@@ -175,11 +175,20 @@ def test_small_updates_survive_a_16_bit_wire():
     assert abs(distance("float16") - end) < 5e-4
 
 
-def test_centralized_averages_gradients():
+@pytest.mark.parametrize("wire, lost", [("float32", 0.0), ("float16", 1e-6 * (N - 1) / 2)])
+def test_centralized_averages_gradients(wire, lost):
+    """In float16, 1 + 1e-6 is 1."""
     p = player("w", 1.0, keras.optimizers.SGD(1.0))
-    strategy = strategies.Centralized([p])
-    strategy.apply(p, [tf.constant([float(RANK)])], YES, None)
-    np.testing.assert_allclose(p.values()[0], [1 - (N - 1) / 2], rtol=1e-6)
+    strategy = strategies.Centralized([p], wire)
+    strategy.apply(p, [tf.constant([RANK * (1 + 1e-6)])], YES, None)
+    assert p.values()[0].dtype == tf.float32
+    np.testing.assert_allclose(p.values()[0], [1 - (1 + 1e-6) * (N - 1) / 2 + lost], rtol=0, atol=2e-7)
+
+
+def test_centralized_refuses_what_overflows_on_the_wire():
+    p = player("w", 1.0, keras.optimizers.SGD(1.0))
+    strategies.Centralized([p], "float16").apply(p, [tf.constant([1e5])], YES, None)
+    np.testing.assert_array_equal(p.values()[0], [1.0])
 
 
 def test_centralized_refuses_what_any_learner_cannot_use():

@@ -22,7 +22,7 @@ def make(config, players, size, channel="weights"):
     if config.strategy == "local":
         return Local(players)
     if config.strategy == "centralized":
-        return Centralized(players)
+        return Centralized(players, config.wire_dtype)
     if config.compression != "none":
         code = code_for(players, config.compression, config.top_fraction)
         usual = 1.0 if config.compression == "int8" else min(1.0, 2 * config.top_fraction)

@@ -10,7 +10,15 @@ class Centralized(Local):
     """g = mean_i g_i by one grouped all-reduce an update; with optimistic Adam this is CP-OAdam.
 
     Equal to one learner on the concatenated batch, except for batch norm, whose statistics stay each learner's.
+
+    Args:
+      wire_dtype: "float32" or "float16", in which Horovod then also adds (it adds no bfloat16): gradients above 65,504
+        overflow, which no learner then applies, and those below 6e-8 vanish.
     """
+
+    def __init__(self, players, wire_dtype="float32"):
+        super().__init__(players)
+        self._wire = tf.as_dtype(wire_dtype)
 
     def of_one_batch(self, values, name):
         if hvd.size() == 1:
@@ -23,8 +31,12 @@ class Centralized(Local):
         if hvd.size() == 1:
             return super().apply(player, gradients, finite, begun)
         averaged = hvd.grouped_allreduce(
-            gradients, op=hvd.Average, name=f"tfdgan.gradients.{player.name}", ignore_name_scope=True
+            [tf.cast(g, self._wire) for g in gradients],
+            op=hvd.Average,
+            name=f"tfdgan.gradients.{player.name}",
+            ignore_name_scope=True,
         )
+        averaged = [tf.cast(mean, g.dtype) for mean, g in zip(averaged, gradients, strict=True)]
         waited = seconds_until(averaged, gradients)
         # Every learner decides by the average, so all decide alike and stay equal.
         super().apply(player, averaged, tf.math.is_finite(tf.linalg.global_norm(averaged)), begun)

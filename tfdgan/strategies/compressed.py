@@ -19,7 +19,7 @@ class Compressed(Local):
     while d_i is computed. x_i are learner i's weights at the start of a step, d_i what the step's updates take from
     them, g the consensus rate. y_i is what the neighbours know of x_i, so what C loses is sent later: its error feeds
     back. s_i is sum_j W_ij y_j, kept as one sum for all neighbours, which is why the topology must stay as it is. The
-    mean moves by the updates alone. The weaker C, the smaller g must be; with C exact and g = 1 this is `Decentralized`.
+    mean moves by the updates alone. The weaker C, the smaller g must be; with C exact and g = 1 it is `Decentralized`.
 
     The native backend only. y and s start at the players' weights, which must be equal on all learners then. Memory:
     y, s, the messages, and two copies of the weights while a step ends.

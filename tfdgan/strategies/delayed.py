@@ -18,7 +18,7 @@ class Delayed(Mixing):
     roots have |z|^2 = (1 - l) / 2 where they are complex: they are below 1 for every symmetric M without the eigenvalue
     -1. With M itself in place of V they are not (|z|^2 = 1 - l, above 1 for l < 0), and x_{k+1} = V x_{k-1} - d_k,
     which looks simpler, runs two unmixed sequences in turn. Derived here; after Lian et al., "Asynchronous
-    decentralized parallel stochastic gradient descent", ICML 2018, whose weights are mixed late without this correction.
+    decentralized parallel stochastic gradient descent", ICML 2018, whose weights are mixed late without correction.
 
     The native backend only. Optimizer slots stay local. Memory: three copies of the weights and two exchanges.
     """

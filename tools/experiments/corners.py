@@ -27,7 +27,8 @@ _STEPS, _EVERY = 400, 100
 _FLAGS = [
     *("--dataset=cifar10", "--model=dcgan", "--width_g=16", "--width_d=16", "--latent_size=64", "--batch_size=16"),
     *("--trainer=clipped_ratio", "--update=alternating", "--critic_steps=5", "--generator_steps=5"),
-    *("--learning_rate_g=2e-4", "--learning_rate_d=4e-4", "--learning_rate_c=2e-4", "--ema_decay=0.99"),
+    *("--learning_rate_g=2e-4", "--learning_rate_d=4e-4", "--learning_rate_c=2e-5", "--clip_norm_c=0.5"),
+    "--ema_decay=0.99",
     *("--eval_samples=2000", "--log_every=20", f"--eval_every={_EVERY}", f"--checkpoint_every={_EVERY}"),
 ]
 _CORNERS = {

@@ -115,7 +115,9 @@ def tree_allreduce_seconds(learners, numbers, network, bits=32.0):
     return 2 * math.ceil(math.log2(learners)) * network.delay + sending_seconds(share, numbers, bits, network)
 
 
-def reductions_seconds(learners, critic_numbers, generator_numbers, critic_steps, network, reduce=allreduce_seconds):
+def reductions_seconds(
+    learners, critic_numbers, generator_numbers, critic_steps, network, reduce=allreduce_seconds, bits=32.0
+):
     """All reductions of a centralised step: critic_steps of the critic's gradients and one of the generator's."""
-    critic, generator = (reduce(learners, numbers, network) for numbers in (critic_numbers, generator_numbers))
+    critic, generator = (reduce(learners, numbers, network, bits) for numbers in (critic_numbers, generator_numbers))
     return critic_steps * critic + generator

@@ -8,7 +8,7 @@ from tfdgan.gossip import topology
 from tools.simulation import exchanges, mixing
 
 _BLOCK = 256  # numbers that share a scale under 8bit
-_INDEX_BITS = 32  # of an entry's place under top
+_KEPT_BITS = 32  # of an entry under top: its place, 16 bits, and itself, bfloat16
 CENTRALIZED = "centralized"
 
 # Variants: what they take after "=", and which setups they fit.
@@ -21,10 +21,12 @@ _VARIANTS = {
     "8bit": None,
     "bfloat16": None,
     "tree": None,
+    "float16": None,
 }
+_OF_CENTRALIZED = ("tree", "float16")
 _NEEDS_FIXED = ("delayed", "8bit", "top")
 GRAMMAR = (
-    "[random_]TOPOLOGY[+VARIANT] or centralized[+tree]; TOPOLOGY as train has it, VARIANT one of rounds=T, "
+    "[random_]TOPOLOGY[+VARIANT] or centralized[+tree or +float16]; TOPOLOGY as train has it, VARIANT one of rounds=T, "
     "chebyshev=T, every=K, delayed, bfloat16, 8bit, top=FRACTION"
 )
 
@@ -64,8 +66,8 @@ class Setup:
     def bits(self):
         """Bits on the wire for a number of the weights."""
         if self.variant == "top":
-            return self.value * (32 + _INDEX_BITS)
-        return {"bfloat16": 16.0, "8bit": 8 + 32 / _BLOCK}.get(self.variant, 32.0)
+            return self.value * _KEPT_BITS
+        return {"bfloat16": 16.0, "float16": 16.0, "8bit": 8 + 32 / _BLOCK}.get(self.variant, 32.0)
 
     def schedule(self, size, seed=0):
         """Its `Schedule`; raises `UserError` where the topology or the variant does not exist for it."""
@@ -112,8 +114,8 @@ def parse(text):
     if not plus:
         return Setup(text, name, random)
     variant, equals, value = variant.partition("=")
-    if variant not in _VARIANTS or (variant == "tree") != (name == CENTRALIZED):
-        fitting = ["tree"] if name == CENTRALIZED else [v for v in _VARIANTS if v != "tree"]
+    if variant not in _VARIANTS or (variant in _OF_CENTRALIZED) != (name == CENTRALIZED):
+        fitting = [v for v in _VARIANTS if (v in _OF_CENTRALIZED) == (name == CENTRALIZED)]
         raise UserError(f"--setups: {text}: no variant {variant!r} of {name}; choose one of {', '.join(fitting)}")
     return Setup(text, name, random, variant, _value(text, variant, equals, value))
 

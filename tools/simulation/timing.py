@@ -68,7 +68,7 @@ def compute_times(workload, learners, iterations, random):
     return times
 
 
-def centralized(workload, learners, network, times, tree=False):
+def centralized(workload, learners, network, times, tree=False, bits=32.0):
     """Seconds at which everybody has finished each iteration: [iterations].
 
     Every update waits for the slowest learner, then for the reduction, which no computation overlaps.
@@ -76,7 +76,7 @@ def centralized(workload, learners, network, times, tree=False):
     slowest = dataclasses.replace(network, rate=network.rate / workload.slow_link)
     reduce = cost_model.tree_allreduce_seconds if tree else cost_model.allreduce_seconds
     players = workload.critic_numbers, workload.generator_numbers, workload.critic_steps
-    reductions = cost_model.reductions_seconds(learners, *players, slowest, reduce) if learners > 1 else 0.0
+    reductions = cost_model.reductions_seconds(learners, *players, slowest, reduce, bits) if learners > 1 else 0.0
     return np.cumsum(times.max(axis=2).sum(axis=1) + reductions)
 
 
@@ -144,7 +144,7 @@ def seconds_an_iteration(setup, learners, workload, network, *, seed=0):
     random = np.random.default_rng([seed, 5])
     times = compute_times(workload, learners, 2 * half, random)
     if setup.centralized:
-        finished = centralized(workload, learners, network, times, tree=setup.variant == "tree")
+        finished = centralized(workload, learners, network, times, tree=setup.variant == "tree", bits=setup.bits)
     elif learners == 1:
         finished = np.cumsum(times.sum(axis=1))
     else:

@@ -1,0 +1,104 @@
+"""Iterations whose gradients are waits: which options a setup stands for, cells measured by real learners, tables."""
+
+import json
+
+import numpy as np
+import pytest
+import slow_networks
+from conftest import ROOT, launch
+
+from tfdgan.errors import UserError
+from tools import iterations
+from tools.simulation import setups
+
+
+@pytest.fixture(autouse=True)
+def in_the_projects_folder(monkeypatch):
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.mark.parametrize("name", slow_networks._SETUPS)
+def test_a_setup_is_what_train_would_do(name):
+    """Its schedule over 8 learners and two steps is the simulation's."""
+    setup = setups.parse(name)
+    options = iterations.options_of(setup)
+    assert (options.model, options.width_g, options.critic_steps) == ("dcgan", 64, 5)
+    if setup.centralized:
+        assert options.strategy == "centralized" and options.wire_dtype == (setup.variant or "float32")
+        return
+    options.check_learners(8)
+    schedule, simulated = options.schedule(8), setup.schedule(8, options.seed)
+    if setup.variant not in ("every", "chebyshev"):
+        for step in range(3):
+            rounds = options.gossip_rounds
+            np.testing.assert_array_equal(schedule.matrix(step, rounds), simulated.matrix(step, rounds))
+    assert (options.compression != "none") == (setup.variant in ("8bit", "top"))
+    assert options.wire_dtype == (setup.variant if setup.variant == "bfloat16" else "float32")
+    assert (options.mix_delay, options.mix_every) == (int(setup.variant == "delayed"), setup.every)
+    assert options.chebyshev == (setup.variant == "chebyshev") and options.gossip_rounds == setup.rounds
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_two_learners_measure_cells(tmp_path):
+    output = tmp_path / "cells.jsonl"
+    line = ["-m", "tools.iterations", "--setups=ring,centralized", "--compute=0.3", "--budget=0.1"]
+    launch(2, *line, f"--output={output}")
+    ring, centralized = (json.loads(text) for text in output.read_text().splitlines())
+    assert (ring["setup"], centralized["setup"], ring["iterations"]) == ("ring", "centralized", 2)
+    weights = 4 * (slow_networks._CRITIC + slow_networks._GENERATOR)
+    # Beside the messages travel headers and acknowledgements, on loopback too.
+    assert weights <= ring["bytes"] < 1.1 * weights
+    reduced = 4 * (slow_networks._CRITIC_STEPS * slow_networks._CRITIC + slow_networks._GENERATOR)
+    assert reduced <= centralized["bytes"] < 1.1 * reduced
+    for cell in (ring, centralized):
+        assert cell["seconds"] >= 0.3 and 0 <= cell["waiting"] < 1
+
+
+def test_a_learners_own_step_is_measured():
+    assert 0.01 < slow_networks.own_step() < 100
+
+
+def test_conditions_differ_in_what_they_say():
+    known = slow_networks.conditions(2.0)
+    assert list(known)[:3] == ["loopback", "100mbit-5ms", "100mbit-20ms"] and len(known) == 11
+    usual = dict(rate=100e6, delay=20e-3, compute=2.0, slow_learner=1.0, slow_link=1.0)
+    assert known["100mbit-20ms"] == usual
+    assert known["slow-link"] == {**usual, "slow_link": 2.0}
+    assert known["slow-learner"] == {**usual, "slow_learner": 2.0}
+    assert known["exchange-alone"] == {**usual, "compute": 0.0}
+
+
+def test_a_table_compares_with_the_prediction_and_with_cp():
+    """A ring of 8 sends 2 * 3,547,204 * 4 bytes: 2.27 s at 100 Mbit/s, and 0.02 s of delay."""
+    condition = slow_networks.conditions(0.5)["100mbit-20ms"]
+    cells = {
+        "centralized": dict(seconds=10.0, waiting=0.9, bytes=1e8),
+        "ring": dict(seconds=2.5, waiting=0.25, bytes=2.9e7),
+    }
+    lines = slow_networks.table(condition, cells, 8).splitlines()
+    assert lines[3] == "| ring | 2.5 | 2.29 | -8% | 25% | 29 | 4.00 |"
+    assert lines[2].startswith("| centralized | 10 |") and lines[2].endswith("| 1.00 |")
+    on_loopback = slow_networks.table(slow_networks.conditions(0.5)["loopback"], cells, 8).splitlines()
+    assert on_loopback[3] == "| ring | 2.5 |  |  | 25% | 29 | 4.00 |"
+
+
+def test_half_a_line_is_no_cell(tmp_path):
+    path = tmp_path / "cells.jsonl"
+    path.write_text('{"setup": "ring", "seconds": 1}\n{"setup": "centr')
+    assert list(slow_networks.read(path)) == ["ring"]
+    assert slow_networks.read(tmp_path / "none.jsonl") == {}
+
+
+def test_bad_input_is_refused(tmp_path, monkeypatch):
+    def refused(*line):
+        with pytest.raises(UserError) as caught:
+            slow_networks.main(["slow_networks.py", f"--output={tmp_path}", *line])
+        return str(caught.value)
+
+    assert "--conditions=fast" in refused("--conditions=fast", "--emulate_compute=1")
+    assert "holds cells of 1.0" in refused("--emulate_compute=2")
+    assert "exchange-alone" in refused("--conditions=quarter")
+    assert "--setups: rign" in refused("--setups=rign")
+    with pytest.raises(UserError, match="--setups: nothing"):
+        iterations.main(["iterations", f"--output={tmp_path}/cells"])

@@ -1,0 +1,198 @@
+"""Seconds an iteration over slow networks: centralised against decentralised, measured beside the cost model.
+
+    python tools/experiments/slow_networks.py --output=runs/slow_networks
+
+8 learners in network namespaces of their own (root, Linux), the nets of configs/cifar.flags: 100 and 20 Mbit/s, each
+with 5, 20 and 50 ms one way, and loopback as the fast network. At 100 Mbit/s and 20 ms also: no computing, a quarter of
+CP's exchange, one slow learner (half speed), one slow link (half rate). Gradients are waits (tools/iterations.py says
+how), by default as long as one learner's own step takes on this machine. Every cell is kept as it comes, so the command
+can be repeated until all is there; --scale=0.5 measures half as long.
+"""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+from absl import flags
+from matplotlib.figure import Figure
+
+from tfdgan import command, files
+from tfdgan.errors import UserError
+from tools.network.lab import Lab
+from tools.simulation import cost_model, setups, timing
+
+_SETUPS = (
+    *("centralized", "centralized+float16", "ring", "ring+bfloat16", "random_ring", "random_ring+bfloat16"),
+    *("one_peer_exponential", "one_peer_exponential+bfloat16", "ring+delayed", "one_peer_exponential+every=4"),
+    *("ring+chebyshev=2", "ring+8bit", "ring+top=0.01"),
+)
+_CRITIC, _GENERATOR, _CRITIC_STEPS = 2_718_721, 828_483, 5  # of configs/cifar.flags
+_RATE, _DELAY = 100e6, 20e-3  # where conditions vary
+_SLOW_LINK = 2.0  # factor
+_BUDGET = 20.0  # seconds a cell
+_LOOPBACK = "loopback"
+
+
+def _define(flag_values):
+    flags.DEFINE_integer("learners", 8, "Learners.", lower_bound=2, flag_values=flag_values)
+    text = "Seconds that an iteration computes; default: one learner's own step on this machine, measured."
+    flags.DEFINE_float("emulate_compute", None, text, lower_bound=0, flag_values=flag_values)
+    flags.DEFINE_list("setups", list(_SETUPS), f"Each {setups.GRAMMAR}.", flag_values=flag_values)
+    flags.DEFINE_list("conditions", [], "Of those printed at the start; default: all.", flag_values=flag_values)
+    flags.DEFINE_float("scale", 1.0, "Factor on the seconds of a cell.", lower_bound=0.05, flag_values=flag_values)
+    flags.DEFINE_string("output", None, "Folder for cells, tables and plots.", flag_values=flag_values)
+
+
+def conditions(compute):
+    """{name: {rate, delay, compute, slow_learner, slow_link}}; a compute of None is a quarter of CP's exchange."""
+    usual = dict(compute=compute, slow_learner=1.0, slow_link=1.0)
+    found = {_LOOPBACK: dict(rate=None, delay=0.0, **usual)}
+    for rate in (100e6, 20e6):
+        for delay in (5e-3, 20e-3, 50e-3):
+            found[f"{rate / 1e6:g}mbit-{1e3 * delay:g}ms"] = dict(rate=rate, delay=delay, **usual)
+    changes = {
+        "exchange-alone": dict(compute=0.0),
+        "quarter": dict(compute=None),
+        "slow-learner": dict(slow_learner=2.0),
+        "slow-link": dict(slow_link=_SLOW_LINK),
+    }
+    for name, change in changes.items():
+        found[name] = dict(rate=_RATE, delay=_DELAY, **{**usual, **change})
+    return found
+
+
+def read(path):
+    """{setup: cell} of a file of lines."""
+    if not os.path.exists(path):
+        return {}
+    with open(path) as file:
+        cells = [json.loads(line) for line in file if line.endswith("\n")]
+    return {cell["setup"]: cell for cell in cells}
+
+
+def measure(folder, name, condition, chosen, learners, scale):
+    """The cells of a condition, those of earlier calls included: {setup: cell}."""
+    path = os.path.join(folder, f"{name}.jsonl")
+    missing = [setup for setup in chosen if setup not in read(path)]
+    if missing:
+        line = [sys.executable, "-m", "tools.iterations", f"--setups={','.join(missing)}", f"--output={path}"]
+        line += [f"--compute={condition['compute']}", f"--slow_learner={condition['slow_learner']}"]
+        line += [f"--budget={_BUDGET * scale}"]
+        print(f"{name}: {', '.join(missing)}", flush=True)
+        # Horovod's own best: fused groups, and a cycle short against the network's delay.
+        environment = {"HOROVOD_DISABLE_GROUP_FUSION": "0", "HOROVOD_CYCLE_TIME": "1"}
+        with open(os.path.join(folder, "log.txt"), "a") as log:
+            streams = dict(stdout=log, stderr=subprocess.STDOUT)
+            if condition["rate"] is None:
+                whole = ["horovodrun", "--gloo", "-np", str(learners), *line]
+                code = subprocess.run(whole, env={**os.environ, **environment}, **streams).returncode
+            else:
+                slow = {0: (condition["rate"] / condition["slow_link"], None)} if condition["slow_link"] > 1 else None
+                with Lab(learners, condition["rate"], condition["delay"], slow) as lab:
+                    lab.check(say=lambda text: print(f"  {text}", flush=True))
+                    code = lab.run(line, environment, **streams).returncode
+        if code:
+            raise UserError(f"{name}: the measurement ended with {code} ({log.name} says why)")
+    return {setup: cell for setup, cell in read(path).items() if setup in chosen}
+
+
+def predicted(setup, condition, learners):
+    """Seconds an iteration by the cost model; NaN on loopback, of which it knows neither rate nor delay."""
+    if condition["rate"] is None:
+        return np.nan
+    workload = timing.Workload(
+        **dict(critic_numbers=_CRITIC, generator_numbers=_GENERATOR, critic_steps=_CRITIC_STEPS),
+        **dict(compute=condition["compute"], spread=0.0),
+        **dict(slow_learner=condition["slow_learner"], slow_link=condition["slow_link"]),
+    )
+    network = cost_model.Network("lab", condition["rate"], condition["delay"])
+    return timing.seconds_an_iteration(setups.parse(setup), learners, workload, network)
+
+
+def table(condition, cells, learners):
+    """A markdown table, a row a setup."""
+    lines = [
+        "| | s an iteration | predicted | off | waiting | MB sent a learner | times CP's iterations |",
+        "|---" * 7 + "|",
+    ]
+    reference = cells.get("centralized", {}).get("seconds", np.nan)
+    for setup, cell in cells.items():
+        guess = predicted(setup, condition, learners)
+        off = "" if np.isnan(guess) else f"{100 * (guess / cell['seconds'] - 1):+.0f}%"
+        lines.append(
+            f"| {setup} | {cell['seconds']:.3g} | {'' if np.isnan(guess) else f'{guess:.3g}'} | {off} | "
+            f"{cell['waiting']:.0%} | {cell['bytes'] / 1e6:.3g} | {reference / cell['seconds']:.2f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def plot(found, known, learners, path):
+    """Seconds an iteration by setup, a panel a condition; crosses are the cost model's."""
+    figure = Figure(figsize=(15, 3.4 * -(-len(found) // 4)), layout="constrained")
+    axes = figure.subplots(-(-len(found) // 4), 4, squeeze=False, sharey=True).ravel()
+    for axis, (name, cells) in zip(axes, found.items(), strict=False):
+        rows = np.arange(len(cells))
+        colours = ["C3" if setup.startswith("centralized") else "C0" for setup in cells]
+        axis.barh(rows, [cell["seconds"] for cell in cells.values()], color=colours)
+        axis.plot([predicted(setup, known[name], learners) for setup in cells], rows, "kx", markersize=5)
+        axis.set(title=name, xscale="log", yticks=rows, yticklabels=cells, xlabel="seconds an iteration")
+        axis.grid(alpha=0.3, axis="x", which="both")
+    for axis in axes:
+        axis.tick_params(axis="y", labelsize=7)
+    for axis in axes[len(found) :]:
+        axis.remove()
+    axes[0].invert_yaxis()
+    figure.savefig(path, dpi=80)
+
+
+def own_step():
+    done = subprocess.run([sys.executable, "-m", "tools.iterations", "--own_step"], capture_output=True, text=True)
+    if done.returncode:
+        raise UserError(f"one learner's own step could not be measured: {done.stderr.strip().splitlines()[-1]}")
+    return float(done.stdout.split()[-1])
+
+
+def _compute(flag_values, folder):
+    """Seconds that an iteration computes, the same in every call with this folder."""
+    path = os.path.join(folder, "compute.txt")
+    given = flag_values.emulate_compute
+    if os.path.exists(path):
+        with open(path) as file:
+            kept = float(file.read())
+        if given is not None and given != kept:
+            raise UserError(f"--emulate_compute={given}: {folder} holds cells of {kept}; give another --output")
+        return kept
+    seconds = own_step() if given is None else given
+    files.write_text(path, f"{seconds}\n")
+    return seconds
+
+
+def main(argv):
+    flag_values = command.parse(argv, _define)
+    (folder,) = command.required(flag_values, "output")
+    chosen = [setups.parse(text).name for text in flag_values.setups]
+    os.makedirs(folder, exist_ok=True)
+    known = conditions(_compute(flag_values, folder))
+    print(f"computing: {known[_LOOPBACK]['compute']:.3g} s an iteration; conditions: {', '.join(known)}", flush=True)
+    for name in flag_values.conditions:
+        if name not in known:
+            raise UserError(f"--conditions={name}: choose of {', '.join(known)}")
+    found, tables = {}, []
+    for name in flag_values.conditions or known:
+        if known[name]["compute"] is None:
+            alone = read(os.path.join(folder, "exchange-alone.jsonl")).get("centralized")
+            if alone is None:
+                raise UserError(f"--conditions={name}: needs CP's cell of exchange-alone, measure that first")
+            known[name]["compute"] = round(alone["seconds"] / 4, 3)
+        found[name] = measure(folder, name, known[name], chosen, flag_values.learners, flag_values.scale)
+        rows = table(known[name], found[name], flag_values.learners)
+        tables.append(f"**{name}**: computing {known[name]['compute']:.3g} s\n\n{rows}")
+        print(f"\n{tables[-1]}", flush=True)
+    files.write_text(os.path.join(folder, "table.md"), "\n".join(tables))
+    plot(found, known, flag_values.learners, os.path.join(folder, "plot.png"))
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)

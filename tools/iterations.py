@@ -1,0 +1,205 @@
+"""Seconds of a training iteration whose gradients are a wait: what a strategy and a network make of it.
+
+    horovodrun -np 8 python -m tools.iterations --setups=centralized,ring+bfloat16 --compute=0.5 --output=cells.jsonl
+    python -m tools.iterations --own_step
+
+The nets are those of configs/cifar.flags, weights and messages are real; in place of each update's gradient stands a
+wait, as several learners on few cores cannot compute side by side, and in place of optimistic Adam, whose time is in
+the wait too, a plain step. An iteration waits --compute seconds in all, in equal parts for each update. A line of JSON
+is added for each setup: {setup, seconds, waiting, bytes, iterations}: seconds an iteration, the share of them spent
+waiting for others, bytes that left a learner's network device an iteration, each the mean over learners.
+--own_step prints the seconds of an iteration's gradients and updates
+by one learner alone on this machine, as cifar.flags has it, instead.
+"""
+
+import json
+import os
+import sys
+import time
+
+from absl import flags
+
+from tfdgan import command, config, flagfiles
+from tfdgan.errors import UserError
+from tools.simulation import setups
+
+_FLAGFILE = "configs/cifar.flags"
+_WARM_UP, _FEWEST, _MOST = 2, 2, 10  # iterations
+
+
+def _define(flag_values):
+    flags.DEFINE_list("setups", [], f"Each {setups.GRAMMAR}.", flag_values=flag_values)
+    text = "Seconds that an iteration computes."
+    flags.DEFINE_float("compute", 0.0, text, lower_bound=0, flag_values=flag_values)
+    text = "Factor on learner 0's computing."
+    flags.DEFINE_float("slow_learner", 1.0, text, lower_bound=1, flag_values=flag_values)
+    text = f"Seconds that a setup is measured, within {_FEWEST} to {_MOST} iterations."
+    flags.DEFINE_float("budget", 20.0, text, lower_bound=0, flag_values=flag_values)
+    flags.DEFINE_boolean("own_step", False, "Measure one learner's own step instead.", flag_values=flag_values)
+    flags.DEFINE_string("output", None, "File to which lines are added.", flag_values=flag_values)
+
+
+def options_of(setup, **changes):
+    """The `Config` of configs/cifar.flags with a setup's strategy."""
+    flag_values = flags.FlagValues()
+    flagfiles.define(flag_values)
+    flag_values(["iterations", f"--flagfile={_FLAGFILE}"])
+    found = {**flagfiles.given(flag_values), "random_mixing": setup.random, **changes}
+    if setup.centralized:
+        return config.Config(**{**found, "strategy": "centralized", "wire_dtype": setup.variant or "float32"})
+    variants = {
+        None: {},
+        "rounds": dict(gossip_rounds=setup.rounds),
+        "chebyshev": dict(gossip_rounds=setup.rounds, chebyshev=True),
+        "every": dict(mix_every=setup.every),
+        "delayed": dict(mix_delay=1),
+        "bfloat16": dict(wire_dtype="bfloat16"),
+        "8bit": dict(compression="int8"),
+        "top": dict(compression="top_k", top_fraction=setup.value or 1.0),
+    }
+    return config.Config(**{**found, "topology": setup.topology, **variants[setup.variant]})
+
+
+def own_step():
+    """Seconds of a step of the trainer by one learner, on noise: the median of three, after two."""
+    import numpy as np
+    import tensorflow as tf
+
+    from tfdgan import distributed, tasks
+    from tfdgan.training import trainers
+    from tfdgan.training.noise import Noise
+
+    distributed.start()
+    options = options_of(setups.parse("ring"), strategy="local", random_mixing=False, dataset="given")
+    images = np.random.default_rng(0).uniform(-1, 1, (320, 32, 32, 3)).astype(np.float32)
+    task = tasks.ImageTask(options, samples=images)
+    source = task.source()
+    trainer = trainers.make(options, *task.build_models(source.sample_shape, source.classes), Noise(0, 0), 1)
+    batch = tf.constant(images[: options.batch_size * options.critic_steps])
+    times = []
+    for step in range(5):
+        begun = time.perf_counter()
+        trainer.step(tf.constant(step, tf.int64), batch).numpy()
+        times.append(time.perf_counter() - begun)
+    return float(np.median(times[2:]))
+
+
+def stepper(options, players, name, waits):
+    """A compiled step, scalar int64 -> seconds waited: what the adversarial trainer does, with waits for gradients.
+
+    `waits`: {player's name: seconds of each of its updates}.
+    """
+    import horovod.tensorflow as hvd
+    import tensorflow as tf
+
+    from tfdgan import strategies
+
+    strategy = strategies.make(options, players, hvd.size(), channel=name)
+    strategy.reset()
+    directions = {
+        p.name: [1e-3 * tf.random.stateless_normal(v.shape, [hvd.rank(), 0]) for v in p.values()] for p in players
+    }
+    order = [player for player in players for _ in range(options.critic_steps if player.name == "critic" else 1)]
+
+    def computed(player, after):
+        """The player's gradients, when its wait is over that begins when `after` is computed."""
+
+        def wait(_):
+            time.sleep(waits[player.name])
+            return True
+
+        with tf.control_dependencies(after):
+            over = tf.numpy_function(wait, [tf.constant(0.0)], tf.bool)
+        with tf.control_dependencies([over]):
+            return [tf.identity(direction) for direction in directions[player.name]]
+
+    @tf.function(autograph=False)
+    def step(number):
+        begun, waited = strategy.begin_step(number), tf.constant(0.0, tf.float64)
+        before = strategy.started(begun)
+        for index, player in enumerate(order):
+            mixing = strategy.begin_update(player, number * len(order) + index)
+            gradients = computed(player, before + strategy.started(mixing))
+            waited += strategy.apply(player, gradients, tf.constant(True), mixing)
+            before = [waited, *player.values()]
+        return waited + strategy.end_step(begun)
+
+    return step
+
+
+def _sent():
+    """Bytes that this learner's network device has sent; on loopback everybody's, over their number."""
+    import horovod.tensorflow as hvd
+    import psutil
+
+    device = os.environ.get("HOROVOD_GLOO_IFACE", "lo").split(",")[0]
+    sent = psutil.net_io_counters(pernic=True)[device].bytes_sent
+    return sent / hvd.size() if device == "lo" else sent
+
+
+def measure(setup, players, compute, slow_learner, budget):
+    """A cell: {setup, seconds, waiting, bytes, iterations}, the same on every learner."""
+    import horovod.tensorflow as hvd
+    import tensorflow as tf
+
+    from tfdgan import distributed
+
+    options = options_of(setup)
+    mine = compute * (slow_learner if hvd.rank() == 0 else 1.0) / (options.critic_steps + 1)
+    step = stepper(options, players, setup.name, {player.name: mine for player in players})
+    for number in range(_WARM_UP):
+        begun = time.perf_counter()
+        step(tf.constant(number, tf.int64)).numpy()
+        last = time.perf_counter() - begun
+    slowest = float(distributed.gather_vector([last], f"iterations.{setup.name}.warm").max())
+    count = min(max(round(budget / slowest), _FEWEST), _MOST)
+    count = -(-count // setup.every) * setup.every
+    first = -(-_WARM_UP // setup.every) * setup.every  # whole turns of mixing every k-th step
+    distributed.gather_vector([0.0], f"iterations.{setup.name}.begin")
+    sent, begun = _sent(), time.perf_counter()
+    waited = sum(float(step(tf.constant(first + number, tf.int64))) for number in range(count))
+    seconds, sent = time.perf_counter() - begun, _sent() - sent
+    everyone = distributed.gather_vector([seconds, waited, sent], f"iterations.{setup.name}.end")
+    seconds, waited, sent = everyone.mean(axis=0)
+    figures = dict(seconds=seconds / count, waiting=waited / seconds, bytes=sent / count, iterations=count)
+    return {"setup": setup.name, **figures}
+
+
+def measure_all(chosen, compute, slow_learner, budget, output):
+    """Every setup by every learner; learner 0 writes what comes, as it comes."""
+    import horovod.tensorflow as hvd
+    import keras
+
+    from tfdgan import distributed, models, strategies
+
+    distributed.start()
+    options = options_of(setups.parse("ring"))
+    generator, critic = models.build(options, (32, 32, 3))
+    for setup in chosen:
+        players = [
+            strategies.Player(name, list(model.trainable_variables), keras.optimizers.SGD(1e-4))
+            for name, model in (("critic", critic), ("generator", generator))
+        ]
+        distributed.broadcast_to_all([v.value for player in players for v in player.variables])
+        cell = measure(setup, players, compute, slow_learner, budget)
+        if hvd.rank() == 0:
+            with open(output, "a") as file:
+                file.write(json.dumps(cell) + "\n")
+
+
+def main(argv):
+    flag_values = command.parse(argv, _define)
+    if not os.path.isfile(_FLAGFILE):
+        raise UserError(f"{_FLAGFILE} is not here: run this in the project's folder")
+    if flag_values.own_step:
+        print(own_step())
+        return
+    (output,) = command.required(flag_values, "output")
+    if not flag_values.setups:
+        raise UserError("--setups: nothing to measure; give some, as ring,centralized")
+    chosen = [setups.parse(text) for text in flag_values.setups]
+    measure_all(chosen, flag_values.compute, flag_values.slow_learner, flag_values.budget, output)
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)
