@@ -101,10 +101,11 @@ def test_the_error_names_the_learner_within_the_timeout(number, why, start):
 
 
 @pytest.mark.parametrize(
-    "number, topology", [(signal.SIGKILL, "--topology=ring"), (signal.SIGSTOP, "--topology=exponential")]
+    "number, mixing",
+    [(signal.SIGKILL, ["--topology=ring", "--mix_delay=1"]), (signal.SIGSTOP, ["--topology=exponential"])],
 )
-def test_degraded_the_others_train_on(number, topology, start, tmp_path):
-    job = start("--steps=1500", "--on_peer_loss=degrade", topology, "--random_mixing")
+def test_degraded_the_others_train_on(number, mixing, start, tmp_path):
+    job = start("--steps=1500", "--on_peer_loss=degrade", *mixing, "--random_mixing")
     job.hit(number)
     job.wait_for(r"step \d+: learner 2 is lost, it is (gone|late).*; 2 go on", TIMEOUT + 20)
     job.wait_for(r"done: 1500 steps", 120)

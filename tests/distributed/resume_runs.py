@@ -42,15 +42,15 @@ _STYLES = [
 RUNS = {
     "ring": [],
     "random": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16"],
-    "centralized": ["--strategy=centralized"],
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
-    "local": ["--strategy=local", "--ema_decay=0"],
     "alltoall": ["--gossip_backend=horovod", "--random_mixing", "--mix_every=3", "--critic_steps=1"],
     "delayed": ["--mix_delay=1", "--random_mixing", "--critic_steps=1"],
     "compressed": ["--compression=top_k", "--top_fraction=0.1", "--consensus_rate=0.3", "--critic_steps=1"],
 }
 MORE_RUNS = {
     "pairs": ["--gossip_backend=horovod_pairs"],  # the first: Horovod is started as it needs it
+    "centralized": ["--strategy=centralized"],
+    "local": ["--strategy=local", "--ema_decay=0"],
     "alternating": ["--update=alternating", "--learning_rate_decay=linear", "--mix_after=update"],
     "conditional": [
         "--model=resnet",
@@ -60,8 +60,7 @@ MORE_RUNS = {
         "--critic_steps=1",
     ],
     "dropout": ["--model=ct_resnet", "--consistency=2", *_OF_SIDE_32, "--critic_steps=1"],
-    "clipped_ratio": ["--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2"],
-    "text": _TEXT,
+    "text": _TEXT,  # by the clipped-ratio trainer
     "styles": _STYLES,
     "stream": ["--dataset=resume_runs:stream"],
 }
