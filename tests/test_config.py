@@ -290,6 +290,11 @@ def test_command_says_what_is_wrong_in_one_line_and_at_once(command_runs, name):
         ("--mix_every=1, not 2", dict(compression="top_k", mix_every=2)),
         ("--gossip_rounds=1, not 2", dict(compression="top_k", gossip_rounds=2)),
         ("--wire_dtype=float32", dict(compression="top_k", wire_dtype="bfloat16")),
+        ("--wire_dtype=float32", dict(chebyshev=True, gossip_rounds=2, wire_dtype="bfloat16")),
+        (
+            "leave --pretraining_steps=5 out",
+            dict(compression="int8", pretraining_steps=5, task="text", dataset="oracle", model="lstm"),
+        ),
         ("--on_peer_loss=fail", dict(compression="top_k", on_peer_loss="degrade")),
         ("--top_fraction=1.0", dict(compression="top_k", top_fraction=1.0)),
         ("--consensus_rate=-0.5", dict(compression="top_k", consensus_rate=-0.5)),
@@ -304,6 +309,16 @@ def test_sparing_ways_to_mix_that_mean_nothing():
     assert Config(**values, strategy="local", compression="int8").without_effect() == sorted([*values, "compression"])
     assert Config(top_fraction=0.5, consensus_rate=0.5).without_effect() == ["consensus_rate", "top_fraction"]
     assert Config(compression="int8", top_fraction=0.5).without_effect() == ["top_fraction"]
+
+
+def test_late_mixing_refuses_a_matrix_under_which_it_would_diverge(tmp_path):
+    """A cyclic shift, as plain mixing takes it for ever: z^2 - z + (1 - l) / 2 with l = e^(i pi) = -1 has |z| = 1."""
+    shift, halves = np.roll(np.eye(8), 1, axis=1), np.eye(8) / 2 + np.roll(np.eye(8), 1, axis=1) / 2
+    for name, matrix in (("shift", shift), ("halves", halves)):
+        np.save(tmp_path / f"{name}.npy", matrix)
+    Config(mix_delay=1, topology=f"{tmp_path}/halves.npy").check_learners(8)
+    with pytest.raises(UserError, match="shift.npy.*1.1"):
+        Config(mix_delay=1, topology=f"{tmp_path}/shift.npy").check_learners(8)
 
 
 def test_topologies_that_sparing_ways_to_mix_do_not_have():

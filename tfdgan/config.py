@@ -165,7 +165,11 @@ class Config:
     random_mixing: bool = _flag(False, "Relabel the learners of the topology at random every step.")
     gossip_rounds: int = _flag(1, "Gossip rounds a mix.", minimum=1)
     chebyshev: bool = _flag(False, "Weigh the gossip rounds so that together they mix best (symmetric topologies).")
-    mix_every: int = _flag(1, "Mix only every so many steps (of mix_after=update: updates of a player).", minimum=1)
+    mix_every: int = _flag(
+        1,
+        "Mix only every so many steps (of mix_after=update: updates of a player); horovod waits all the same.",
+        minimum=1,
+    )
     mix_delay: int = _flag(
         0,
         "1: weights mixed are those of the step before, so that an exchange may take two (native backend).",
@@ -295,6 +299,8 @@ class Config:
                     f"--compression={self.compression}: --topology={self.topology} has other neighbours at each step; "
                     "use a fixed one, such as ring or exponential"
                 )
+            if self.mix_delay:
+                topology.check_delayed(schedule)
             if self.gossip_backend == "horovod_pairs" and size > 1:
                 schedule.check_fixed_symmetric()
             if self.on_peer_loss == "degrade" and self.topology not in topology.NAMES and not schedule.is_symmetric:
@@ -319,6 +325,11 @@ class Config:
     def gossips(self):
         """True if weights are averaged with neighbours."""
         return self.strategy in ("decentralized", "dposg")
+
+    @property
+    def needs_native(self):
+        """True if only the native exchange can carry this."""
+        return self.gossips and (self.mix_delay > 0 or self.compression != "none")
 
     @property
     def steps_matter(self):

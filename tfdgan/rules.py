@@ -202,6 +202,8 @@ def _check_mixing(config):
         raise UserError(
             f"--chebyshev: weighs several rounds; --gossip_rounds={config.gossip_rounds} must be at least 2"
         )
+    if config.chebyshev:
+        _check_wanted(config, "--chebyshev: its factors enlarge what rounding loses", dict(wire_dtype="float32"))
     for name, off in (("mix_delay", 0), ("compression", "none")):
         value = getattr(config, name)
         if value == off:
@@ -213,8 +215,8 @@ def _check_mixing(config):
         _check_wanted(config, f"--{name}={value}: mixes once a step", dict(mix_after="step"))
     if config.compression != "none":
         wanted = dict(random_mixing=False, mix_every=1, mix_delay=0, gossip_rounds=1, wire_dtype="float32")
-        why = f"--compression={config.compression}: keeps what fixed neighbours know, in a format of its own"
-        _check_wanted(config, why, wanted | dict(on_peer_loss="fail"))
+        why = f"--compression={config.compression}: keeps what fixed neighbours know, from the first step on"
+        _check_wanted(config, why, wanted | dict(on_peer_loss="fail", pretraining_steps=0))
 
 
 def _check_task(config):

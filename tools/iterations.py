@@ -6,8 +6,9 @@
 The nets are those of configs/cifar.flags, weights and messages are real; in place of each update's gradient stands a
 wait, as several learners on few cores cannot compute side by side, and in place of optimistic Adam, whose time is in
 the wait too, a plain step. An iteration waits --compute seconds in all, in equal parts for each update. A line of JSON
-is added for each setup: {setup, seconds, waiting, bytes, iterations}: seconds an iteration, the share of them spent
-waiting for others, bytes that left a learner's network device an iteration, each the mean over learners.
+is added for each setup: {setup, learners, compute, seconds, waiting, bytes, iterations}: seconds an iteration of the
+slowest learner, the share of them that a learner spends waiting for others and the bytes that leave its network device
+an iteration, both the mean over learners.
 --own_step prints the seconds of an iteration's gradients and updates
 by one learner alone on this machine, as cifar.flags has it, instead.
 """
@@ -24,7 +25,7 @@ from tfdgan.errors import UserError
 from tools.simulation import setups
 
 _FLAGFILE = "configs/cifar.flags"
-_WARM_UP, _FEWEST, _MOST = 2, 2, 10  # iterations
+_FEWEST, _MOST = 3, 12  # iterations
 
 
 def _define(flag_values):
@@ -35,6 +36,8 @@ def _define(flag_values):
     flags.DEFINE_float("slow_learner", 1.0, text, lower_bound=1, flag_values=flag_values)
     text = f"Seconds that a setup is measured, within {_FEWEST} to {_MOST} iterations."
     flags.DEFINE_float("budget", 20.0, text, lower_bound=0, flag_values=flag_values)
+    text = "Iterations before the time begins, beside the first; of a centralised setup, none."
+    flags.DEFINE_integer("warm_up", 2, text, lower_bound=0, flag_values=flag_values)
     flags.DEFINE_boolean("own_step", False, "Measure one learner's own step instead.", flag_values=flag_values)
     flags.DEFINE_string("output", None, "File to which lines are added.", flag_values=flag_values)
 
@@ -85,7 +88,8 @@ def own_step():
 
 
 def stepper(options, players, name, waits):
-    """A compiled step, scalar int64 -> seconds waited: what the adversarial trainer does, with waits for gradients.
+    """A compiled step, scalar int64 -> seconds waited: what the adversarial trainer does with alternating updates, with
+    waits for gradients.
 
     `waits`: {player's name: seconds of each of its updates}.
     """
@@ -137,7 +141,7 @@ def _sent():
     return sent / hvd.size() if device == "lo" else sent
 
 
-def measure(setup, players, compute, slow_learner, budget):
+def measure(setup, players, compute, slow_learner, budget, warm_up):
     """A cell: {setup, seconds, waiting, bytes, iterations}, the same on every learner."""
     import horovod.tensorflow as hvd
     import tensorflow as tf
@@ -147,25 +151,35 @@ def measure(setup, players, compute, slow_learner, budget):
     options = options_of(setup)
     mine = compute * (slow_learner if hvd.rank() == 0 else 1.0) / (options.critic_steps + 1)
     step = stepper(options, players, setup.name, {player.name: mine for player in players})
-    for number in range(_WARM_UP):
+    for number in range(setup.every):  # traces, and connects
         begun = time.perf_counter()
         step(tf.constant(number, tf.int64)).numpy()
-        last = time.perf_counter() - begun
+    last = time.perf_counter() - begun
     slowest = float(distributed.gather_vector([last], f"iterations.{setup.name}.warm").max())
-    count = min(max(round(budget / slowest), _FEWEST), _MOST)
-    count = -(-count // setup.every) * setup.every
-    first = -(-_WARM_UP // setup.every) * setup.every  # whole turns of mixing every k-th step
-    distributed.gather_vector([0.0], f"iterations.{setup.name}.begin")
-    sent, begun = _sent(), time.perf_counter()
-    waited = sum(float(step(tf.constant(first + number, tf.int64))) for number in range(count))
+    warm_up = 0 if setup.centralized else warm_up
+    count = min(max(round(budget / slowest), _FEWEST, warm_up), _MOST)
+    # No barrier before the time begins: it would let what is under way arrive for nothing.
+    warm_up, count = (-(-number // setup.every) * setup.every for number in (warm_up, count))  # whole turns
+    waited = 0.0
+    for number in range(setup.every, setup.every + warm_up + count):
+        if number == setup.every + warm_up:
+            waited, sent, begun = 0.0, _sent(), time.perf_counter()
+        waited += float(step(tf.constant(number, tf.int64)))
     seconds, sent = time.perf_counter() - begun, _sent() - sent
     everyone = distributed.gather_vector([seconds, waited, sent], f"iterations.{setup.name}.end")
-    seconds, waited, sent = everyone.mean(axis=0)
+    seconds, waited, sent = everyone[:, 0].max(), everyone[:, 1].mean(), everyone[:, 2].mean()
     figures = dict(seconds=seconds / count, waiting=waited / seconds, bytes=sent / count, iterations=count)
-    return {"setup": setup.name, **figures}
+    return {"setup": setup.name, "learners": hvd.size(), "compute": compute, **figures}
 
 
-def measure_all(chosen, compute, slow_learner, budget, output):
+def add(path, cell):
+    """Add a line to a file, after half a line, of a call cut off, on a new one."""
+    half = os.path.exists(path) and not open(path, "rb").read().endswith(b"\n")
+    with open(path, "a") as file:
+        file.write("\n" * half + json.dumps(cell) + "\n")
+
+
+def measure_all(chosen, output, **how):
     """Every setup by every learner; learner 0 writes what comes, as it comes."""
     import horovod.tensorflow as hvd
     import keras
@@ -181,10 +195,9 @@ def measure_all(chosen, compute, slow_learner, budget, output):
             for name, model in (("critic", critic), ("generator", generator))
         ]
         distributed.broadcast_to_all([v.value for player in players for v in player.variables])
-        cell = measure(setup, players, compute, slow_learner, budget)
+        cell = measure(setup, players, **how)
         if hvd.rank() == 0:
-            with open(output, "a") as file:
-                file.write(json.dumps(cell) + "\n")
+            add(output, cell)
 
 
 def main(argv):
@@ -198,7 +211,8 @@ def main(argv):
     if not flag_values.setups:
         raise UserError("--setups: nothing to measure; give some, as ring,centralized")
     chosen = [setups.parse(text) for text in flag_values.setups]
-    measure_all(chosen, flag_values.compute, flag_values.slow_learner, flag_values.budget, output)
+    names = ("compute", "slow_learner", "budget", "warm_up")
+    measure_all(chosen, output, **{name: flag_values[name].value for name in names})
 
 
 if __name__ == "__main__":

@@ -215,3 +215,31 @@ def test_each_converges_on_the_bilinear_game(make):
     end = end_of_the_game(make)
     assert np.linalg.norm(end.mean(axis=0)) < 0.01
     assert np.abs(end).max() < 0.6 * np.abs(PULL).max()  # without mixing each ends at its own game's equilibrium
+
+
+def test_compressed_mixing_leaves_the_mean_where_it_is():
+    """5,000 steps that only mix, from weights that differ: the mean moves by rounding alone, however long it takes."""
+    player = one_player([0.05, 0.05])
+    code = compression.make("int8", 2, 1.0)
+    strategy = strategies.Compressed([player], schedule=topology.make_schedule("ring", N), code=code, rate=1.0)
+    for variable, value in zip(player.variables, START[RANK], strict=True):
+        variable.assign([value])
+
+    @tf.function
+    def run():
+        def one(k):
+            strategy.end_step(strategy.begin_step(k))
+            return k + 1
+
+        tf.while_loop(lambda k: k < 5000, one, [tf.constant(0, tf.int64)])
+
+    run()
+    end = hvd.allgather(tf.concat(player.values(), 0)[tf.newaxis]).numpy()
+    np.testing.assert_allclose(end.mean(axis=0), START.mean(axis=0), rtol=0, atol=1e-5)
+    np.testing.assert_allclose(end, START.mean(axis=0)[np.newaxis] + 0 * end, rtol=0, atol=1e-4)
+
+
+def test_a_schedule_of_chebyshev_factors_takes_its_own_rounds_only():
+    schedule = topology.make_schedule("ring", N, chebyshev_rounds=2)
+    with pytest.raises(UserError, match="rounds is 3; the schedule's matrices are for 2"):
+        gossip.mix([tf.zeros([1])], schedule, 0, rounds=3)

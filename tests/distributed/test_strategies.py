@@ -175,14 +175,15 @@ def test_small_updates_survive_a_16_bit_wire():
     assert abs(distance("float16") - end) < 5e-4
 
 
-@pytest.mark.parametrize("wire, lost", [("float32", 0.0), ("float16", 1e-6 * (N - 1) / 2)])
-def test_centralized_averages_gradients(wire, lost):
-    """In float16, 1 + 1e-6 is 1."""
-    p = player("w", 1.0, keras.optimizers.SGD(1.0))
+@pytest.mark.parametrize("wire, precision", [("float32", 1e-6), ("float16", 2e-3)])
+def test_centralized_averages_gradients(wire, precision):
+    p = player("w", [0.0, 0.0], keras.optimizers.SGD(1.0))
     strategy = strategies.Centralized([p], wire)
-    strategy.apply(p, [tf.constant([RANK * (1 + 1e-6)])], YES, None)
+    strategy.apply(p, [tf.constant([RANK * 1.0001, 6e4])], YES, None)  # a sum of the latter is no float16
     assert p.values()[0].dtype == tf.float32
-    np.testing.assert_allclose(p.values()[0], [1 - (1 + 1e-6) * (N - 1) / 2 + lost], rtol=0, atol=2e-7)
+    np.testing.assert_allclose(p.values()[0], [-1.0001 * (N - 1) / 2, -6e4], rtol=precision)
+    exact = np.allclose(p.values()[0][0], -1.0001 * (N - 1) / 2, rtol=1e-6)
+    assert exact == (wire == "float32")
 
 
 def test_centralized_refuses_what_overflows_on_the_wire():

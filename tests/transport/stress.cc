@@ -26,6 +26,7 @@ using Random = std::mt19937_64;
 
 struct Plan {  // of one call, the same for all learners
   Type type, wire;
+  bool gathers = false;
   std::vector<size_t> counts;
   size_t elements = 0;
   std::vector<std::vector<std::vector<double>>> matrices;  // of each round, rows sum to 1
@@ -61,7 +62,28 @@ Plan MakePlan(int n, Random* random) {
   }
   if (!plan.elements) plan.counts.push_back(plan.elements = 3);
   for (uint64_t rounds = 1 + (*random)() % 3; rounds; --rounds) plan.matrices.push_back(RandomMatrix(n, random));
+  if ((*random)() % 4 == 0) {  // messages instead of a mix
+    plan.gathers = true;
+    plan.type = plan.wire = Type::kByte;
+    plan.matrices.resize(1);
+  }
   return plan;
+}
+
+// What each learner's neighbours have sent, tensor by tensor.
+std::vector<std::vector<char>> Gathered(const Plan& plan, const std::vector<std::vector<char>>& inputs) {
+  std::vector<std::vector<char>> outputs(inputs.size());
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    size_t at = 0;
+    for (size_t count : plan.counts) {
+      for (size_t j = 0; j < inputs.size(); ++j) {
+        if (plan.matrices[0][i][j] == 0) continue;
+        outputs[i].insert(outputs[i].end(), inputs[j].begin() + at, inputs[j].begin() + at + count);
+      }
+      at += count;
+    }
+  }
+  return outputs;
 }
 
 // The formula, number by number.
@@ -94,6 +116,11 @@ std::vector<std::vector<char>> Expected(const Plan& plan, const std::vector<std:
 
 std::vector<char> Inputs(const Plan& plan, uint64_t seed) {
   Random random(seed);
+  if (plan.gathers) {
+    std::vector<char> bytes(plan.elements);
+    for (char& byte : bytes) byte = static_cast<char>(random());
+    return bytes;
+  }
   std::vector<float> numbers(plan.elements);
   for (float& number : numbers) number = static_cast<float>(static_cast<int64_t>(random() % 200001) - 100000) / 50000;
   std::vector<double> wide(numbers.begin(), numbers.end());
@@ -124,11 +151,13 @@ std::future<bool> Mix(Transport* transport, int rank, const Plan& plan, std::str
     }
     request.rounds.push_back(std::move(round));
   }
-  output->assign(input.size(), 0);
+  request.gathers = plan.gathers;
+  const size_t copies = plan.gathers ? request.rounds[0].receive_from.size() : 1;
+  output->assign(input.size() * copies, 0);
   size_t at = 0;
   for (size_t count : plan.counts) {
     request.inputs.push_back(input.data() + at);
-    request.outputs.push_back(output->data() + at);
+    request.outputs.push_back(output->data() + at * copies);
     at += count * SizeOf(plan.type);
   }
   request.done = [promise](const Status& status) {
@@ -225,8 +254,9 @@ int Stress(double seconds, int n, uint64_t seed) {
     for (auto& learner : learners) learner.join();
     wrong += failed;
     for (size_t c = 0; c < plans.size() && !wrong; ++c) {
-      const auto expected = plans[c].type == Type::kFloat64 ? Expected<double>(plans[c], inputs[c])
-                                                            : Expected<float>(plans[c], inputs[c]);
+      const auto expected = plans[c].gathers                  ? Gathered(plans[c], inputs[c])
+                            : plans[c].type == Type::kFloat64 ? Expected<double>(plans[c], inputs[c])
+                                                              : Expected<float>(plans[c], inputs[c]);
       for (int rank = 0; rank < n; ++rank) wrong += outputs[c][rank] != expected[rank];
       calls += n;
     }

@@ -187,6 +187,8 @@ def _check(tensors, schedule, rounds, backend, wire_dtype):
         raise UserError(f"gossip.mix: the schedule is for {schedule.size} learners, but {hvd.size()} are running")
     if not isinstance(rounds, int) or not 1 <= rounds <= MOST_ROUNDS:
         raise UserError(f"gossip.mix: rounds is {rounds!r}; give an int of 1 to {MOST_ROUNDS}")
+    if schedule.rounds and rounds != schedule.rounds:
+        raise UserError(f"gossip.mix: rounds is {rounds}; the schedule's matrices are for {schedule.rounds}")
     if backend not in BACKENDS:
         raise UserError(f"gossip.mix: backend {backend!r} is none of {', '.join(BACKENDS)}")
     if wire_dtype is not None and getattr(wire_dtype, "name", wire_dtype) not in WIRE_DTYPES:

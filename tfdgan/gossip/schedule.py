@@ -13,22 +13,25 @@ class Schedule:
     of a table that repeats. A fixed topology has a table of one matrix. A random schedule relabels the
     learners by one permutation p a step, W_k[i, j] = W[p(i), p(j)], drawn from (seed, k). A schedule that mixes
     every m-th step has the identity at the others, and counts only steps at which it mixes: k stands for k / m.
+    (After Stich, "Local SGD converges fast and communicates little", ICLR 2019, where an all-reduce mixes.)
 
     Attributes:
       name: what the topology is called.
       matrices: float64 [period, size, size], each doubly stochastic.
       random, seed: whether the learners are relabelled, and from which seed.
       every: mixes at steps 0, every, 2 every, ...
+      rounds: gossip rounds a step that the matrices are made for, all of them together; 0: any number.
       ranks: int [k], the learners that take part, ascending; the others keep to themselves and are not relabelled.
     """
 
-    def __init__(self, name, matrices, *, random=False, seed=0, every=1, ranks=None):
+    def __init__(self, name, matrices, *, random=False, seed=0, every=1, rounds=0, ranks=None):
         self.name = name
         self.matrices = np.asarray(matrices, dtype=np.float64)
         self.matrices.setflags(write=False)
         self.random = bool(random)
         self.seed = int(seed)
         self.every = int(every)
+        self.rounds = int(rounds)
         self.ranks = np.arange(self.size) if ranks is None else np.array(ranks)
 
     def __repr__(self):
@@ -57,8 +60,9 @@ class Schedule:
     def check_fixed_symmetric(self):
         """Raise `UserError` unless this is one fixed symmetric matrix, as the backend horovod_pairs needs."""
         if not (self.is_fixed and self.is_symmetric):
-            varying = self.period > 1 or self.every > 1
-            kind = "random" if self.random else "time-varying" if varying else "directed"
+            varying = "mixed by other weights each round" if self.rounds else "time-varying"
+            kind = "random" if self.random else varying if self.period > 1 else "directed"
+            kind = f"mixed every {self.every} steps only" if self.every > 1 else kind
             raise UserError(
                 f"gossip backend horovod_pairs: the topology {self.name} is {kind}; it needs a fixed symmetric one, "
                 "use the backend horovod"

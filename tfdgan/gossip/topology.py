@@ -16,6 +16,7 @@ import networkx as nx
 import numpy as np
 
 from tfdgan.errors import UserError
+from tfdgan.gossip import chebyshev
 from tfdgan.gossip.schedule import Schedule
 
 _TOLERANCE = 1e-8
@@ -219,69 +220,19 @@ def make_schedule(name, size, *, random=False, seed=0, every=1, chebyshev_rounds
       name, size, **options: as `mixing_matrix` takes them.
       random: relabel the learners anew every step; seed: from which they are drawn.
       every: mix only at steps 0, every, 2 every, ...
-      chebyshev_rounds: the table is the `chebyshev` factors of W for so many gossip rounds; 0: W itself.
+      chebyshev_rounds: the table is the `chebyshev.factors` of W for so many gossip rounds; 0: W itself.
     """
     label = os.fspath(name) if isinstance(name, str | os.PathLike) else type(name).__name__
-    matrices = _accelerated(np.stack(_matrices(name, size, **options)), chebyshev_rounds, label)
-    return Schedule(label, matrices, random=random, seed=seed, every=every)
+    matrices = chebyshev.accelerated(np.stack(_matrices(name, size, **options)), chebyshev_rounds, label)
+    return Schedule(label, matrices, random=random, seed=seed, every=every, rounds=chebyshev_rounds)
 
 
 def make_schedule_among(ranks, name, size, *, random=False, seed=0, every=1, chebyshev_rounds=0):
     """The `Schedule` of a topology laid among the learners `ranks` out of `size`; the others keep to themselves."""
-    inner = _accelerated(np.stack(_matrices(name, len(ranks))), chebyshev_rounds, name)
+    inner = chebyshev.accelerated(np.stack(_matrices(name, len(ranks))), chebyshev_rounds, name)
     matrices = np.stack([np.eye(size)] * len(inner))
     matrices[np.ix_(range(len(inner)), ranks, ranks)] = inner
-    return Schedule(name, matrices, random=random, seed=seed, every=every, ranks=ranks)
-
-
-def _accelerated(matrices, rounds, label):
-    if not rounds:
-        return matrices
-    if len(matrices) > 1 or not np.allclose(matrices[0], matrices[0].T, rtol=0, atol=1e-12):
-        raise UserError(
-            f"topology {label}: Chebyshev acceleration needs one symmetric matrix; use ring, torus, hypercube, star, "
-            "or leave it out"
-        )
-    return chebyshev(matrices[0], rounds)
-
-
-def chebyshev(W, rounds):
-    """Factors whose product mixes best of all polynomials of W of that degree that keep the mean.
-
-        P(W) = T_t(Y) / T_t(y_1) = prod_i (W - r_i I) / (1 - r_i)
-        r_i = (a + b) / 2 + (b - a) / 2 cos((2 i - 1) pi / (2 t))
-
-    where a and b are the smallest and the second largest eigenvalue of W, Y = (2 W - (a + b) I) / (b - a), y_1 the same
-    with 1 for W, T_t the Chebyshev polynomial and t the gossip rounds (Golub and Varga, "Chebyshev semi-iterative
-    methods", 1961; for gossip Scaman et al., "Optimal algorithms for smooth and strongly convex distributed
-    optimization in networks", ICML 2017). No difference between learners is left larger than 1 / T_t(y_1) of what it
-    was, where plain rounds leave b^t; those that plain rounds forget at once are left that large too. A factor's rows
-    and columns sum to 1, but entries may be negative: a round alone may enlarge differences, and rounding to 16 bits
-    with them.
-
-    Args:
-      W: symmetric mixing matrix, float64 [n, n].
-      rounds: t.
-
-    Returns:
-      float64 [t, n, n], first round first.
-
-    Raises:
-      UserError: W does not connect everybody.
-    """
-    if len(W) == 1:
-        return np.ones([rounds, 1, 1])
-    eigenvalues = np.linalg.eigvalsh(W)
-    a, b = eigenvalues[0], eigenvalues[-2]
-    if b > 1 - 1e-9:
-        raise UserError("topology: Chebyshev rounds of a graph in parts, which does not mix; connect all learners")
-    roots = list((a + b) / 2 + (b - a) / 2 * np.cos((2 * np.arange(1, rounds + 1) - 1) * np.pi / (2 * rounds)))
-    # Each next root is the one farthest from those before (Leja's order), so that no partial product grows large.
-    ordered = [roots.pop()]
-    while roots:
-        distances = [np.prod([abs(root - other) + 1e-300 for other in ordered]) for root in roots]
-        ordered.append(roots.pop(int(np.argmax(distances))))
-    return np.stack([(W - root * np.eye(len(W))) / (1 - root) for root in ordered])
+    return Schedule(name, matrices, random=random, seed=seed, every=every, rounds=chebyshev_rounds, ranks=ranks)
 
 
 def spectral_gap(W):
@@ -294,3 +245,19 @@ def spectral_gap(W):
         return 1.0
     eigenvalues = np.linalg.eigvalsh(W) if np.allclose(W, W.T) else np.linalg.eigvals(W)
     return float(1.0 - np.sort(np.abs(eigenvalues))[-2])
+
+
+def check_delayed(schedule):
+    """Raise `UserError` if mixing a step late (`strategies.Delayed`) would drive learners apart by one of its matrices.
+
+    For each eigenvalue l but 1 both roots of z^2 - z + (1 - l) / 2 must be inside the unit circle.
+    """
+    for W in schedule.matrices:
+        eigenvalues = np.linalg.eigvals(W)
+        eigenvalues = eigenvalues[np.abs(eigenvalues - 1) > _TOLERANCE]
+        roots = np.abs([np.roots([1, -1, (1 - value) / 2]) for value in eigenvalues])
+        if roots.size and roots.max() >= 1 - _TOLERANCE:
+            raise UserError(
+                f"topology {schedule.name}: mixed a step late, differences would grow {roots.max():.3g}-fold a step; "
+                "give learners more weight of their own"
+            )

@@ -12,8 +12,9 @@ class Centralized(Local):
     Equal to one learner on the concatenated batch, except for batch norm, whose statistics stay each learner's.
 
     Args:
-      wire_dtype: "float32" or "float16", in which Horovod then also adds (it adds no bfloat16): gradients above 65,504
-        overflow, which no learner then applies, and those below 6e-8 vanish.
+      wire_dtype: "float32" or "float16", in which Horovod then also adds (it adds no bfloat16). Each learner sends its
+        share, gradient / n, so no sum overflows unless the mean does, above 65,504: then no learner takes the update,
+        and nobody is told. Shares below 3e-8 vanish.
     """
 
     def __init__(self, players, wire_dtype="float32"):
@@ -30,13 +31,12 @@ class Centralized(Local):
     def apply(self, player, gradients, finite, begun):
         if hvd.size() == 1:
             return super().apply(player, gradients, finite, begun)
-        averaged = hvd.grouped_allreduce(
-            [tf.cast(g, self._wire) for g in gradients],
-            op=hvd.Average,
-            name=f"tfdgan.gradients.{player.name}",
-            ignore_name_scope=True,
-        )
-        averaged = [tf.cast(mean, g.dtype) for mean, g in zip(averaged, gradients, strict=True)]
+        named = dict(name=f"tfdgan.gradients.{player.name}", ignore_name_scope=True)
+        if self._wire == tf.float32:
+            averaged = hvd.grouped_allreduce(gradients, op=hvd.Average, **named)
+        else:
+            shares = [tf.cast(g / hvd.size(), self._wire) for g in gradients]
+            averaged = [tf.cast(mean, tf.float32) for mean in hvd.grouped_allreduce(shares, op=hvd.Sum, **named)]
         waited = seconds_until(averaged, gradients)
         # Every learner decides by the average, so all decide alike and stay equal.
         super().apply(player, averaged, tf.math.is_finite(tf.linalg.global_norm(averaged)), begun)

@@ -22,7 +22,7 @@ class Compressed(Local):
     mean moves by the updates alone. The weaker C, the smaller g must be; with C exact and g = 1 it is `Decentralized`.
 
     The native backend only. y and s start at the players' weights, which must be equal on all learners then. Memory:
-    y, s, the messages, and two copies of the weights while a step ends.
+    y and s in float64, the messages, and four float64 copies of the weights while a step ends.
 
     Args:
       players: whose weights are mixed, all float32.
@@ -36,6 +36,7 @@ class Compressed(Local):
         super().__init__(players)
         self._schedule, self._code, self._rate, self._channel = schedule, code, rate, channel
         self._variables = [v for player in self.players for v in player.variables]
+        # float64: in float32 the rounding of two sums made apart, s and y, would move the mean, step by step.
         self._known = tf.Variable(self._flat(), trainable=False)
         self._neighbourhood = tf.Variable(self._flat(), trainable=False)
 
@@ -48,7 +49,7 @@ class Compressed(Local):
         self._neighbourhood.assign(self._flat())
 
     def begin_step(self, step):
-        message = self._code.encode(self._flat() - self._known)
+        message = self._code.encode(tf.cast(self._flat() - self._known, tf.float32))
         return message, gossip.begin_gather(message, self._schedule, step, channel=self._channel)
 
     def started(self, begun):
@@ -59,19 +60,20 @@ class Compressed(Local):
         messages = gathered.finish()
         waited = seconds_until([messages], [tf.convert_to_tensor(v) for v in self._variables])
         _, neighbours, weights, own_weight = self._schedule.peers(0, hvd.rank())
-        sent = self._code.decode(message)
+        sent = tf.cast(self._code.decode(message), tf.float64)
         total = own_weight * sent
         for index in range(len(neighbours)):
-            total += weights[index] * self._code.decode(messages[index])
+            total += weights[index] * tf.cast(self._code.decode(messages[index]), tf.float64)
         known = self._known.assign_add(sent)
         neighbourhood = self._neighbourhood.assign_add(total)
-        moves = tf.split(self._rate * (neighbourhood - known), [v.shape.num_elements() for v in self._variables])
+        difference = tf.cast(self._rate * (neighbourhood - known), tf.float32)
+        moves = tf.split(difference, [v.shape.num_elements() for v in self._variables])
         for variable, move in zip(self._variables, moves, strict=True):
             variable.assign_add(tf.reshape(move, variable.shape))
         return waited
 
     def _flat(self):
-        return tf.concat([tf.reshape(v, [-1]) for v in self._variables], axis=0)
+        return tf.cast(tf.concat([tf.reshape(v, [-1]) for v in self._variables], axis=0), tf.float64)
 
 
 def code_for(players, kind, fraction):

@@ -47,7 +47,7 @@ def start_from(trainer, stored_in, step):
             checkpoints.restore(groups, stored_in.consensus(step), stored_in.folder(step))
     distributed.broadcast_to_all([v for variables in groups.values() for v in variables])
     trainer.draw_apart(hvd.rank())
-    trainer.strategy.reset()
+    trainer.forget_mixing()
 
 
 def sampler(generator, task, stored):

@@ -24,7 +24,8 @@ def start_gossip(config):
     """Set up what carries the mixes. Returns the `Assembly` that the native exchange offers, or None."""
     if not config.gossips or hvd.size() == 1:
         return None
-    backend = backends.start(config.gossip_backend, config.gossip_timeout, config.on_peer_loss)
+    backend = "native" if config.needs_native else config.gossip_backend
+    backend = backends.start(backend, config.gossip_timeout, config.on_peer_loss)
     return Assembly(config.gossip_timeout, config.on_peer_loss == "degrade") if backend == "native" else None
 
 

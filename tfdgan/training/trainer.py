@@ -161,10 +161,14 @@ class Trainer:
 
     def reset(self):
         """Take the models' present weights as the start: no history in the strategy or the average."""
-        for strategy in self._strategies:
-            strategy.reset()
+        self.forget_mixing()
         if self.average:
             self.average.reset()
+
+    def forget_mixing(self):
+        """Take the weights as the start of the strategies alone."""
+        for strategy in self._strategies:
+            strategy.reset()
 
     @property
     def _strategies(self):
@@ -178,6 +182,8 @@ class Trainer:
         groups |= {f"strategy/{name}": variables for name, variables in self.strategy.state.items()}
         if self._pretraining:
             groups["optimizer/pretraining"] = self._pretraining.player.optimizer.variables
+            kept = self._pretraining.strategy.state
+            groups |= {f"strategy/pretraining/{name}": variables for name, variables in kept.items()}
         if self.average:
             groups["average/generator"] = self.average.variables
         return groups

@@ -9,6 +9,7 @@ how), by default as long as one learner's own step takes on this machine. Every 
 can be repeated until all is there; --scale=0.5 measures half as long.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -67,22 +68,48 @@ def read(path):
     """{setup: cell} of a file of lines."""
     if not os.path.exists(path):
         return {}
+    cells = {}
     with open(path) as file:
-        cells = [json.loads(line) for line in file if line.endswith("\n")]
-    return {cell["setup"]: cell for cell in cells}
+        for line in file:
+            with contextlib.suppress(ValueError):  # half a line, of a call cut off
+                cell = json.loads(line)
+                cells[cell["setup"]] = cell
+    return cells
 
 
 def measure(folder, name, condition, chosen, learners, scale):
     """The cells of a condition, those of earlier calls included: {setup: cell}."""
     path = os.path.join(folder, f"{name}.jsonl")
+    for cell in read(path).values():
+        if (cell["learners"], cell["compute"]) != (learners, condition["compute"]):
+            raise UserError(
+                f"{path} holds cells of {cell['learners']} learners that compute {cell['compute']} s; give another "
+                "--output"
+            )
     missing = [setup for setup in chosen if setup not in read(path)]
+    for together in ([s for s in missing if _centralized(s)], [s for s in missing if not _centralized(s)]):
+        _launch(folder, name, condition, together, learners, scale, path)
+    return {setup: cell for setup, cell in read(path).items() if setup in chosen}
+
+
+def _centralized(setup):
+    return setups.parse(setup).centralized
+
+
+def _launch(folder, name, condition, missing, learners, scale, path):
+    """Measure setups that are all centralised, or all not, in one job."""
     if missing:
         line = [sys.executable, "-m", "tools.iterations", f"--setups={','.join(missing)}", f"--output={path}"]
         line += [f"--compute={condition['compute']}", f"--slow_learner={condition['slow_learner']}"]
-        line += [f"--budget={_BUDGET * scale}"]
+        # What holds up one learner reaches another after as many iterations as there are hops between them.
+        even = condition["slow_learner"] == condition["slow_link"] == 1
+        line += [f"--budget={_BUDGET * scale}", f"--warm_up={2 if even else learners // 2}"]
         print(f"{name}: {', '.join(missing)}", flush=True)
-        # Horovod's own best: fused groups, and a cycle short against the network's delay.
-        environment = {"HOROVOD_DISABLE_GROUP_FUSION": "0", "HOROVOD_CYCLE_TIME": "1"}
+        # Threads as on a machine for each learner. CP has Horovod's own best: fused groups, and a cycle short against
+        # the network's delay; under gossip it idles, as `train` lets it.
+        environment = {"TF_NUM_INTRAOP_THREADS": "1", "HOROVOD_CYCLE_TIME": "5"}
+        if _centralized(missing[0]):
+            environment |= {"HOROVOD_DISABLE_GROUP_FUSION": "0", "HOROVOD_CYCLE_TIME": "1"}
         with open(os.path.join(folder, "log.txt"), "a") as log:
             streams = dict(stdout=log, stderr=subprocess.STDOUT)
             if condition["rate"] is None:
@@ -95,7 +122,6 @@ def measure(folder, name, condition, chosen, learners, scale):
                     code = lab.run(line, environment, **streams).returncode
         if code:
             raise UserError(f"{name}: the measurement ended with {code} ({log.name} says why)")
-    return {setup: cell for setup, cell in read(path).items() if setup in chosen}
 
 
 def predicted(setup, condition, learners):
@@ -114,16 +140,18 @@ def predicted(setup, condition, learners):
 def table(condition, cells, learners):
     """A markdown table, a row a setup."""
     lines = [
-        "| | s an iteration | predicted | off | waiting | MB sent a learner | times CP's iterations |",
-        "|---" * 7 + "|",
+        "| | s an iteration | predicted | off | waiting | MB sent a learner | times CP's iterations | the best CP's |",
+        "|---" * 8 + "|",
     ]
-    reference = cells.get("centralized", {}).get("seconds", np.nan)
+    plain = cells.get("centralized", {}).get("seconds", np.nan)
+    best = min([cell["seconds"] for setup, cell in cells.items() if _centralized(setup)], default=np.nan)
     for setup, cell in cells.items():
         guess = predicted(setup, condition, learners)
         off = "" if np.isnan(guess) else f"{100 * (guess / cell['seconds'] - 1):+.0f}%"
+        speed = f"{plain / cell['seconds']:.2f} | {best / cell['seconds']:.2f}"
         lines.append(
             f"| {setup} | {cell['seconds']:.3g} | {'' if np.isnan(guess) else f'{guess:.3g}'} | {off} | "
-            f"{cell['waiting']:.0%} | {cell['bytes'] / 1e6:.3g} | {reference / cell['seconds']:.2f} |"
+            f"{cell['waiting']:.0%} | {cell['bytes'] / 1e6:.3g} | {speed} |"
         )
     return "\n".join(lines) + "\n"
 

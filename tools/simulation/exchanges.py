@@ -21,7 +21,9 @@ def apart():
 
 
 def local_steps(mix, every):
-    """W at steps that `every` divides, the identity at others (Stich, "Local SGD converges fast", ICLR 2019).
+    """W at steps that `every` divides, the identity at others.
+
+    After Stich, "Local SGD converges fast and communicates little", ICLR 2019, where an all-reduce mixes.
 
     The schedule goes on by one an exchange, not a step: one-peer exponential would skip hops otherwise.
     """
@@ -33,15 +35,14 @@ def local_steps(mix, every):
 def delayed(mix, weight=0.5):
     """x_{k+1} = x_k + (V - I) x_{k-1} - D_k,   V = (1 - weight) I + weight W.
 
-    Weights of one step earlier are mixed, so an exchange has two iterations' time to arrive. A mode with eigenvalue nu
-    of V evolves by z^2 - z + (1 - nu) = 0, of modulus sqrt(1 - nu) where complex: it shrinks for 0 < nu < 1 only. W
-    itself (`weight=1`) may have nu < 0 - a ring of even n has -1/3 - and then diverges; V = (I + W) / 2 does not unless
-    W has the eigenvalue -1. The mean over learners is untouched. After the pipelining of Li et al., "Pipe-SGD", NeurIPS
-    2018, which delays gradients; delaying the mixing, and its condition, is derived here. For one fixed symmetric W.
+    Weights of one step earlier are mixed, so an exchange has two iterations' time to arrive; `strategies.Delayed` says
+    where it comes from; its weight is 1/2. A mode with eigenvalue nu of V evolves by z^2 - z + (1 - nu) = 0, of modulus
+    sqrt(1 - nu) where complex: it shrinks for 0 < nu < 1 only. W itself (`weight=1`) may have nu < 0 - a ring of even n
+    has -1/3 - and then diverges. The mean over learners is untouched.
     """
 
     def step(before, X, D, k):
-        return X + weight * (mix(before, k) - before) - D, X
+        return X + weight * (mix(before, max(k - 1, 0)) - before) - D, X
 
     return Rule(lambda X: X, step)
 

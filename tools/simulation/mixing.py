@@ -5,6 +5,7 @@ from scipy import sparse
 
 from tfdgan.errors import UserError
 from tfdgan.gossip import topology
+from tfdgan.gossip.chebyshev import accelerated
 
 _DENSE_FROM = 0.2  # share of entries that are not zero, above which a dense product is faster
 _MOST_ENTRIES = 2**28  # of a schedule's matrices: 2 GiB
@@ -25,7 +26,7 @@ class Mixer:
     Args:
       schedule: a `Schedule`.
       rounds: gossip rounds at a step.
-      chebyshev: instead of W^t, `topology.chebyshev` of one symmetric W, random or not. The worst difference is
+      chebyshev: instead of W^t, `gossip.chebyshev` of one symmetric W, random or not. The worst difference is
         forgotten faster than by W^t; those that W itself forgets at once are not.
 
     Raises:
@@ -36,10 +37,8 @@ class Mixer:
         if rounds < 1:
             raise UserError(f"gossip rounds: {rounds}; at least 1")
         self._schedule, self._rounds = schedule, rounds
-        if chebyshev:
-            _check_chebyshev(schedule)
-        factors = topology.chebyshev(schedule.matrices[0], rounds) if chebyshev else schedule.matrices
-        self._matrices = [_compact(W) for W in factors]
+        matrices = accelerated(schedule.matrices, rounds, schedule.name) if chebyshev else schedule.matrices
+        self._matrices = [_compact(W) for W in matrices]
 
     def __call__(self, X, step):
         random = self._schedule.random
@@ -52,13 +51,6 @@ class Mixer:
         for number in range(step * self._rounds, (step + 1) * self._rounds):
             mixed = self._matrices[number % len(self._matrices)](mixed)
         return mixed[order] if random else mixed
-
-
-def _check_chebyshev(schedule):
-    if schedule.period > 1 or not schedule.is_symmetric:
-        raise UserError(
-            f"Chebyshev rounds: the topology {schedule.name} is time-varying or directed; use rounds instead"
-        )
 
 
 def _compact(W):

@@ -16,7 +16,7 @@ _VARIANTS = {
     "rounds": int,
     "chebyshev": int,
     "every": int,
-    "top": float,
+    "top": float,  # a share
     "delayed": None,
     "8bit": None,
     "bfloat16": None,
@@ -24,7 +24,7 @@ _VARIANTS = {
     "float16": None,
 }
 _OF_CENTRALIZED = ("tree", "float16")
-_NEEDS_FIXED = ("delayed", "8bit", "top")
+_NEEDS_FIXED = ("8bit", "top")
 GRAMMAR = (
     "[random_]TOPOLOGY[+VARIANT] or centralized[+tree or +float16]; TOPOLOGY as train has it, VARIANT one of rounds=T, "
     "chebyshev=T, every=K, delayed, bfloat16, 8bit, top=FRACTION"
@@ -129,7 +129,9 @@ def _value(text, variant, equals, value):
     try:
         number = kind(value)
     except ValueError as error:
-        raise UserError(f"--setups: {text}: {variant} needs a number, as {variant}={kind(4) / 1:g}") from error
+        raise UserError(
+            f"--setups: {text}: {variant} needs a number, as {variant}={0.1 if kind is float else 4}"
+        ) from error
     if not number > 0 or (kind is float and number > 1):
         raise UserError(
             f"--setups: {text}: {variant} is {value}; give a number above 0{', at most 1' * (kind is float)}"

@@ -55,8 +55,8 @@ class Transport {
 
   // The calls below may come from any thread, between Start and Stop.
 
-  // x_i + sum_j W_ij (Q(x_j) - Q(x_i)), `rounds` times, or what each neighbour has sent. Calls on one channel are numbered in the order they come, the
-  // same on every learner. Returns an id for Cancel.
+  // x_i + sum_j W_ij (Q(x_j) - Q(x_i)), `rounds` times, or what each neighbour has sent. Calls on one channel are
+  // numbered in the order they come, the same on every learner. Returns an id for Cancel.
   uint64_t Submit(Request request);
   void Cancel(uint64_t id);
   Counters Count() const;
