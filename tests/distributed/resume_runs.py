@@ -60,7 +60,7 @@ MORE_RUNS = {
         "--critic_steps=1",
     ],
     "dropout": ["--model=ct_resnet", "--consistency=2", *_OF_SIDE_32, "--critic_steps=1"],
-    "text": _TEXT,  # by the clipped-ratio trainer
+    "text": [*_TEXT, "--mix_delay=1"],  # by the clipped-ratio trainer; pretraining mixes late too
     "styles": _STYLES,
     "stream": ["--dataset=resume_runs:stream"],
 }
