@@ -45,9 +45,9 @@ def test_a_setup_is_what_train_would_do(name):
 @pytest.mark.distributed
 def test_two_learners_measure_cells(tmp_path):
     output = tmp_path / "cells.jsonl"
-    line = ["-m", "tools.iterations", "--setups=ring,centralized", "--compute=0.3", "--budget=0.1"]
+    line = ["-m", "tools.iterations", "--setups=ring,centralized", "--compute=0.3", "--budget=0.1", "--link_mbit=9000"]
     launch(2, *line, f"--output={output}")
-    launch(2, *line[:-3], "--setups=ring,ring+delayed", "--budget=2", f"--output={tmp_path}/alone.jsonl")
+    launch(2, *line[:-4], "--setups=ring,ring+delayed", "--budget=2", f"--output={tmp_path}/alone.jsonl")
     alone, delayed = (json.loads(text)["seconds"] for text in (tmp_path / "alone.jsonl").read_text().splitlines())
     assert 0.4 * alone < delayed < 4 * alone  # an exchange that nothing computes beside costs no less for being late
     ring, centralized = (json.loads(text) for text in output.read_text().splitlines())

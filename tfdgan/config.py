@@ -191,6 +191,13 @@ class Config:
         choices=("fail", "degrade"),
         free=True,
     )
+    link_mbit: float = _flag(
+        0.0,
+        "Mbit/s of this learner's own network link each way, which is then filled and no more; 0: TCP finds out, "
+        "and loses time by it (native backend).",
+        minimum=0,
+        local=True,
+    )
     compression: str = _flag(
         "none",
         "Send differences to what neighbours know, rounded to 8 bits or the largest of them (fixed topologies, native "

@@ -37,7 +37,7 @@ def unused(config):
         found |= {"wire_dtype"} if config.strategy == "local" else set()
         found |= {"mix_every", "mix_delay", "chebyshev", "compression"}
     if not config.gossips or config.gossip_backend not in ("auto", "native"):
-        found |= {"gossip_timeout", "on_peer_loss"}
+        found |= {"gossip_timeout", "on_peer_loss", "link_mbit"}
     if not config.gossips or config.compression == "none":
         found |= {"consensus_rate"}
     if not config.gossips or config.compression != "top_k":

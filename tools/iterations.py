@@ -38,6 +38,9 @@ def _define(flag_values):
     flags.DEFINE_float("budget", 20.0, text, lower_bound=0, flag_values=flag_values)
     text = "Iterations before the time begins, beside the first; of a centralised setup, none."
     flags.DEFINE_integer("warm_up", 2, text, lower_bound=0, flag_values=flag_values)
+    flags.DEFINE_float("link_mbit", 0.0, "As train's.", lower_bound=0, flag_values=flag_values)
+    text = "Factor by which learner 0's --link_mbit is less."
+    flags.DEFINE_float("slow_link", 1.0, text, lower_bound=1, flag_values=flag_values)
     flags.DEFINE_boolean("own_step", False, "Measure one learner's own step instead.", flag_values=flag_values)
     flags.DEFINE_string("output", None, "File to which lines are added.", flag_values=flag_values)
 
@@ -179,14 +182,16 @@ def add(path, cell):
         file.write("\n" * half + json.dumps(cell) + "\n")
 
 
-def measure_all(chosen, output, **how):
+def measure_all(chosen, output, link_mbit, slow_link, **how):
     """Every setup by every learner; learner 0 writes what comes, as it comes."""
     import horovod.tensorflow as hvd
     import keras
 
     from tfdgan import distributed, models, strategies
+    from tfdgan.gossip.native import bootstrap
 
     distributed.start()
+    bootstrap.start(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0))
     options = options_of(setups.parse("ring"))
     generator, critic = models.build(options, (32, 32, 3))
     for setup in chosen:
@@ -211,7 +216,7 @@ def main(argv):
     if not flag_values.setups:
         raise UserError("--setups: nothing to measure; give some, as ring,centralized")
     chosen = [setups.parse(text) for text in flag_values.setups]
-    names = ("compute", "slow_learner", "budget", "warm_up")
+    names = ("compute", "slow_learner", "budget", "warm_up", "link_mbit", "slow_link")
     measure_all(chosen, output, **{name: flag_values[name].value for name in names})
 
 

@@ -10,16 +10,16 @@ from tfdgan.errors import UserError
 from tfdgan.gossip.native import bootstrap, library
 
 
-def start(backend, timeout, on_peer_loss):
+def start(backend, timeout, on_peer_loss, link_mbit):
     """Set up the backend before the first mix, on all learners together; returns its name.
 
     Args:
       backend: as `resolve` takes it.
-      timeout, on_peer_loss: as `bootstrap.start` takes them; only the native backend has them.
+      timeout, on_peer_loss, link_mbit: as `bootstrap.start` takes them; only the native backend has them.
     """
     backend = resolve(backend)
     if backend == "native":
-        bootstrap.start(timeout, on_peer_loss)
+        bootstrap.start(timeout, on_peer_loss, link_mbit)
     elif on_peer_loss == "degrade":
         raise UserError("--on_peer_loss=degrade: needs the native exchange, which does not load on every learner")
     return backend

@@ -4,9 +4,10 @@
 
 8 learners in network namespaces of their own (root, Linux), the nets of configs/cifar.flags: 100 and 20 Mbit/s, each
 with 5, 20 and 50 ms one way, and loopback as the fast network. At 100 Mbit/s and 20 ms also: no computing, a quarter of
-CP's exchange, one slow learner (half speed), one slow link (half rate). Gradients are waits (tools/iterations.py says
-how), by default as long as one learner's own step takes on this machine. Every cell is kept as it comes, so the command
-can be repeated until all is there; --scale=0.5 measures half as long.
+CP's exchange, one slow learner (half speed), one slow link (half rate). Learners know their links' rates (--link_mbit),
+which concerns the native exchange only. Gradients are waits (tools/iterations.py says how), by default as long as one
+learner's own step takes on this machine. Every cell is kept as it comes, so the command can be repeated until all is
+there; --scale=0.5 measures half as long.
 """
 
 import contextlib
@@ -101,6 +102,8 @@ def _launch(folder, name, condition, missing, learners, scale, path):
     if missing:
         line = [sys.executable, "-m", "tools.iterations", f"--setups={','.join(missing)}", f"--output={path}"]
         line += [f"--compute={condition['compute']}", f"--slow_learner={condition['slow_learner']}"]
+        if condition["rate"] is not None:
+            line += [f"--link_mbit={condition['rate'] / 1e6}", f"--slow_link={condition['slow_link']}"]
         # What holds up one learner reaches another after as many iterations as there are hops between them.
         even = condition["slow_learner"] == condition["slow_link"] == 1
         line += [f"--budget={_BUDGET * scale}", f"--warm_up={2 if even else learners // 2}"]

@@ -14,7 +14,7 @@ from tfdgan.gossip.native import library
 _started = None  # the options it was started with
 
 
-def start(timeout=60.0, on_peer_loss="fail"):
+def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0):
     """Start the exchange on every learner together; a second call with the same options does nothing.
 
     The job's key is drawn by learner 0 and travels over Horovod's own connections, which are not encrypted; it
@@ -23,6 +23,9 @@ def start(timeout=60.0, on_peer_loss="fail"):
     Args:
       timeout: seconds without a sign after which a neighbour counts as late.
       on_peer_loss: "fail": a lost neighbour is an error; "degrade": its weight goes back to self.
+      link_mbit: Mbit/s of this learner's own link each way, which connections then share without filling the queue in
+        front of it: TCP finds a rate by overflowing that queue, and the acknowledgements that wait in it stop the
+        other way's data meanwhile (Zhang, Shenker and Clark 1991). 0: left to TCP.
     """
     if _started is None:
         try:
@@ -33,9 +36,9 @@ def start(timeout=60.0, on_peer_loss="fail"):
         for rank, learner in enumerate(learners):
             if isinstance(learner, Exception):
                 raise UserError(f"learner {rank}: {learner}")
-        connect(learners, timeout, on_peer_loss)
-    elif _started != (timeout, on_peer_loss):
-        raise UserError(f"native exchange: runs already, with timeout and on_peer_loss {_started}")
+        connect(learners, timeout, on_peer_loss, link_mbit)
+    elif _started != (timeout, on_peer_loss, link_mbit):
+        raise UserError(f"native exchange: runs already, with timeout, on_peer_loss and link_mbit {_started}")
 
 
 def is_started():
@@ -60,13 +63,13 @@ def announce(mine):
         return hvd.allgather_object(mine, name="tfdgan.gossip.native.learners")
 
 
-def connect(learners, timeout, on_peer_loss):
+def connect(learners, timeout, on_peer_loss, link_mbit=0.0):
     """Serve, with neighbours at `learners`: (host, ip, port) of each."""
     global _started
     with tf.init_scope():
         key = hvd.broadcast_object(os.urandom(32), root_rank=0, name="tfdgan.gossip.native.key")
-    library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade")
-    _started = (timeout, on_peer_loss)
+    library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade", 1e6 / 8 * link_mbit)
+    _started = (timeout, on_peer_loss, link_mbit)
     atexit.register(library.stop)
 
 

@@ -80,7 +80,7 @@ def build():
         ]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode:
-            errors = [line for line in done.stderr.splitlines() if "error" in line] or [done.stderr.strip()]
+            errors = [line for line in done.stderr.splitlines() if "error: " in line] or [done.stderr.strip()]
             why = errors[0][:300] or f"exit code {done.returncode}"
             raise UserError(f"native exchange: {' '.join(compiler)} failed: {why}")
         with open(beside, "rb") as library:

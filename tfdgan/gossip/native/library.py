@@ -31,7 +31,19 @@ def functions():
         "tfdgan_listen": (size, [text, text, size]),
         "tfdgan_start": (
             size,
-            [size, size, strings, strings, ctypes.POINTER(size), text, ctypes.c_double, size, text, size],
+            [
+                size,
+                size,
+                strings,
+                strings,
+                ctypes.POINTER(size),
+                text,
+                ctypes.c_double,
+                ctypes.c_double,
+                size,
+                text,
+                size,
+            ],
         ),
         "tfdgan_stop": (None, []),
         "tfdgan_counters": (None, [ctypes.POINTER(number)]),
@@ -58,8 +70,9 @@ def listen(ip):
     return port
 
 
-def start(rank, learners, key, timeout, degrade):
-    """Serve mixes. `learners`: (host, ip, port) of each; `key`: the job's 32 random bytes; `timeout`: seconds."""
+def start(rank, learners, key, timeout, degrade, rate=0.0):
+    """Serve mixes. `learners`: (host, ip, port) of each; `key`: the job's 32 random bytes; `timeout`: seconds; `rate`:
+    bytes/s that this learner's network takes each way, 0 if unknown."""
     hosts, ips, ports = zip(*learners, strict=True)
     size, error = len(learners), ctypes.create_string_buffer(_ERROR)
     failed = functions().tfdgan_start(
@@ -67,7 +80,7 @@ def start(rank, learners, key, timeout, degrade):
         (ctypes.c_char_p * size)(*(host.encode() for host in hosts)),
         (ctypes.c_char_p * size)(*(ip.encode() for ip in ips)),
         (ctypes.c_int * size)(*ports),
-        *(key, float(timeout), int(degrade), error, _ERROR),
+        *(key, float(timeout), float(rate), int(degrade), error, _ERROR),
     )
     if failed:
         raise UserError(f"native exchange: {error.value.decode()}")

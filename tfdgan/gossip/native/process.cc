@@ -58,7 +58,7 @@ int tfdgan_listen(const char* ip, char* error, int room) {
 }
 
 int tfdgan_start(int rank, int size, const char* const* hosts, const char* const* ips, const int* ports,
-                 const unsigned char* key, double timeout, int degrade, char* error, int room) {
+                 const unsigned char* key, double timeout, double rate, int degrade, char* error, int room) {
   tfdgan::Process& process = tfdgan::TheProcess();
   std::lock_guard<std::mutex> lock(process.mutex);
   tfdgan::Transport::Options options;
@@ -66,6 +66,7 @@ int tfdgan_start(int rank, int size, const char* const* hosts, const char* const
   for (int i = 0; i < size; ++i) options.learners.push_back({hosts[i], ips[i], ports[i]});
   std::copy(key, key + options.key.size(), options.key.begin());
   options.timeout_seconds = timeout;
+  options.rate = rate;
   options.degrade = degrade != 0;
   process.rank = rank;
   process.size = size;

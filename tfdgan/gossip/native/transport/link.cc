@@ -1,6 +1,8 @@
 #include "link.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -13,6 +15,9 @@ namespace {
 
 constexpr size_t kFreeBlocks = 128;
 constexpr int kReadsInARow = 32;
+constexpr int kHeaders = 66, kAcknowledgement = 66;  // Ethernet, IPv4, TCP with timestamps; one for every second frame
+constexpr double kRoom = 0.99;                       // so that a queue that there is anyhow becomes shorter
+constexpr int kUnsent = 128 * 1024;  // bytes
 
 }  // namespace
 
@@ -68,6 +73,21 @@ void Outbox::Clear() {
 }
 
 Link::~Link() { close(socket_); }
+
+void Link::Pace(double rate) {
+  if (rate == rate_) return;
+  rate_ = rate;
+  int segment = 0;
+  socklen_t size = sizeof segment;
+  getsockopt(socket_, IPPROTO_TCP, TCP_MAXSEG, &segment, &size);
+  const double payload = double(segment) / (segment + kHeaders + kAcknowledgement / 2);
+  const unsigned long pace = rate ? static_cast<unsigned long>(std::max(1.0, rate * payload * kRoom)) : ~0ul;
+  setsockopt(socket_, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace);
+  // A call has ended when all is with the kernel, which would otherwise keep megabytes: the next call's, to another
+  // peer, would leave beside them and be too much together.
+  const int unsent = rate ? kUnsent : -1;
+  setsockopt(socket_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
 
 void Link::CloseGently() {
   // A socket closed with unread bytes resets the connection, which may cost the peer what it has not read yet.

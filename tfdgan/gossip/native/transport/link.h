@@ -81,6 +81,9 @@ class Link {
   // Reads what is there, up to a limit that keeps other connections served. Empty if all is well, else why the
   // connection ends.
   std::string Read(Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
+  // From now on sends so that payload, headers and acknowledgements fill at most `rate` bytes/s of the wire; 0: as fast
+  // as TCP finds the network to be.
+  void Pace(double rate);
   // Ends it so that what was sent still arrives.
   void CloseGently();
 
@@ -94,6 +97,7 @@ class Link {
   Block payload_, ahead_;
   size_t payload_read_ = 0;
   bool in_payload_ = false, discards_ = false;
+  double rate_ = 0;
 };
 
 }  // namespace tfdgan

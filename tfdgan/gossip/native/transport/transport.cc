@@ -28,6 +28,7 @@ void Transport::Start(const Options& options) {
   settings.rank = options.rank;
   for (const Learner& learner : options.learners) settings.hosts.push_back(learner.host);
   settings.timeout = Seconds(options.timeout_seconds);
+  settings.rate = options.rate;
   settings.degrade = options.degrade;
   settings.on_letter = [this](int peer, uint64_t number, std::string letter) {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -258,6 +259,7 @@ void Transport::Flush(int peer) {
     if (options_.rank < peer && dialled_.insert({peer, {Clock::now()}}).second) Dial(peer);
     return;
   }
+  link->Pace(switchboard_->pace(peer));
   Outbox& outbox = link->outbox();
   for (;;) {
     if (outbox.empty()) {

@@ -36,6 +36,7 @@ class Transport {
     std::vector<Learner> learners;
     Digest key{};  // the job's
     double timeout_seconds = 60;
+    double rate = 0;  // bytes/s that this learner's wire takes each way; 0: unknown
     bool degrade = false;
   };
   struct Counters {
