@@ -23,7 +23,7 @@ demo: $(SETUP)
 
 test: $(SETUP)
 	$(RUN) python -m pytest tests -m "not alone" --numprocesses=2 --dist=loadfile --no-loadscope-reorder
-	$(RUN) python -m pytest tests -m alone
+	$(RUN) python -m pytest tests -m alone --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 lint: $(SETUP)
 	$(RUN) ruff check . && ruff format --check .

@@ -1,16 +1,17 @@
 """A learner that is killed or stopped in the middle of a real run: named in time, and the others may go on."""
 
+import contextlib
 import json
 import os
 import re
 import signal
 import subprocess
-import sys
 import time
 
 import psutil
 import pytest
-from conftest import ROOT, environment, horovodrun
+from conftest import ROOT, environment, horovodrun, python
+from jobs import learners_of
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone]
 
@@ -25,8 +26,8 @@ class Job:
     """Learners under tools/outlive.sh each: horovodrun would end them all as soon as one process fails."""
 
     def __init__(self, folder, *flags, learners=3):
-        self._workdir, self._log = f"{folder}/run", folder / "log"
-        command = [sys.executable, "-u", "-m", "tfdgan.train", *FLAGS, f"--workdir={self._workdir}", *flags]
+        self._log = folder / "log"
+        command = python("-m", "tfdgan.train", *FLAGS, f"--workdir={folder}/run", *flags, cold=False)
         with open(self._log, "w") as log:
             self._job = subprocess.Popen(
                 horovodrun(learners, "sh", "tools/outlive.sh", *command),
@@ -43,14 +44,11 @@ class Job:
     def learners(self):
         """{rank: process} of the learners that run."""
         found = {}
-        for process in psutil.process_iter():
-            try:
-                command = process.cmdline()
-                if command[1:2] == ["-u"] and f"--workdir={self._workdir}" in command:
-                    if process.status() != psutil.STATUS_ZOMBIE:
-                        found[int(process.environ()["HOROVOD_RANK"])] = process
-            except psutil.Error:
-                continue
+        for process in learners_of(self._job):
+            with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+                caller = psutil.Process(int(process.name().removeprefix("call ")))
+                if process.status() != psutil.STATUS_ZOMBIE:
+                    found[int(caller.environ()["HOROVOD_RANK"])] = process
         return found
 
     def wait_for(self, text, seconds):

@@ -3,11 +3,12 @@
     python tools/experiments/slow_networks.py --output=runs/slow_networks
 
 8 learners in network namespaces of their own (root, Linux), the nets of configs/cifar.flags: 100 and 20 Mbit/s, each
-with 5, 20 and 50 ms one way, and loopback as the fast network. At 100 Mbit/s and 20 ms also: no computing, a quarter of
-CP's exchange, one slow learner (half speed), one slow link (half rate). Learners know their links' rates (--link_mbit),
-which concerns the native exchange only. Gradients are waits (tools/iterations.py says how), by default as long as one
-learner's own step takes on this machine. Every cell is kept as it comes, so the command can be repeated until all is
-there; --scale=0.5 measures half as long.
+with 5, 20 and 50 ms one way, and loopback as the fast network, with computing and without: what an exchange costs there
+is arithmetic, which the cost model's predictions take from these cells. At 100 Mbit/s and 20 ms also: no computing, a
+quarter of CP's exchange, one slow learner (half speed), one slow link (half rate). Learners know their links' rates
+(--link_mbit), which concerns the native exchange only. Gradients are waits (tools/iterations.py says how), by default
+as long as one learner's own step takes on this machine. Every cell is kept as it comes, so the command can be repeated
+until all is there; --scale=0.5 measures half as long.
 """
 
 import contextlib
@@ -34,7 +35,8 @@ _CRITIC, _GENERATOR, _CRITIC_STEPS = 2_718_721, 828_483, 5  # of configs/cifar.f
 _RATE, _DELAY = 100e6, 20e-3  # where conditions vary
 _SLOW_LINK = 2.0  # factor
 _BUDGET = 20.0  # seconds a cell
-_LOOPBACK = "loopback"
+_LOOPBACK, _LOOPBACK_ALONE = "loopback", "loopback-alone"
+_PAYLOAD = 0.98  # of a link's bits: headers and acknowledgements at an MTU of 9,000, what --link_mbit leaves free
 
 
 def _define(flag_values):
@@ -51,6 +53,7 @@ def conditions(compute):
     """{name: {rate, delay, compute, slow_learner, slow_link}}; a compute of None is a quarter of CP's exchange."""
     usual = dict(compute=compute, slow_learner=1.0, slow_link=1.0)
     found = {_LOOPBACK: dict(rate=None, delay=0.0, **usual)}
+    found[_LOOPBACK_ALONE] = {**found[_LOOPBACK], "compute": 0.0}
     for rate in (100e6, 20e6):
         for delay in (5e-3, 20e-3, 50e-3):
             found[f"{rate / 1e6:g}mbit-{1e3 * delay:g}ms"] = dict(rate=rate, delay=delay, **usual)
@@ -127,20 +130,39 @@ def _launch(folder, name, condition, missing, learners, scale, path):
             raise UserError(f"{name}: the measurement ended with {code} ({log.name} says why)")
 
 
-def predicted(setup, condition, learners):
-    """Seconds an iteration by the cost model; NaN on loopback, of which it knows neither rate nor delay."""
+def arithmetic(folder):
+    """{setup: {arithmetic, local}} of `timing.Workload`, by the cells on loopback; {} where they are missing.
+
+    An iteration that computes nothing takes both, one that computes for longer than the exchange its own time and
+    `local`. Of CP, which overlaps nothing, all is arithmetic.
+    """
+    beside, alone = (read(os.path.join(folder, f"{name}.jsonl")) for name in (_LOOPBACK, _LOOPBACK_ALONE))
+    found = {}
+    for name in beside.keys() & alone.keys():
+        setup, whole = setups.parse(name), alone[name]["seconds"]
+        local = 0.0 if setup.centralized else min(max(beside[name]["seconds"] - beside[name]["compute"], 0.0), whole)
+        found[name] = dict(arithmetic=(whole - local) * setup.every / setup.rounds, local=local)
+    return found
+
+
+def predicted(setup, condition, learners, beside=None):
+    """Seconds an iteration by the cost model; NaN on loopback, of which it knows neither rate nor delay.
+
+    `beside`: as `arithmetic` gives it.
+    """
     if condition["rate"] is None:
         return np.nan
     workload = timing.Workload(
         **dict(critic_numbers=_CRITIC, generator_numbers=_GENERATOR, critic_steps=_CRITIC_STEPS),
         **dict(compute=condition["compute"], spread=0.0),
         **dict(slow_learner=condition["slow_learner"], slow_link=condition["slow_link"]),
+        **(beside or {}).get(setup, {}),
     )
-    network = cost_model.Network("lab", condition["rate"], condition["delay"])
+    network = cost_model.Network("lab", _PAYLOAD * condition["rate"], condition["delay"])
     return timing.seconds_an_iteration(setups.parse(setup), learners, workload, network)
 
 
-def table(condition, cells, learners):
+def table(condition, cells, learners, beside=None):
     """A markdown table, a row a setup."""
     lines = [
         "| | s an iteration | predicted | off | waiting | MB sent a learner | times CP's iterations | the best CP's |",
@@ -149,7 +171,7 @@ def table(condition, cells, learners):
     plain = cells.get("centralized", {}).get("seconds", np.nan)
     best = min([cell["seconds"] for setup, cell in cells.items() if _centralized(setup)], default=np.nan)
     for setup, cell in cells.items():
-        guess = predicted(setup, condition, learners)
+        guess = predicted(setup, condition, learners, beside)
         off = "" if np.isnan(guess) else f"{100 * (guess / cell['seconds'] - 1):+.0f}%"
         speed = f"{plain / cell['seconds']:.2f} | {best / cell['seconds']:.2f}"
         lines.append(
@@ -159,7 +181,7 @@ def table(condition, cells, learners):
     return "\n".join(lines) + "\n"
 
 
-def plot(found, known, learners, path):
+def plot(found, known, learners, beside, path):
     """Seconds an iteration by setup, a panel a condition; crosses are the cost model's."""
     figure = Figure(figsize=(15, 3.4 * -(-len(found) // 4)), layout="constrained")
     axes = figure.subplots(-(-len(found) // 4), 4, squeeze=False, sharey=True).ravel()
@@ -167,7 +189,7 @@ def plot(found, known, learners, path):
         rows = np.arange(len(cells))
         colours = ["C3" if setup.startswith("centralized") else "C0" for setup in cells]
         axis.barh(rows, [cell["seconds"] for cell in cells.values()], color=colours)
-        axis.plot([predicted(setup, known[name], learners) for setup in cells], rows, "kx", markersize=5)
+        axis.plot([predicted(setup, known[name], learners, beside) for setup in cells], rows, "kx", markersize=5)
         axis.set(title=name, xscale="log", yticks=rows, yticklabels=cells, xlabel="seconds an iteration")
         axis.grid(alpha=0.3, axis="x", which="both")
     for axis in axes:
@@ -218,11 +240,11 @@ def main(argv):
                 raise UserError(f"--conditions={name}: needs CP's cell of exchange-alone, measure that first")
             known[name]["compute"] = round(alone["seconds"] / 4, 3)
         found[name] = measure(folder, name, known[name], chosen, flag_values.learners, flag_values.scale)
-        rows = table(known[name], found[name], flag_values.learners)
+        rows = table(known[name], found[name], flag_values.learners, arithmetic(folder))
         tables.append(f"**{name}**: computing {known[name]['compute']:.3g} s\n\n{rows}")
         print(f"\n{tables[-1]}", flush=True)
     files.write_text(os.path.join(folder, "table.md"), "\n".join(tables))
-    plot(found, known, flag_values.learners, os.path.join(folder, "plot.png"))
+    plot(found, known, flag_values.learners, arithmetic(folder), os.path.join(folder, "plot.png"))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ class Workload:
       distribution: lognormal, or exponential: (1 - spread) compute + an exponential of mean spread compute.
       slow_learner: factor on learner 0's times.
       slow_link: factor by which learner 0's link is slower.
+      arithmetic: seconds of a gossip round, or of all of an iteration's reductions, in which no link is busy.
       local: seconds that taking in an exchange costs, which nothing overlaps.
       overlap: whether gradients are computed during the exchange (DP: yes; DPOSG needs the mixed weights first: no).
     """
@@ -35,14 +36,17 @@ class Workload:
     distribution: str = "lognormal"
     slow_learner: float = 1.0
     slow_link: float = 1.0
+    arithmetic: float = 0.0
     local: float = 0.0
     overlap: bool = True
 
     def __post_init__(self):
         if self.distribution not in DISTRIBUTIONS:
             raise UserError(f"--stragglers={self.distribution}: choose one of {', '.join(DISTRIBUTIONS)}")
-        if min(self.compute, self.spread, self.local, self.critic_numbers, self.generator_numbers) < 0:
-            raise UserError("workload: compute, spread, local and the numbers of weights are at least 0")
+        if min(self.compute, self.spread, self.arithmetic, self.local) < 0:
+            raise UserError("workload: compute, spread, arithmetic and local are at least 0")
+        if min(self.critic_numbers, self.generator_numbers) < 0:
+            raise UserError("workload: the numbers of weights are at least 0")
         if self.distribution == "exponential" and self.spread > 1:
             raise UserError(f"--spread={self.spread}: at most 1 of an exponential distribution")
         if min(self.slow_learner, self.slow_link) < 1 or self.critic_steps < 1:
@@ -77,13 +81,13 @@ def centralized(workload, learners, network, times, tree=False, bits=32.0):
     reduce = cost_model.tree_allreduce_seconds if tree else cost_model.allreduce_seconds
     players = workload.critic_numbers, workload.generator_numbers, workload.critic_steps
     reductions = cost_model.reductions_seconds(learners, *players, slowest, reduce, bits) if learners > 1 else 0.0
-    return np.cumsum(times.max(axis=2).sum(axis=1) + reductions)
+    return np.cumsum(times.max(axis=2).sum(axis=1) + reductions + workload.arithmetic)
 
 
 def gossip(setup, schedule, workload, network, times):
     """Seconds at which each learner has finished each iteration: [iterations, n].
 
-        t_i(k+1) = max(t_i(k) + c_i(k), max_{j in N_i(k)} (s_j(k) + delay)) + local
+        t_i(k+1) = max(t_i(k) + c_i(k), max_{j in N_i(k)} (s_j(k) + delay) + arithmetic) + local
         s_j(k) = max(t_j(k), s_j(k-1)) + degree_j numbers bits / rate
 
     s_j: when the last of j's messages has left, after those of the iteration before. Several rounds follow one another,
@@ -118,7 +122,7 @@ class _Links:
         degree = np.maximum(edges.sum(axis=0), edges.sum(axis=1))
         numbers = workload.critic_numbers + workload.generator_numbers
         self._busy = cost_model.sending_seconds(1, numbers, setup.bits, network) * degree
-        self._delay, self._slow_link = network.delay, workload.slow_link
+        self._delay, self._slow_link = network.delay + workload.arithmetic, workload.slow_link
         self._alone = ~edges.any(axis=1)
         sources = max(1, int(edges.sum(axis=1).max()))
         self._from = np.repeat(np.arange(len(W))[:, np.newaxis], sources, axis=1)  # padded with the learner itself
