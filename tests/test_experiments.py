@@ -3,6 +3,8 @@
 import json
 
 import collapse
+import numpy as np
+import over_network
 import pytest
 import trials
 
@@ -52,3 +54,20 @@ def test_seeds_are_whole_numbers():
     assert trials.seeds(["0", "12"]) == [0, 12]
     with pytest.raises(UserError, match="--seeds=0,x: give whole numbers"):
         trials.seeds(["0", "x"])
+
+
+def test_the_time_to_a_score_over_a_network_by_hand():
+    """Both reach FD 6: CP at step 200, gossip half way between 6.5 at step 200 and 5.5 at step 300."""
+    assert over_network.steps_to(5.0, [100, 200], [9.0, 6.0]) == float("inf")
+    assert over_network.steps_to(9.0, [100, 200], [9.0, 6.0]) == 100
+    results = {
+        "CP-OAdam": [dict(steps=[100, 200], FD=np.array([9.0, 6.0]))],
+        "ring": [dict(steps=[100, 200, 300], FD=np.array([9.0, 6.5, 5.5]))],
+    }
+    network = {"CP-OAdam": {"a step": 3.0, "waiting": 0.9}, "ring": {"a step": 0.3, "waiting": 0.25}}
+    rows = over_network.table(results, network, "100mbit, 20ms").splitlines()
+    assert "steps to FD 6 |" in rows[0]
+    assert rows[2:] == [
+        "| CP-OAdam | 3 | 90% | 200 | 10 | 1.00 |",
+        "| ring | 0.3 | 25% | 250 | 1.25 | 8.00 |",
+    ]

@@ -3,7 +3,9 @@
     python tools/experiments/cifar_strategies.py --data_dir=YOUR_TFDS_FOLDER --inception=SAVED_MODEL \\
         --output=runs/cifar_strategies
 
-A small DCGAN, WGAN-GP, 4 learners. Runs already finished are kept and interrupted ones resumed, so the command can be
+A small DCGAN, WGAN-GP, 4 learners; DP-OAdam and one-peer exponential also with twice the learning rates. With
+--rate=100mbit --delay=20ms each strategy but local trains some steps over such links, too (root, Linux), which gives
+the time to a fixed FD there. Runs already finished are kept and interrupted ones resumed, so the command can be
 repeated until all is there; --scale=10 trains ten times as long. Time is training's alone: no start-up, no scores.
 """
 
@@ -11,14 +13,22 @@ import os
 import sys
 
 import numpy as np
+import over_network
 import trials
 from absl import flags
 from matplotlib.figure import Figure
 from strategies import STRATEGIES
 
-from tfdgan import command, score_log
+from tfdgan import command, files, score_log
 
-_STRATEGIES = {**STRATEGIES, "one-peer exponential": ["--strategy=decentralized", "--topology=one_peer_exponential"]}
+_ONE_PEER = ["--strategy=decentralized", "--topology=one_peer_exponential"]
+_TWICE = ["--learning_rate_g=8e-4", "--learning_rate_d=8e-4"]
+_STRATEGIES = {
+    **STRATEGIES,
+    "one-peer exponential": _ONE_PEER,
+    "DP-OAdam, twice the rates": [*STRATEGIES["DP-OAdam"], *_TWICE],
+    "one-peer exponential, twice the rates": [*_ONE_PEER, *_TWICE],
+}
 _STEPS, _EVERY = 3000, 250
 _FLAGS = [
     *("--dataset=cifar10", "--model=dcgan", "--width_g=16", "--width_d=16", "--latent_size=64", "--batch_size=16"),
@@ -33,7 +43,10 @@ def _define(flag_values):
     flags.DEFINE_list("seeds", ["0"], "Seeds.", flag_values=flag_values)
     flags.DEFINE_integer("learners", 4, "Learners.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.", lower_bound=0.1, flag_values=flag_values)
-    flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
+    text = "Of links over which to measure a step, as tools/netlab.py takes them; default: none."
+    flags.DEFINE_string("rate", "", text, flag_values=flag_values)
+    flags.DEFINE_string("delay", "20ms", "Of these links, one way.", flag_values=flag_values)
+    flags.DEFINE_string("output", None, "Folder for runs, tables and plot.png.", flag_values=flag_values)
 
 
 def curves(workdir):
@@ -99,7 +112,7 @@ def main(argv):
     flag_values = command.parse(argv, _define)
     output, inception = command.required(flag_values, "output", "inception")
     steps = max(1, round(_STEPS * flag_values.scale / _EVERY)) * _EVERY
-    results = {name: [] for name in _STRATEGIES}
+    results, network = {name: [] for name in _STRATEGIES}, {}
     for seed in trials.seeds(flag_values.seeds):
         for name, chosen in _STRATEGIES.items():
             workdir = os.path.join(output, f"{name.replace(' ', '_')}-{seed}")
@@ -112,11 +125,19 @@ def main(argv):
             ]
             trials.train(workdir, flag_values.learners, steps, line)
             results[name].append(curves(workdir))
+            if flag_values.rate and name != "local" and name not in network:
+                link = flag_values.rate, flag_values.delay
+                network[name] = over_network.measure("-".join([workdir, *link]), flag_values.learners, line, *link)
             done = {name: runs for name, runs in results.items() if runs}
             with open(os.path.join(output, "table.md"), "w") as file:
                 file.write(table(done))
             plot(done, os.path.join(output, "plot.png"))
     print(table(results))
+    if network:
+        what = f"{flag_values.rate}, {flag_values.delay}"
+        rows = over_network.table({name: results[name] for name in network}, network, what)
+        files.write_text(os.path.join(output, "network.md"), rows)
+        print(rows)
 
 
 if __name__ == "__main__":
