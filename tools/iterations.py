@@ -25,7 +25,7 @@ from tfdgan.errors import UserError
 from tools.simulation import setups
 
 _FLAGFILE = "configs/cifar.flags"
-_FEWEST, _MOST = 3, 12  # iterations
+_FEWEST, _MOST = 2, 12  # iterations
 
 
 def _define(flag_values):
