@@ -65,7 +65,7 @@ def test_the_time_to_a_score_over_a_network_by_hand():
         "ring": [dict(steps=[100, 200, 300], FD=np.array([9.0, 6.5, 5.5]))],
     }
     network = {"CP-OAdam": {"a step": 3.0, "waiting": 0.9}, "ring": {"a step": 0.3, "waiting": 0.25}}
-    rows = over_network.table(results, network, "100mbit, 20ms").splitlines()
+    rows = over_network.table(results, network, 6.0, "100mbit-20ms").splitlines()
     assert "steps to FD 6 |" in rows[0]
     assert rows[2:] == [
         "| CP-OAdam | 3 | 90% | 200 | 10 | 1.00 |",

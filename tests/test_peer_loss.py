@@ -26,7 +26,7 @@ class Job:
     """Learners under tools/outlive.sh each: horovodrun would end them all as soon as one process fails."""
 
     def __init__(self, folder, *flags, learners=3):
-        self._log = folder / "log"
+        self._log, self._seen = folder / "log", {}
         command = python("-m", "tfdgan.train", *FLAGS, f"--workdir={folder}/run", *flags, cold=False)
         with open(self._log, "w") as log:
             self._job = subprocess.Popen(
@@ -42,14 +42,12 @@ class Job:
         return self._log.read_text()
 
     def learners(self):
-        """{rank: process} of the learners that run."""
-        found = {}
+        """{rank: process} of the learners that run, also of those seen before that the launcher has left behind."""
         for process in learners_of(self._job):
             with contextlib.suppress(psutil.Error):  # it has ended meanwhile
                 caller = psutil.Process(int(process.name().removeprefix("call ")))
-                if process.status() != psutil.STATUS_ZOMBIE:
-                    found[int(caller.environ()["HOROVOD_RANK"])] = process
-        return found
+                self._seen[int(caller.environ()["HOROVOD_RANK"])] = process
+        return {rank: process for rank, process in self._seen.items() if _runs(process)}
 
     def wait_for(self, text, seconds):
         """Seconds until the log holds a text (a pattern)."""
@@ -73,6 +71,12 @@ class Job:
             if self._job.poll() is None:
                 os.killpg(self._job.pid, signal.SIGKILL)
                 self._job.wait()
+
+
+def _runs(process):
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
 
 
 @pytest.fixture
@@ -123,6 +127,7 @@ def test_degraded_the_others_train_on(number, mixing, start, tmp_path):
 def test_sigterm_reaches_learners_that_are_to_outlive_each_other(start):
     job = start("--steps=1000000", "--on_peer_loss=degrade", learners=2)
     job.wait_for("ms/step", 120)
+    assert set(job.learners()) == {0, 1}
     job.terminate()
     job.wait_for(r"stopped on request at step \d+", 30)
     deadline = time.monotonic() + 30

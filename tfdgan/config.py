@@ -193,9 +193,10 @@ class Config:
     )
     link_mbit: float = _flag(
         0.0,
-        "Mbit/s of this learner's own network link each way, which is then filled and no more; 0: TCP finds out, "
-        "and loses time by it (native backend).",
+        "Mbit/s that this host's link sends, which its learners share and do not exceed; 0: TCP finds out, and loses "
+        "time by it (native backend).",
         minimum=0,
+        below=1e6,
         local=True,
     )
     compression: str = _flag(

@@ -6,11 +6,11 @@
 The nets are those of configs/cifar.flags, weights and messages are real; in place of each update's gradient stands a
 wait, as several learners on few cores cannot compute side by side, and in place of optimistic Adam, whose time is in
 the wait too, a plain step. An iteration waits --compute seconds in all, in equal parts for each update. A line of JSON
-is added for each setup: {setup, learners, compute, seconds, waiting, bytes, iterations}: seconds an iteration of the
-slowest learner, the share of them that a learner spends waiting for others and the bytes that leave its network device
-an iteration, both the mean over learners.
---own_step prints the seconds of an iteration's gradients and updates
-by one learner alone on this machine, as cifar.flags has it, instead.
+is added for each setup: {setup, learners, compute, link_mbit, seconds, waiting, bytes, iterations}: seconds an
+iteration of the slowest learner, the share of them that a learner spends waiting for others and the bytes that leave
+its network device an iteration, both the mean over learners.
+--own_step prints the seconds of an iteration's gradients and updates by one learner alone on this machine, as
+cifar.flags has it, instead.
 """
 
 import json
@@ -191,7 +191,8 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
     from tfdgan.gossip.native import bootstrap
 
     distributed.start()
-    bootstrap.start(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0))
+    if not all(setup.centralized for setup in chosen):
+        bootstrap.start(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0))
     options = options_of(setups.parse("ring"))
     generator, critic = models.build(options, (32, 32, 3))
     for setup in chosen:
@@ -200,7 +201,7 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
             for name, model in (("critic", critic), ("generator", generator))
         ]
         distributed.broadcast_to_all([v.value for player in players for v in player.variables])
-        cell = measure(setup, players, **how)
+        cell = {**measure(setup, players, **how), "link_mbit": link_mbit}
         if hvd.rank() == 0:
             add(output, cell)
 
@@ -213,6 +214,8 @@ def main(argv):
         print(own_step())
         return
     (output,) = command.required(flag_values, "output")
+    if flag_values.slow_link > 1 and not flag_values.link_mbit:
+        raise UserError(f"--slow_link={flag_values.slow_link:g}: a part of --link_mbit, which is not given")
     if not flag_values.setups:
         raise UserError("--setups: nothing to measure; give some, as ring,centralized")
     chosen = [setups.parse(text) for text in flag_values.setups]

@@ -20,12 +20,17 @@ from matplotlib.figure import Figure
 from strategies import STRATEGIES
 
 from tfdgan import command, files, score_log
+from tfdgan.errors import UserError
+from tools.network import links
+from tools.network.lab import Lab
 
 _ONE_PEER = ["--strategy=decentralized", "--topology=one_peer_exponential"]
+# Adam divides by the gradient's noise, which is that of one learner's batch where gradients are not averaged first: at
+# CP's rates the steps are shorter.
 _TWICE = ["--learning_rate_g=8e-4", "--learning_rate_d=8e-4"]
+_EQUAL = {**STRATEGIES, "one-peer exponential": _ONE_PEER}
 _STRATEGIES = {
-    **STRATEGIES,
-    "one-peer exponential": _ONE_PEER,
+    **_EQUAL,
     "DP-OAdam, twice the rates": [*STRATEGIES["DP-OAdam"], *_TWICE],
     "one-peer exponential, twice the rates": [*_ONE_PEER, *_TWICE],
 }
@@ -45,7 +50,7 @@ def _define(flag_values):
     flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.", lower_bound=0.1, flag_values=flag_values)
     text = "Of links over which to measure a step, as tools/netlab.py takes them; default: none."
     flags.DEFINE_string("rate", "", text, flag_values=flag_values)
-    flags.DEFINE_string("delay", "20ms", "Of these links, one way.", flag_values=flag_values)
+    flags.DEFINE_string("delay", None, "Of these links, one way.", flag_values=flag_values)
     flags.DEFINE_string("output", None, "Folder for runs, tables and plot.png.", flag_values=flag_values)
 
 
@@ -108,10 +113,22 @@ def plot(results, path):
     figure.savefig(path, dpi=100)
 
 
+def _lab(flag_values):
+    """(a `Lab`, its rate in bit/s, in words), or three times None; raises `UserError` before anything is trained."""
+    rate, delay = flag_values.rate, flag_values.delay
+    if not rate and delay is None:
+        return None, None, None
+    if not rate or delay is None:
+        raise UserError(f"--rate={rate} --delay={delay or ''}: give both, as 100mbit and 20ms, or neither")
+    bits = links.rate(rate)
+    return Lab(flag_values.learners, bits, links.delay(delay)), bits, f"{rate}-{delay}"
+
+
 def main(argv):
     flag_values = command.parse(argv, _define)
     output, inception = command.required(flag_values, "output", "inception")
     steps = max(1, round(_STEPS * flag_values.scale / _EVERY)) * _EVERY
+    lab, rate, what = _lab(flag_values)
     results, network = {name: [] for name in _STRATEGIES}, {}
     for seed in trials.seeds(flag_values.seeds):
         for name, chosen in _STRATEGIES.items():
@@ -125,17 +142,17 @@ def main(argv):
             ]
             trials.train(workdir, flag_values.learners, steps, line)
             results[name].append(curves(workdir))
-            if flag_values.rate and name != "local" and name not in network:
-                link = flag_values.rate, flag_values.delay
-                network[name] = over_network.measure("-".join([workdir, *link]), flag_values.learners, line, *link)
+            if lab and name != "local" and name not in network:
+                place = f"{workdir}-{flag_values.learners}-{what}"
+                network[name] = over_network.measure(place, lab, rate, line)
             done = {name: runs for name, runs in results.items() if runs}
             with open(os.path.join(output, "table.md"), "w") as file:
                 file.write(table(done))
             plot(done, os.path.join(output, "plot.png"))
     print(table(results))
-    if network:
-        what = f"{flag_values.rate}, {flag_values.delay}"
-        rows = over_network.table({name: results[name] for name in network}, network, what)
+    if network:  # the time to what all that share anything have reached at equal rates
+        target = max(run["FD"].min() for name in _EQUAL if name in network for run in results[name])
+        rows = over_network.table({name: results[name] for name in network}, network, target, what)
         files.write_text(os.path.join(output, "network.md"), rows)
         print(rows)
 

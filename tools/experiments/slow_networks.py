@@ -3,12 +3,12 @@
     python tools/experiments/slow_networks.py --output=runs/slow_networks
 
 8 learners in network namespaces of their own (root, Linux), the nets of configs/cifar.flags: 100 and 20 Mbit/s, each
-with 5, 20 and 50 ms one way, and loopback as the fast network, with computing and without: what an exchange costs there
-is arithmetic, which the cost model's predictions take from these cells. At 100 Mbit/s and 20 ms also: no computing, a
-quarter of CP's exchange, one slow learner (half speed), one slow link (half rate). Learners know their links' rates
-(--link_mbit), which concerns the native exchange only. Gradients are waits (tools/iterations.py says how), by default
-as long as one learner's own step takes on this machine. Every cell is kept as it comes, so the command can be repeated
-until all is there; --scale=0.5 measures half as long.
+with 5, 20 and 50 ms one way, and loopback as the fast network, with computing and without: what gossip costs there is
+arithmetic, which the cost model's predictions take from these cells, where they are. At 100 Mbit/s and 20 ms also: no
+computing, a quarter of CP's exchange, one slow learner (half speed), one slow link (half rate). Learners know the rate
+of their own link (--link_mbit), which concerns the native exchange only. Gradients are waits (tools/iterations.py says
+how), by default as long as one learner's own step takes on this machine. Every cell is kept as it comes, so the command
+can be repeated until all is there; --scale=0.5 measures half as long.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ _RATE, _DELAY = 100e6, 20e-3  # where conditions vary
 _SLOW_LINK = 2.0  # factor
 _BUDGET = 20.0  # seconds a cell
 _LOOPBACK, _LOOPBACK_ALONE = "loopback", "loopback-alone"
-_PAYLOAD = 0.98  # of a link's bits: headers and acknowledgements at an MTU of 9,000, what --link_mbit leaves free
+_PAYLOAD = 0.975  # of a link's bits: headers and acknowledgements at an MTU of 9,000, what --link_mbit leaves free
 
 
 def _define(flag_values):
@@ -84,16 +84,22 @@ def read(path):
 def measure(folder, name, condition, chosen, learners, scale):
     """The cells of a condition, those of earlier calls included: {setup: cell}."""
     path = os.path.join(folder, f"{name}.jsonl")
+    asked = dict(condition, link_mbit=_mbit(condition))
     for cell in read(path).values():
-        if (cell["learners"], cell["compute"]) != (learners, condition["compute"]):
+        kept, asked = ((c["learners"], c["compute"], c["link_mbit"]) for c in (cell, dict(asked, learners=learners)))
+        if kept != asked:
             raise UserError(
-                f"{path} holds cells of {cell['learners']} learners that compute {cell['compute']} s; give another "
-                "--output"
+                f"{path} holds cells of {kept[0]} learners that compute {kept[1]} s on links of {kept[2]} Mbit/s; give "
+                "another --output"
             )
     missing = [setup for setup in chosen if setup not in read(path)]
     for together in ([s for s in missing if _centralized(s)], [s for s in missing if not _centralized(s)]):
         _launch(folder, name, condition, together, learners, scale, path)
     return {setup: cell for setup, cell in read(path).items() if setup in chosen}
+
+
+def _mbit(condition):
+    return (condition["rate"] or 0) / 1e6
 
 
 def _centralized(setup):
@@ -105,8 +111,7 @@ def _launch(folder, name, condition, missing, learners, scale, path):
     if missing:
         line = [sys.executable, "-m", "tools.iterations", f"--setups={','.join(missing)}", f"--output={path}"]
         line += [f"--compute={condition['compute']}", f"--slow_learner={condition['slow_learner']}"]
-        if condition["rate"] is not None:
-            line += [f"--link_mbit={condition['rate'] / 1e6}", f"--slow_link={condition['slow_link']}"]
+        line += [f"--link_mbit={_mbit(condition)}", f"--slow_link={condition['slow_link']}"]
         # What holds up one learner reaches another after as many iterations as there are hops between them.
         even = condition["slow_learner"] == condition["slow_link"] == 1
         line += [f"--budget={_BUDGET * scale}", f"--warm_up={2 if even else learners // 2}"]
@@ -133,15 +138,19 @@ def _launch(folder, name, condition, missing, learners, scale, path):
 def arithmetic(folder):
     """{setup: {arithmetic, local}} of `timing.Workload`, by the cells on loopback; {} where they are missing.
 
-    An iteration that computes nothing takes both, one that computes for longer than the exchange its own time and
-    `local`. Of CP, which overlaps nothing, all is arithmetic.
+    An iteration that computes nothing takes both (half of both where mixes are delayed, as two exchanges are under
+    way), one that computes for longer than the exchange its own time and `local`. None of CP: the model's reductions
+    are fitted to measured ones, arithmetic included.
     """
     beside, alone = (read(os.path.join(folder, f"{name}.jsonl")) for name in (_LOOPBACK, _LOOPBACK_ALONE))
     found = {}
     for name in beside.keys() & alone.keys():
-        setup, whole = setups.parse(name), alone[name]["seconds"]
-        local = 0.0 if setup.centralized else min(max(beside[name]["seconds"] - beside[name]["compute"], 0.0), whole)
-        found[name] = dict(arithmetic=(whole - local) * setup.every / setup.rounds, local=local)
+        setup, whole, compute = setups.parse(name), alone[name]["seconds"], beside[name]["compute"]
+        if setup.centralized or compute < whole:
+            continue
+        local = min(max(beside[name]["seconds"] - compute, 0.0), whole)
+        both = whole * (2 if setup.variant == "delayed" else 1)
+        found[name] = dict(arithmetic=(both - local) * setup.every / setup.rounds, local=local)
     return found
 
 

@@ -23,7 +23,7 @@ class Workload:
       distribution: lognormal, or exponential: (1 - spread) compute + an exponential of mean spread compute.
       slow_learner: factor on learner 0's times.
       slow_link: factor by which learner 0's link is slower.
-      arithmetic: seconds of a gossip round, or of all of an iteration's reductions, in which no link is busy.
+      arithmetic: seconds by which computing lengthens a gossip round, as if no link were busy meanwhile.
       local: seconds that taking in an exchange costs, which nothing overlaps.
       overlap: whether gradients are computed during the exchange (DP: yes; DPOSG needs the mixed weights first: no).
     """
@@ -44,9 +44,14 @@ class Workload:
         if self.distribution not in DISTRIBUTIONS:
             raise UserError(f"--stragglers={self.distribution}: choose one of {', '.join(DISTRIBUTIONS)}")
         if min(self.compute, self.spread, self.arithmetic, self.local) < 0:
-            raise UserError("workload: compute, spread, arithmetic and local are at least 0")
+            raise UserError(
+                f"workload: compute {self.compute:g}, spread {self.spread:g}, arithmetic {self.arithmetic:g}, local "
+                f"{self.local:g}; none may be negative"
+            )
         if min(self.critic_numbers, self.generator_numbers) < 0:
-            raise UserError("workload: the numbers of weights are at least 0")
+            raise UserError(
+                f"workload: {self.critic_numbers:g} and {self.generator_numbers:g} weights; neither may be negative"
+            )
         if self.distribution == "exponential" and self.spread > 1:
             raise UserError(f"--spread={self.spread}: at most 1 of an exponential distribution")
         if min(self.slow_learner, self.slow_link) < 1 or self.critic_steps < 1:
@@ -81,7 +86,7 @@ def centralized(workload, learners, network, times, tree=False, bits=32.0):
     reduce = cost_model.tree_allreduce_seconds if tree else cost_model.allreduce_seconds
     players = workload.critic_numbers, workload.generator_numbers, workload.critic_steps
     reductions = cost_model.reductions_seconds(learners, *players, slowest, reduce, bits) if learners > 1 else 0.0
-    return np.cumsum(times.max(axis=2).sum(axis=1) + reductions + workload.arithmetic)
+    return np.cumsum(times.max(axis=2).sum(axis=1) + reductions)
 
 
 def gossip(setup, schedule, workload, network, times):
@@ -92,8 +97,8 @@ def gossip(setup, schedule, workload, network, times):
 
     s_j: when the last of j's messages has left, after those of the iteration before. Several rounds follow one another,
     each waiting for that round's neighbours. Without overlap, c is added to the maximum, not within it. Delayed mixing
-    waits for what neighbours sent an iteration earlier: in a steady state max(c, L, (L + delay) / 2) an iteration, L
-    the sending.
+    waits for what neighbours sent an iteration earlier: in a steady state max(c, L, (L + delay + arithmetic) / 2) an
+    iteration, L the sending.
     """
     links = [_Links(W, setup, workload, network) for W in schedule.matrices]
     t = np.zeros(schedule.size)
@@ -122,7 +127,7 @@ class _Links:
         degree = np.maximum(edges.sum(axis=0), edges.sum(axis=1))
         numbers = workload.critic_numbers + workload.generator_numbers
         self._busy = cost_model.sending_seconds(1, numbers, setup.bits, network) * degree
-        self._delay, self._slow_link = network.delay + workload.arithmetic, workload.slow_link
+        self._after, self._slow_link = network.delay + workload.arithmetic, workload.slow_link
         self._alone = ~edges.any(axis=1)
         sources = max(1, int(edges.sum(axis=1).max()))
         self._from = np.repeat(np.arange(len(W))[:, np.newaxis], sources, axis=1)  # padded with the learner itself
@@ -137,7 +142,7 @@ class _Links:
         busy[0] *= self._slow_link
         sent = np.maximum(begin, sent) + busy
         at = np.empty_like(sent)
-        at[order] = sent + self._delay
+        at[order] = sent + self._after
         arrived = np.where(self._own, -np.inf, at[self._from]).max(axis=1)
         return sent, np.where(self._alone, 0.0, arrived)[order]
 

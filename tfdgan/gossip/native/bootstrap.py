@@ -23,9 +23,10 @@ def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0):
     Args:
       timeout: seconds without a sign after which a neighbour counts as late.
       on_peer_loss: "fail": a lost neighbour is an error; "degrade": its weight goes back to self.
-      link_mbit: Mbit/s of this learner's own link each way, which connections then share without filling the queue in
-        front of it: TCP finds a rate by overflowing that queue, and the acknowledgements that wait in it stop the
-        other way's data meanwhile (Zhang, Shenker and Clark 1991). 0: left to TCP.
+      link_mbit: Mbit/s that this host's link sends. Its learners have equal parts, and each sends to other hosts at no
+        more than its part, its busy connections sharing it. TCP finds a rate by overflowing the queue before the link,
+        and the acknowledgements that wait in it hold up the other way's data (Zhang, Shenker and Clark 1991). 0: left
+        to TCP.
     """
     if _started is None:
         try:
@@ -68,7 +69,8 @@ def connect(learners, timeout, on_peer_loss, link_mbit=0.0):
     global _started
     with tf.init_scope():
         key = hvd.broadcast_object(os.urandom(32), root_rank=0, name="tfdgan.gossip.native.key")
-    library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade", 1e6 / 8 * link_mbit)
+    rate = 1e6 / 8 * link_mbit / hvd.local_size()
+    library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade", rate)
     _started = (timeout, on_peer_loss, link_mbit)
     atexit.register(library.stop)
 

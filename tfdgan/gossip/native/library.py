@@ -27,23 +27,12 @@ def functions():
     ops()
     library = ctypes.CDLL(build.library_path())
     strings, text, size, number = ctypes.POINTER(ctypes.c_char_p), ctypes.c_char_p, ctypes.c_int, ctypes.c_ulonglong
+    real = ctypes.c_double
     types = {
         "tfdgan_listen": (size, [text, text, size]),
         "tfdgan_start": (
             size,
-            [
-                size,
-                size,
-                strings,
-                strings,
-                ctypes.POINTER(size),
-                text,
-                ctypes.c_double,
-                ctypes.c_double,
-                size,
-                text,
-                size,
-            ],
+            [*(size, size, strings, strings, ctypes.POINTER(size), text), *(real, real, size, text, size)],
         ),
         "tfdgan_stop": (None, []),
         "tfdgan_counters": (None, [ctypes.POINTER(number)]),
@@ -72,7 +61,7 @@ def listen(ip):
 
 def start(rank, learners, key, timeout, degrade, rate=0.0):
     """Serve mixes. `learners`: (host, ip, port) of each; `key`: the job's 32 random bytes; `timeout`: seconds; `rate`:
-    bytes/s that this learner's network takes each way, 0 if unknown."""
+    bytes/s at which to send to other hosts, in all; 0: as fast as TCP does."""
     hosts, ips, ports = zip(*learners, strict=True)
     size, error = len(learners), ctypes.create_string_buffer(_ERROR)
     failed = functions().tfdgan_start(

@@ -15,8 +15,8 @@ namespace {
 
 constexpr size_t kFreeBlocks = 128;
 constexpr int kReadsInARow = 32;
-constexpr int kHeaders = 66, kAcknowledgement = 66;  // Ethernet, IPv4, TCP with timestamps; one for every second frame
-constexpr double kRoom = 0.99;                       // so that a queue that there is anyhow becomes shorter
+constexpr int kHeaders = 90;         // bytes a frame: TCP with timestamps, IPv4, Ethernet with preamble and gap
+constexpr double kRoom = 0.99;       // so that a queue that there is anyhow becomes shorter
 constexpr int kUnsent = 128 * 1024;  // bytes
 
 }  // namespace
@@ -79,14 +79,13 @@ void Link::Pace(double rate) {
   rate_ = rate;
   int segment = 0;
   socklen_t size = sizeof segment;
-  getsockopt(socket_, IPPROTO_TCP, TCP_MAXSEG, &segment, &size);
-  const double payload = double(segment) / (segment + kHeaders + kAcknowledgement / 2);
-  const unsigned long pace = rate ? static_cast<unsigned long>(std::max(1.0, rate * payload * kRoom)) : ~0ul;
+  if (getsockopt(socket_, IPPROTO_TCP, TCP_MAXSEG, &segment, &size) || segment <= 0) return;
+  // Every second frame that comes is acknowledged.
+  const double payload = segment / (segment + 1.5 * kHeaders);
+  const unsigned long pace = static_cast<unsigned long>(std::max(1.0, rate * payload * kRoom));
   setsockopt(socket_, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace);
-  // A call has ended when all is with the kernel, which would otherwise keep megabytes: the next call's, to another
-  // peer, would leave beside them and be too much together.
-  const int unsent = rate ? kUnsent : -1;
-  setsockopt(socket_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+  // The kernel would take megabytes from one connection, which then leave beside what another is given later.
+  setsockopt(socket_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsent, sizeof kUnsent);
 }
 
 void Link::CloseGently() {

@@ -81,8 +81,8 @@ class Link {
   // Reads what is there, up to a limit that keeps other connections served. Empty if all is well, else why the
   // connection ends.
   std::string Read(Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
-  // From now on sends so that payload, headers and acknowledgements fill at most `rate` bytes/s of the wire; 0: as fast
-  // as TCP finds the network to be.
+  // From now on sends so that payload, headers and the other way's acknowledgements fill at most `rate` bytes/s of the
+  // wire, and leaves little unsent in the kernel.
   void Pace(double rate);
   // Ends it so that what was sent still arrives.
   void CloseGently();

@@ -58,7 +58,6 @@ void Switchboard::Begin(uint64_t id, uint64_t channel, uint64_t sequence, Reques
     for (Outgoing& out : call->exchange.outgoing(round)) {
       out.moved = now;
       Peer& peer = peers_[out.peer];
-      peer.pace = settings_.rate / static_cast<double>(call->exchange.outgoing(round).size());
       if (peer.lost) {
         if (!settings_.degrade) return Fail(call, Explain(*call, out.peer, peer.why.code, peer.why.message));
         out.lost = true;

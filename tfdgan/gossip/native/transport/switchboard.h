@@ -26,7 +26,6 @@ class Switchboard : public Link::Reader {
     int rank = 0;
     std::vector<std::string> hosts;  // of each learner, for errors
     Clock::duration timeout = std::chrono::seconds(60);
-    double rate = 0;       // bytes/s that this learner's wire takes each way; 0: unknown
     bool degrade = false;  // give a lost peer's weight back to self and go on
     std::function<void(int peer, uint64_t number, std::string letter)> on_letter;
     std::function<void(int peer)> on_sign;  // of life: anything from a peer
@@ -64,8 +63,6 @@ class Switchboard : public Link::Reader {
   // Fails every call, present and future.
   void FailAll(const Status& status);
 
-  // Bytes/s at which to send to a peer: the rate's share of it in the newest call that sends to it. 0: unlimited.
-  double pace(int peer) const { return peers_[peer].pace; }
   // Peers that have something to send.
   std::set<int>& eager() { return eager_; }
   // Lost peers whose connection must end before anything more is sent to them.
@@ -85,7 +82,6 @@ class Switchboard : public Link::Reader {
   };
   struct Peer {
     bool lost = false;
-    double pace = 0;
     Status why;
     std::deque<Control> control;
     std::deque<std::pair<uint64_t, int>> sending;  // (exchange, round), oldest first

@@ -28,7 +28,6 @@ void Transport::Start(const Options& options) {
   settings.rank = options.rank;
   for (const Learner& learner : options.learners) settings.hosts.push_back(learner.host);
   settings.timeout = Seconds(options.timeout_seconds);
-  settings.rate = options.rate;
   settings.degrade = options.degrade;
   settings.on_letter = [this](int peer, uint64_t number, std::string letter) {
     std::unique_lock<std::mutex> lock(mutex_);
@@ -60,6 +59,7 @@ void Transport::Start(const Options& options) {
       [this](int socket, int peer) {
         if (links_[peer] || switchboard_->IsLost(peer)) return false;
         links_[peer] = std::make_unique<Link>(socket, peer);
+        if (IsPaced(peer)) links_[peer]->Pace(options_.rate);
         peer_of_[socket] = peer;
         epoll_event event{};
         event.events = links_[peer]->awaited = EPOLLIN;
@@ -203,6 +203,7 @@ void Transport::Run() {
       }
     }
     FlushAll();
+    ShareRate();
     Publish();
     {
       std::lock_guard<std::mutex> lock(mutex_);
@@ -251,6 +252,20 @@ void Transport::FlushAll() {
   } while (!switchboard_->eager().empty() || !switchboard_->parted().empty());
 }
 
+bool Transport::IsPaced(int peer) const {
+  return options_.rate > 0 && options_.learners[peer].host != options_.learners[options_.rank].host;
+}
+
+// The connections that have more to send than their sockets take have equal shares of the rate.
+void Transport::ShareRate() {
+  if (!(options_.rate > 0)) return;
+  std::vector<Link*> busy;
+  for (const auto& link : links_) {
+    if (link && !link->outbox().empty() && IsPaced(link->peer())) busy.push_back(link.get());
+  }
+  for (Link* link : busy) link->Pace(options_.rate / static_cast<double>(busy.size()));
+}
+
 void Transport::Flush(int peer) {
   if (switchboard_->IsLost(peer)) return;
   Link* const link = links_[peer].get();
@@ -259,7 +274,6 @@ void Transport::Flush(int peer) {
     if (options_.rank < peer && dialled_.insert({peer, {Clock::now()}}).second) Dial(peer);
     return;
   }
-  link->Pace(switchboard_->pace(peer));
   Outbox& outbox = link->outbox();
   for (;;) {
     if (outbox.empty()) {

@@ -36,7 +36,7 @@ class Transport {
     std::vector<Learner> learners;
     Digest key{};  // the job's
     double timeout_seconds = 60;
-    double rate = 0;  // bytes/s that this learner's wire takes each way; 0: unknown
+    double rate = 0;  // bytes/s at which to send to other hosts, in all; 0: as fast as TCP does
     bool degrade = false;
   };
   struct Counters {
@@ -82,6 +82,8 @@ class Transport {
   void Do(std::function<void()> command);
   void RunCommands();
   void OnLink(int socket, uint32_t events);
+  bool IsPaced(int peer) const;
+  void ShareRate();
   void Flush(int peer);
   void Dial(int peer);
   void Excuse(Clock::duration pause, Clock::time_point now);
