@@ -114,6 +114,21 @@ def test_predictions_take_arithmetic_from_loopback(tmp_path):
     assert slow_networks.arithmetic(tmp_path / "nowhere") == {}
 
 
+def test_cells_are_kept_and_others_refused(tmp_path):
+    cell = dict(learners=8, compute=1.0, link_mbit=100.0, seconds=2.0)
+    for setup in ("ring", "torus"):
+        iterations.add(tmp_path / "100mbit-20ms.jsonl", dict(cell, setup=setup))
+    condition = slow_networks.conditions(1.0)["100mbit-20ms"]
+
+    def measured(learners=8, **changes):
+        return slow_networks.measure(tmp_path, "100mbit-20ms", {**condition, **changes}, ["ring"], learners, 1.0)
+
+    assert measured() == {"ring": dict(cell, setup="ring")}  # and nothing is launched
+    for other in (dict(learners=4), dict(compute=2.0), dict(rate=2e7)):
+        with pytest.raises(UserError, match="holds cells of 8 learners that compute 1.0 s on links of 100.0 Mbit/s"):
+            measured(**other)
+
+
 def test_half_a_line_is_no_cell(tmp_path):
     path = tmp_path / "cells.jsonl"
     path.write_text('{"setup": "ring", "seconds": 1}\n{"setup": "centr')

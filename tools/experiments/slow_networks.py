@@ -84,9 +84,9 @@ def read(path):
 def measure(folder, name, condition, chosen, learners, scale):
     """The cells of a condition, those of earlier calls included: {setup: cell}."""
     path = os.path.join(folder, f"{name}.jsonl")
-    asked = dict(condition, link_mbit=_mbit(condition))
+    asked = learners, condition["compute"], _mbit(condition)
     for cell in read(path).values():
-        kept, asked = ((c["learners"], c["compute"], c["link_mbit"]) for c in (cell, dict(asked, learners=learners)))
+        kept = cell["learners"], cell["compute"], cell["link_mbit"]
         if kept != asked:
             raise UserError(
                 f"{path} holds cells of {kept[0]} learners that compute {kept[1]} s on links of {kept[2]} Mbit/s; give "

@@ -29,6 +29,7 @@ _ROOT = pathlib.Path(__file__).parents[2]
 _BIN = pathlib.Path(__file__).parent / "bin"
 _NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 _NEEDED = ("ip", "tc", "mount", "unshare", "nsenter")  # iproute2, util-linux
+_ATTEMPTS = 3  # at a check
 _GRACE = 15.0  # seconds; horovodrun gives its learners 5, and takes as long again for those that stay
 
 
@@ -112,11 +113,17 @@ class Lab:
         return f"/proc/{self._first.pid}/root{namespaces.FOLDER}/{namespaces.name(rank)}"
 
     def check(self, say=print):
-        """Measure round trips and rates around the ring, say them, and raise `UserError` unless they are as asked."""
+        """Measure round trips and rates around the ring, say them, and raise `UserError` unless they are as asked.
+
+        What is not is measured again, twice at most: the machine may have been busy for a moment.
+        """
         for measure in (probe.round_trips, probe.rates):
-            found = measure(self._path, self._star)
-            say(str(found))
-            if not found.within:
+            for _ in range(_ATTEMPTS):
+                found = measure(self._path, self._star)
+                say(str(found))
+                if found.within:
+                    break
+            else:
                 raise UserError(
                     f"the network does not hold what was asked ({found.what}): ask for less, or free the cores"
                 )
