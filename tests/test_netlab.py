@@ -251,5 +251,5 @@ def test_a_real_job_and_its_exit_code():
     done = netlab_runs(sys.executable, "-c", SUM)
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(re.findall(r"sum (\S+) (\S+)", done.stdout)) == [("3.0", "learner0"), ("3.0", "learner1")]
-    assert len(re.findall("within 10%", done.stdout)) == 2
+    assert len(re.findall("; within 10%", done.stdout)) == 2
     assert netlab_runs("sh", "-c", "exit 3").returncode == 1  # which is what horovodrun makes of 3
