@@ -17,7 +17,7 @@ def in_the_projects_folder(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.parametrize("name", slow_networks._SETUPS)
+@pytest.mark.parametrize("name", (*slow_networks._SETUPS, *slow_networks._SPARING))
 def test_a_setup_is_what_train_would_do(name):
     """Its mixing among 8 learners is the simulation's."""
     setup = setups.parse(name)

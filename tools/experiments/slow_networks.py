@@ -28,9 +28,12 @@ from tools.simulation import cost_model, setups, timing
 
 _SETUPS = (
     *("centralized", "centralized+float16", "ring", "ring+bfloat16", "random_ring", "random_ring+bfloat16"),
-    *("one_peer_exponential", "one_peer_exponential+bfloat16", "ring+delayed", "one_peer_exponential+every=4"),
-    *("ring+chebyshev=2", "ring+8bit", "ring+top=0.01"),
+    *("one_peer_exponential", "one_peer_exponential+bfloat16"),
 )
+_SPARING = (  # beyond the paper
+    *("ring+delayed", "one_peer_exponential+every=4", "ring+chebyshev=2", "ring+8bit", "ring+top=0.01"),
+)
+_SPARING_AT = ("loopback", "loopback-alone", "exchange-alone", "100mbit-20ms", "20mbit-20ms", "slow-learner")
 _CRITIC, _GENERATOR, _CRITIC_STEPS = 2_718_721, 828_483, 5  # of configs/cifar.flags
 _RATE, _DELAY = 100e6, 20e-3  # where conditions vary
 _SLOW_LINK = 2.0  # factor
@@ -43,7 +46,10 @@ def _define(flag_values):
     flags.DEFINE_integer("learners", 8, "Learners.", lower_bound=2, flag_values=flag_values)
     text = "Seconds that an iteration computes; default: one learner's own step on this machine, measured."
     flags.DEFINE_float("emulate_compute", None, text, lower_bound=0, flag_values=flag_values)
-    flags.DEFINE_list("setups", list(_SETUPS), f"Each {setups.GRAMMAR}.", flag_values=flag_values)
+    text = (
+        f"Each {setups.GRAMMAR}; default: {', '.join(_SETUPS)}; at {', '.join(_SPARING_AT)} also {', '.join(_SPARING)}."
+    )
+    flags.DEFINE_list("setups", [], text, flag_values=flag_values)
     flags.DEFINE_list("conditions", [], "Of those printed at the start; default: all.", flag_values=flag_values)
     flags.DEFINE_float("scale", 1.0, "Factor on the seconds of a cell.", lower_bound=0.05, flag_values=flag_values)
     flags.DEFINE_string("output", None, "Folder for cells, tables and plots.", flag_values=flag_values)
@@ -234,7 +240,7 @@ def _compute(flag_values, folder):
 def main(argv):
     flag_values = command.parse(argv, _define)
     (folder,) = command.required(flag_values, "output")
-    chosen = [setups.parse(text).name for text in flag_values.setups]
+    given = [setups.parse(text).name for text in flag_values.setups]
     os.makedirs(folder, exist_ok=True)
     known = conditions(_compute(flag_values, folder))
     print(f"computing: {known[_LOOPBACK]['compute']:.3g} s an iteration; conditions: {', '.join(known)}", flush=True)
@@ -248,6 +254,7 @@ def main(argv):
             if alone is None:
                 raise UserError(f"--conditions={name}: needs CP's cell of exchange-alone, measure that first")
             known[name]["compute"] = round(alone["seconds"] / 4, 3)
+        chosen = given or [*_SETUPS, *(_SPARING if name in _SPARING_AT else ())]
         found[name] = measure(folder, name, known[name], chosen, flag_values.learners, flag_values.scale)
         rows = table(known[name], found[name], flag_values.learners, arithmetic(folder))
         tables.append(f"**{name}**: computing {known[name]['compute']:.3g} s\n\n{rows}")
