@@ -27,7 +27,7 @@ _STUDY, _WORK = study.Study(), timing.Workload()
 
 # Flags that not every part reads: given where none of the parts asked for does, they are errors.
 _TIMED = ("critic_numbers", "generator_numbers", "critic_steps", "compute", "spread", "stragglers", "slow_learner")
-_TIMED += ("slow_link", "local")
+_TIMED += ("slow_link", "arithmetic", "local")
 _READ_BY = {
     "setups": ("convergence", "scaling"),
     "networks": ("scaling",),
@@ -68,6 +68,7 @@ def _define(flag_values):
     flags.DEFINE_string("stragglers", _WORK.distribution, text, flag_values=flag_values)
     number("slow_learner", _WORK.slow_learner, "Factor on learner 0's computing times.")
     number("slow_link", _WORK.slow_link, "Factor by which learner 0's link is slower.")
+    number("arithmetic", _WORK.arithmetic, "Seconds by which computing lengthens a gossip round.")
     number("local", _WORK.local, "Seconds an iteration that taking in an exchange costs.")
 
 
