@@ -46,7 +46,9 @@ def test_iterations_by_hand():
     assert seconds("ring") == pytest.approx(0.66)  # the exchange hides the gradients
     assert seconds("ring", compute=1.0) == pytest.approx(1.0)  # or they hide it
     assert seconds("ring", overlap=False) == pytest.approx(0.76)
-    assert seconds("ring", local=0.05) == pytest.approx(0.71)
+    assert seconds("ring", local=0.05) == seconds("ring", arithmetic=0.05) == pytest.approx(0.71)
+    assert seconds("ring", compute=1.0, arithmetic=0.05) == pytest.approx(1.0)  # which they hide, too
+    assert seconds("ring+rounds=2", arithmetic=0.05) == pytest.approx(1.42)
     assert seconds("one_peer_exponential+bfloat16") == pytest.approx(0.18)
     assert seconds("ring+rounds=2") == pytest.approx(1.32)
     assert seconds("ring+8bit") == pytest.approx(0.02 + 0.64 * 8.125 / 32)
