@@ -275,8 +275,9 @@ def test_different_matrices_in_one_place(tmp_path):
 def test_without_a_compiler_alltoall_carries_the_mixes(tmp_path):
     flags = ("--dataset=gaussians", "--model=mlp", "--steps=5", "--eval_every=0", f"--workdir={tmp_path}/run")
     bare = dict(CXX="no-compiler-here", TFDGAN_CACHE=f"{tmp_path}/cache")
-    done = launch(2, "-m", "tfdgan.train", *flags, **bare)
+    done = launch(2, "-m", "tfdgan.train", *flags, "--link_mbit=100", **bare)
     said = done.stdout + done.stderr
+    assert said.count("--link_mbit=100 has no effect: only the native exchange paces itself") == 1
     assert "done: 5 steps" in said and said.count("gossip runs on the backend horovod, where every mix waits") == 1
     assert "no compiler no-compiler-here here" in said
     done = launch(2, "-m", "tfdgan.train", *flags, "--gossip_backend=native", check=False, **bare)

@@ -10,13 +10,6 @@ from tools.simulation import cost_model, setups, timing
 NET = cost_model.MEASURED_NETWORK  # 100 Mbit/s, 20 ms
 
 
-def test_exchanges_by_hand():
-    assert cost_model.exchange_seconds(2, 1e6, 32, NET) == pytest.approx(0.66)  # 2 x 4 MB x 8 / 100 Mbit/s + 20 ms
-    assert cost_model.exchange_seconds(2, 1e6, 16, NET) == pytest.approx(0.34)
-    assert cost_model.exchange_seconds(1, 1e6, 16, NET) == pytest.approx(0.18)
-    assert cost_model.exchange_seconds(2, 1e6, 32, NET, rounds=3) == pytest.approx(1.98)
-
-
 def test_allreduces_are_as_measured():
     """Within a tenth, at 4 and 8 learners, 1,000 and 1,000,000 numbers, by one fitted constant."""
     for (size, numbers), seconds in cost_model.MEASURED_ALLREDUCE.items():
@@ -49,6 +42,7 @@ def test_iterations_by_hand():
     assert seconds("ring", local=0.05) == seconds("ring", arithmetic=0.05) == pytest.approx(0.71)
     assert seconds("ring", compute=1.0, arithmetic=0.05) == pytest.approx(1.0)  # which they hide, too
     assert seconds("ring+rounds=2", arithmetic=0.05) == pytest.approx(1.42)
+    assert seconds("ring+bfloat16") == pytest.approx(0.34)
     assert seconds("one_peer_exponential+bfloat16") == pytest.approx(0.18)
     assert seconds("ring+rounds=2") == pytest.approx(1.32)
     assert seconds("ring+8bit") == pytest.approx(0.02 + 0.64 * 8.125 / 32)
@@ -80,6 +74,12 @@ def test_a_slow_learner_holds_up_its_neighbours_first():
         assert finished[k, i] == pytest.approx(max(0.1 * (k + 1), k + 1.0 - hops))
     together = timing.centralized(work, 8, network, times)
     assert (np.diff(together) > 1).all()
+
+
+@pytest.mark.parametrize("size", [8, 256])
+def test_a_slow_learner_sets_the_pace_at_any_size(size):
+    free = cost_model.Network("free", 1e12, 0.0)
+    assert seconds("ring", size, free, slow_learner=4, compute=0.2) == pytest.approx(0.8, rel=1e-3)
 
 
 def test_relabelled_links_are_the_schedules():

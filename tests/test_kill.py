@@ -42,7 +42,7 @@ def kill_while_saving(workdir, learners, delay):
     return reached
 
 
-@pytest.mark.parametrize("learners, kills", [(1, [7, 7]), (2, [6])], ids=["alone", "together"])
+@pytest.mark.parametrize("learners, kills", [(1, [8, 8]), (2, [4])], ids=["alone", "together"])
 def test_kill_9_at_20_random_instants_leaves_a_loadable_checkpoint(learners, kills, tmp_path):
     """Jobs of one learner, which has one core, side by side."""
     with concurrent.futures.ThreadPoolExecutor(len(kills)) as pool:

@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -52,6 +53,8 @@ def test_slow_links():
     for text in ("4:5mbit", "x:5mbit", "-1:5mbit", "1", "1:5mbit:1ms:2", "1:5", "1:5mbit:2"):
         with pytest.raises(UserError, match="slow link|rate|delay"):
             links.slow([text], 4)
+    with pytest.raises(UserError, match="slow link '3:10mbit': learner 3 has another already"):
+        links.slow(["3:5mbit", "3:10mbit"], 4)
 
 
 def test_delays_between_learners_and_queues_by_hand():
@@ -66,6 +69,8 @@ def test_delays_between_learners_and_queues_by_hand():
         pytest.approx(8e5, abs=1),
     ]
     assert links.queue_bytes(links.Link(1e6, 0.001), 0.001) == 576_000
+    both = links.star(3, 1e8, 0.02, {1: (2e7, 0.05), 2: (2e7, 0.05)})
+    assert links.between(both[1], both[2]) == (2e7, pytest.approx(0.08))  # 50 + 50 - 20 ms
     with pytest.raises(UserError, match="slow link 1: its delay 0.005 s is below half"):
         links.star(2, 1e8, 0.02, {1: (1e8, 0.005)})
 
@@ -126,6 +131,11 @@ def test_no_learner_sends_and_receives_in_one_turn(learners, expected):
     assert probe.turns(learners) == expected
 
 
+def test_an_echo_is_asked_for_with_its_bits():
+    """58 bytes each way at 1 Mbit/s: .93 ms beside 4 ms."""
+    assert probe._asked(1e6, 2e-3) == pytest.approx(4.928e-3)
+
+
 def test_what_is_found_says_which_pair_is_furthest_off():
     found = probe.Found("round trip", "ms", (((0, 1), 40.0, 41.0), ((1, 0), 40.0, 45.0)))
     assert not found.within
@@ -147,8 +157,10 @@ def test_what_tc_is_told_by_hand():
         (["--rate=fast", "--check_only"], "rate 'fast': give"),
         (["--delay=20", "--check_only"], "delay '20': give"),
         (["--slow_link=2:1mbit", "--check_only"], "slow link '2:1mbit': give"),
+        (["--slow_link=1:9600bit", "--check_only"], "rate 9600 bit/s: frames of 9000 bytes would take 8 s each"),
         ([], "no command: give it after --"),
         (["--", "true"], "user 1000: making networks takes root"),
+        (["--check_only", "--", "true"], "--check_only: true would not run"),
     ],
 )
 def test_what_cannot_be_made_is_one_line(flags, said, monkeypatch):
@@ -176,7 +188,7 @@ def test_a_network_is_what_was_asked(lab):
     lab.check(say=said.append)
     lab.set_links(rate=2e7, delay=0.02, slow={1: (1e7, 0.03)})
     lab.check(say=said.append)
-    assert [re.search(r"asked (.*?);", line)[1] for line in said] == ["20.0", "50.0", "60.0", "10.0"]
+    assert [re.search(r"asked (.*?);", line)[1] for line in said] == ["20.0", "50.0", "60.1", "10.0"]
     report = lab.report()
     assert report["frames"] > 1000 and report["dropped"] == 0
 
@@ -189,6 +201,14 @@ def test_learners_have_names_that_lead_to_them_and_reach_nobody_else(lab):
     name, host, *devices, route = done.stdout.splitlines()
     assert (name, host, sorted(devices)) == ("learner1", "10.0.0.2 learner1", ["eth0", "lo"])
     assert route.startswith("10.0.0.0/24 dev eth0")
+    script = (
+        "import socket, sys\nfor ip in sys.argv[2:]:\n    assert socket.socket().connect_ex((ip, int(sys.argv[1])))"
+    )
+    with socket.create_server(("0.0.0.0", 0)) as server:
+        everywhere = [a.address for each in psutil.net_if_addrs().values() for a in each if a.family == socket.AF_INET]
+        line = [sys.executable, "-c", script, str(server.getsockname()[1]), "127.0.0.1", *everywhere]
+        assert subprocess.run(line, stderr=subprocess.DEVNULL).returncode == 1  # on the host it can be reached
+        assert lab.run_on(0, line).returncode == 0
 
 
 @real

@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 import wire_peer as peer
 
-from tfdgan.gossip.native import library
+from tfdgan.gossip import topology
+from tfdgan.gossip.native import bootstrap, library
 
 KEY = bytes(range(32))
 COUNT, CHUNKS = 640_000, 40  # float32 to each, 2.56 MB
@@ -18,22 +19,24 @@ RATE = 1e6  # bytes/s; the kernel lets the first ten frames of a connection pass
 
 @pytest.fixture
 def send():
-    """send(rate, hosts) -> seconds until both neighbours have all of a mix of learner 2, on "here", of 3."""
+    """send(rate, hosts, chunks) -> seconds until both neighbours have so many chunks each of a mix of learner 2, on
+    "here", of 3."""
 
-    def run(rate, hosts):
+    def run(rate, hosts, chunks=(CHUNKS, CHUNKS)):
         port = library.listen("127.0.0.1")
         learners = [(host, "127.0.0.1", 1) for host in hosts] + [("here", "127.0.0.1", port)]
         library.start(2, learners, KEY, 60.0, False, rate)
         ends = [peer.connect(port, KEY, rank, listener=2, size=3) for rank in (0, 1)]
-        for end in ends:
-            end.sendall(peer.frame(kind=peer.CREDIT, chunk=CHUNKS))
+        sizes = [min(4 * COUNT, count << 16) + 64 * count for count in chunks]  # chunks of 64 KiB, headers of 64 bytes
+        for end, count in zip(ends, chunks, strict=True):
+            end.sendall(peer.frame(kind=peer.CREDIT, chunk=count))
         begun = time.monotonic()
         mixing = threading.Thread(target=mix)
         mixing.start()
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            received = list(pool.map(lambda end: len(peer.read(end, 4 * COUNT + 64 * CHUNKS)), ends))
+            received = list(pool.map(lambda end, size: len(peer.read(end, size)), ends, sizes))
         took = time.monotonic() - begun
-        assert received == [4 * COUNT + 64 * CHUNKS] * 2
+        assert received == sizes
         for end in ends:
             end.close()
         mixing.join(20)
@@ -57,7 +60,24 @@ def mix():
 
 def test_connections_share_the_rate(send):
     """5.12 MB, of which 1.3 MB may pass at once: 3.8 s; at RATE each it would take 1.9 s."""
-    assert 3.0 < send(RATE, ["there", "elsewhere"])
+    assert 3.0 < send(RATE, ["there", "elsewhere"]) < 5.0
+
+
+def test_what_one_connection_does_not_need_the_other_has(send):
+    """3.2 MB, of which 1.3 MB may pass at once: 1.9 s; at half of the rate to the end the larger would take 3.8 s."""
+    assert 1.5 < send(RATE, ["there", "elsewhere"], chunks=(10, CHUNKS)) < 3.0
+
+
+def test_who_shares_a_hosts_link():
+    """In a ring over two hosts of four, those at the ends; 0 has a neighbour 4 steps away in the exponential ones."""
+    hosts = ["a"] * 4 + ["b"] * 4
+    for name, expected in {"ring": 2, "complete": 4, "one_peer_exponential": 4, "star": 1}.items():
+        schedule = topology.make_schedule(name, 8)
+        assert bootstrap.senders(hosts, 1, schedule) == expected, name
+    assert bootstrap.senders(hosts, 5, topology.make_schedule("star", 8)) == 4  # all have the hub, learner 0, elsewhere
+    assert bootstrap.senders(hosts, 1, topology.make_schedule("ring", 8, random=True)) == 4
+    assert bootstrap.senders(hosts, 1) == 4
+    assert bootstrap.senders(["a"] * 8, 1, topology.make_schedule("ring", 8)) == 0
 
 
 def test_neighbours_on_the_same_host_use_no_link(send):

@@ -7,7 +7,19 @@ import pytest
 
 from tfdgan.errors import UserError
 from tools import simulate
-from tools.simulation import cost_model, exchanges, games, learners, mixing, rules, setups, timing
+from tools.simulation import (
+    claims,
+    convergence,
+    cost_model,
+    exchanges,
+    games,
+    learners,
+    mixing,
+    rules,
+    setups,
+    study,
+    timing,
+)
 from tools.simulation.gaussians import GaussiansGame
 
 
@@ -239,6 +251,9 @@ def test_bad_input_is_one_line():
     assert "bit/s" in refused(cost_model.Network, "x", -1.0, 0.1)
     assert "delay" in refused(cost_model.Network, "x", 1.0, -0.1)
     assert "slow_link" in refused(timing.Workload, slow_link=0.5)
+    assert "0.577 of 3 exponential" in refused(timing.Workload, critic_steps=2, spread=0.6, distribution="exponential")
+    for variant in ("delayed", "8bit"):
+        assert "dposg" in refused(study.Study(method="dposg").best, setups.parse(f"ring+{variant}"), 4)
     assert "645" in refused(mixing.make_schedule, "matching", 1024)
 
 
@@ -272,6 +287,24 @@ def test_parts_write_tables_and_plots(tmp_path, capsys):
     rows = [line.split("\t") for line in (tmp_path / "scaling.tsv").read_text().splitlines()]
     assert len(rows) == 1 + 4 * 2 and {len(row) for row in rows} == {8}
     assert "home: 20 Mbit/s, 20 ms one way" in capsys.readouterr().out
+
+
+def test_random_mixing_is_compared_at_the_mean_and_at_the_learners():
+    """Whatever --at says; a fixed ring of 16 is further from the target at its own weights than at their mean."""
+    one = study.Study(steps=2000, at="learners").single
+    headers, ((_, *found),) = claims.random_against_fixed(one, [16])
+    row = dict(zip(headers[1:], found, strict=True))
+    assert row["ring: steps (mean)"] < row["ring: steps (learners)"]
+    assert row["ring: contraction"] == pytest.approx(1 / 3 + 2 / 3 * np.cos(np.pi / 8))
+
+
+def test_spectral_gaps_are_of_all_that_a_step_mixes():
+    smaller = 1 / 3 + 2 / 3 * np.cos(np.pi / 4)  # of a ring of 8, the second largest
+    assert convergence.gap(setups.parse("ring"), 8) == pytest.approx(1 - smaller)
+    assert convergence.gap(setups.parse("ring+rounds=3"), 8) == pytest.approx(1 - smaller**3)
+    assert convergence.gap(setups.parse("ring+chebyshev=3"), 8) > 1 - smaller**3
+    for name in ("centralized", "random_ring", "ring+every=4", "ring+delayed", "ring+8bit"):
+        assert convergence.gap(setups.parse(name), 8) is None
 
 
 def test_a_setup_that_does_not_exist_at_a_size_is_left_out(tmp_path, capsys):

@@ -6,9 +6,10 @@
 The nets are those of configs/cifar.flags, weights and messages are real; in place of each update's gradient stands a
 wait, as several learners on few cores cannot compute side by side, and in place of optimistic Adam, whose time is in
 the wait too, a plain step. An iteration waits --compute seconds in all, in equal parts for each update. A line of JSON
-is added for each setup: {setup, learners, compute, link_mbit, seconds, waiting, bytes, iterations}: seconds an
-iteration of the slowest learner, the share of them that a learner spends waiting for others and the bytes that leave
-its network device an iteration, both the mean over learners.
+is added for each setup: {setup, learners, compute, link_mbit, seconds, waiting, bytes, iterations}: seconds from one
+iteration to the next, each over when the last learner has finished it (by the hosts' clocks), the share of its time
+that a learner spends waiting for others and the bytes that leave its network device an iteration, both the mean over
+learners.
 --own_step prints the seconds of an iteration's gradients and updates by one learner alone on this machine, as
 cifar.flags has it, instead.
 """
@@ -64,6 +65,16 @@ def options_of(setup, **changes):
         "top": dict(compression="top_k", top_fraction=setup.value or 1.0),
     }
     return config.Config(**{**found, "topology": setup.topology, **variants[setup.variant]})
+
+
+def check(setup, learners):
+    """Raise `UserError` unless so many learners can be measured by a setup."""
+    if setup.variant == "tree":
+        raise UserError(f"--setups: {setup.name}: nothing does it, so it can only be predicted (tools/simulate.py)")
+    try:
+        options_of(setup).check_learners(learners)
+    except UserError as error:
+        raise UserError(f"--setups: {setup.name}: {error}") from error
 
 
 def own_step():
@@ -154,24 +165,34 @@ def measure(setup, players, compute, slow_learner, budget, warm_up):
     options = options_of(setup)
     mine = compute * (slow_learner if hvd.rank() == 0 else 1.0) / (options.critic_steps + 1)
     step = stepper(options, players, setup.name, {player.name: mine for player in players})
-    for number in range(setup.every):  # traces, and connects
+    turn, done = setup.every, 0
+
+    def take(iterations):
+        """Seconds waited in so many more."""
+        nonlocal done
+        done += iterations
+        return sum(float(step(tf.constant(number, tf.int64))) for number in range(done - iterations, done))
+
+    for timed in ("traced", "known"):  # the first traces and connects, and is enough where it is long all the same
         begun = time.perf_counter()
-        step(tf.constant(number, tf.int64)).numpy()
-    last = time.perf_counter() - begun
-    slowest = float(distributed.gather_vector([last], f"iterations.{setup.name}.warm").max())
+        take(turn)
+        each = (time.perf_counter() - begun) / turn
+        each = float(distributed.gather_vector([each], f"iterations.{setup.name}.{timed}").max())
+        if budget < _FEWEST * each:
+            break
     warm_up = 0 if setup.centralized else warm_up
-    count = min(max(round(budget / slowest), _FEWEST, warm_up), _MOST)
+    count = min(max(round(budget / each), _FEWEST, warm_up), _MOST)
     # No barrier before the time begins: it would let what is under way arrive for nothing.
-    warm_up, count = (-(-number // setup.every) * setup.every for number in (warm_up, count))  # whole turns
-    waited = 0.0
-    for number in range(setup.every, setup.every + warm_up + count):
-        if number == setup.every + warm_up:
-            waited, sent, begun = 0.0, _sent(), time.perf_counter()
-        waited += float(step(tf.constant(number, tf.int64)))
-    seconds, sent = time.perf_counter() - begun, _sent() - sent
-    everyone = distributed.gather_vector([seconds, waited, sent], f"iterations.{setup.name}.end")
-    seconds, waited, sent = everyone[:, 0].max(), everyone[:, 1].mean(), everyone[:, 2].mean()
-    figures = dict(seconds=seconds / count, waiting=waited / seconds, bytes=sent / count, iterations=count)
+    warm_up, count = (-(-number // turn) * turn for number in (warm_up, count))  # whole turns
+    take(warm_up)
+    sent, begun = _sent(), time.time()
+    waited = take(count)
+    ended, sent = time.time(), _sent() - sent
+    everyone = distributed.gather_vector([begun, ended, waited, sent], f"iterations.{setup.name}.end")
+    # From the last beginning to the last end: who was ahead of a slow learner when its time began is not afterwards.
+    seconds = everyone[:, 1].max() - everyone[:, 0].max()
+    share = (everyone[:, 2] / (everyone[:, 1] - everyone[:, 0])).mean()
+    figures = dict(seconds=seconds / count, waiting=share, bytes=everyone[:, 3].mean() / count, iterations=count)
     return {"setup": setup.name, "learners": hvd.size(), "compute": compute, **figures}
 
 
@@ -191,6 +212,8 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
     from tfdgan.gossip.native import bootstrap
 
     distributed.start()
+    for setup in chosen:
+        check(setup, hvd.size())
     if not all(setup.centralized for setup in chosen):
         bootstrap.start(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0))
     options = options_of(setups.parse("ring"))

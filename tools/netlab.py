@@ -26,9 +26,15 @@ def _define(flag_values):
     flags.DEFINE_string("rate", "100mbit", text, flag_values=flag_values)
     text = "From a learner to another, one way: a number and us, ms or s."
     flags.DEFINE_string("delay", "20ms", text, flag_values=flag_values)
-    text = "RANK:RATE or RANK:RATE:DELAY of learners with a link of their own; DELAY is to and from any other learner."
+    text = (
+        "RANK:RATE or RANK:RATE:DELAY of learners with a link of their own; DELAY is to and from any learner without, "
+        "between two with one it is the sum of theirs less --delay."
+    )
     flags.DEFINE_list("slow_link", [], text, flag_values=flag_values)
-    text = "Who holds the frames: the kernel (netem), a switch in user space (tap); auto is netem if there is one."
+    text = (
+        "Who holds the frames: the kernel (netem: never run so far) or a switch in user space (tap); auto is netem if "
+        "there is one."
+    )
     flags.DEFINE_enum("by", "auto", ["auto", "netem", "tap"], text, flag_values=flag_values)
     flags.DEFINE_boolean("check_only", False, "Measure the links and end.", flag_values=flag_values)
 
@@ -42,6 +48,8 @@ def main(argv):
     options, line = command.parse(argv[:cut], _define), argv[cut + 1 :]
     if not line and not options.check_only:
         raise UserError("no command: give it after --, as -- python -m tfdgan.train --flagfile=...")
+    if line and options.check_only:
+        raise UserError(f"--check_only: {line[0]} would not run; leave one of them out")
     slow = links.slow(options.slow_link, options.learners)
     lab = Lab(options.learners, links.rate(options.rate), links.delay(options.delay), slow, options.by)
     signal.signal(signal.SIGTERM, _stop)

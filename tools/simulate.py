@@ -31,7 +31,6 @@ _TIMED += ("slow_link", "arithmetic", "local")
 _READ_BY = {
     "setups": ("convergence", "scaling"),
     "networks": ("scaling",),
-    "at": ("convergence", "scaling"),
     **dict.fromkeys(_TIMED, ("scaling", "claims")),
 }
 

@@ -56,8 +56,8 @@ MORE_RUNS = {
         "--model=resnet",
         "--conditional",
         "--spectral_normalization=critic",
+        "--gradient_penalty=0",
         *_OF_SIDE_32,
-        "--critic_steps=1",
     ],
     "dropout": ["--model=ct_resnet", "--consistency=2", *_OF_SIDE_32, "--critic_steps=1"],
     "text": [*_TEXT, "--mix_delay=1"],  # by the clipped-ratio trainer; pretraining mixes late too

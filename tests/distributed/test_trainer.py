@@ -179,3 +179,15 @@ def test_metrics_say_who_waits():
     waiting = hvd.allgather(tf.constant([metrics["time/waiting"]])).numpy()
     assert (waiting >= 0).all() and 0.2 < min(waiting[0], waiting[2]) and waiting[1] < min(waiting[0], waiting[2])
     assert metrics["gradient_norm/critic"] > 0 and metrics["gradient_norm/generator"] > 0
+
+
+def test_waits_that_overlap_count_once():
+    """Learner 1 computes its last step a second late: both reductions of the others wait that second, together."""
+    trainer = make(Noise(0, RANK), N, strategy="centralized", update="simultaneous", critic_steps=1)
+    run(trainer, 1, lambda step: real(RANK, step)[0])
+    if RANK == 1:
+        time.sleep(1)
+    begun = time.perf_counter()
+    waiting = run(trainer, 1, lambda step: real(RANK, step)[0]).numpy()[-1]
+    took = time.perf_counter() - begun
+    assert waiting <= took and (RANK == 1 or waiting > 0.5)

@@ -10,18 +10,20 @@ from tfdgan.errors import UserError
 from tfdgan.gossip.native import bootstrap, library
 
 
-def start(backend, timeout, on_peer_loss, link_mbit):
+def start(backend, timeout, on_peer_loss, link_mbit, schedule):
     """Set up the backend before the first mix, on all learners together; returns its name.
 
     Args:
       backend: as `resolve` takes it.
-      timeout, on_peer_loss, link_mbit: as `bootstrap.start` takes them; only the native backend has them.
+      timeout, on_peer_loss, link_mbit, schedule: as `bootstrap.start` takes them; only the native backend has them.
     """
     backend = resolve(backend)
     if backend == "native":
-        bootstrap.start(timeout, on_peer_loss, link_mbit)
+        bootstrap.start(timeout, on_peer_loss, link_mbit, schedule)
     elif on_peer_loss == "degrade":
         raise UserError("--on_peer_loss=degrade: needs the native exchange, which does not load on every learner")
+    elif link_mbit and hvd.rank() == 0:
+        warnings.warn(f"--link_mbit={link_mbit:g} has no effect: only the native exchange paces itself", stacklevel=2)
     return backend
 
 

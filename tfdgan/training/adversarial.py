@@ -1,5 +1,7 @@
 """The adversarial trainer: critic updates and one generator update a step."""
 
+import tensorflow as tf
+
 from tfdgan.training.trainer import Trainer
 
 
@@ -7,8 +9,8 @@ class AdversarialTrainer(Trainer):
     """Trains a generator against a critic: `critic_steps` critic updates and one generator update a step.
 
     With `simultaneous` updates the generator's gradient is taken at the critic before its last update of the step, with
-    `alternating` after it. Metrics are of the last critic update and of the generator's; waiting is the whole step's.
-    The rest is as in `Trainer`.
+    `alternating` after it. Metrics are of the last critic update and of the generator's; waiting is the whole step's:
+    of the two waits of simultaneous updates, which overlap, the longer. The rest is as in `Trainer`.
     """
 
     figures = (*Trainer.figures, "gradient_norm/critic", "gradient_norm/generator")
@@ -24,8 +26,9 @@ class AdversarialTrainer(Trainer):
             generator = self._begin_generator(step, real)
         mixing, (gradients, loss) = generator
         norm, most, fine = self._apply("generator", mixing, loss, gradients)
+        both = tf.maximum(more, most) if self._config.update == "simultaneous" else more + most
         figures = [critic_loss, loss, penalty, critic_norm, norm]
-        return figures, waited + more + most, finite & alright & fine
+        return figures, waited + both, finite & alright & fine
 
     def _begin_generator(self, step, real):
         return self._begin("generator", step, lambda latents: self._generator_gradients(latents, *real))

@@ -25,7 +25,8 @@ def start_gossip(config):
     if not config.gossips or hvd.size() == 1:
         return None
     backend = "native" if config.needs_native else config.gossip_backend
-    backend = backends.start(backend, config.gossip_timeout, config.on_peer_loss, config.link_mbit)
+    schedule = config.schedule(hvd.size())
+    backend = backends.start(backend, config.gossip_timeout, config.on_peer_loss, config.link_mbit, schedule)
     return Assembly(config.gossip_timeout, config.on_peer_loss == "degrade") if backend == "native" else None
 
 

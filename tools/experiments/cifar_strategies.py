@@ -3,7 +3,7 @@
     python tools/experiments/cifar_strategies.py --data_dir=YOUR_TFDS_FOLDER --inception=SAVED_MODEL \\
         --output=runs/cifar_strategies
 
-A small DCGAN, WGAN-GP, 4 learners; DP-OAdam and one-peer exponential also with twice the learning rates. With
+A small DCGAN, WGAN-GP, 4 learners; CP-OAdam, DP-OAdam and one-peer exponential also with twice the learning rates. With
 --rate=100mbit --delay=20ms each strategy but local trains some steps over such links, too (root, Linux), which gives
 the time to a fixed FD there. Runs already finished are kept and interrupted ones resumed, so the command can be
 repeated until all is there; --scale=10 trains ten times as long. Time is training's alone: no start-up, no scores.
@@ -31,6 +31,7 @@ _TWICE = ["--learning_rate_g=8e-4", "--learning_rate_d=8e-4"]
 _EQUAL = {**STRATEGIES, "one-peer exponential": _ONE_PEER}
 _STRATEGIES = {
     **_EQUAL,
+    "CP-OAdam, twice the rates": [*STRATEGIES["CP-OAdam"], *_TWICE],
     "DP-OAdam, twice the rates": [*STRATEGIES["DP-OAdam"], *_TWICE],
     "one-peer exponential, twice the rates": [*_ONE_PEER, *_TWICE],
 }
@@ -93,20 +94,24 @@ def table(results):
 _PICKS = (lambda run: run["a step"], lambda run: run["waiting"], lambda run: run["distance"][-1])
 
 
-def plot(results, path):
+def plot(results, network, path):
+    """FD by step and by time, and the distances. Time is that over the network, {strategy: as `over_network.measure`
+    gives it}, where one is given; then only of strategies that have been measured there."""
     figure = Figure(figsize=(14, 4), layout="constrained")
     axes = figure.subplots(1, 3)
     for number, (strategy, runs) in enumerate(results.items()):
         for index, curve in enumerate(runs):
             style = dict(color=f"C{number}", label=strategy if index == 0 else None)
             axes[0].plot(curve["steps"], curve["FD"], **style)
-            axes[1].plot(curve["seconds"], curve["FD"], **style)
+            if not network:
+                axes[1].plot(curve["seconds"], curve["FD"], **style)
+            elif strategy in network:
+                axes[1].plot(curve["steps"] * network[strategy]["a step"], curve["FD"], **style)
             if curve["distance"].max() > 0:
                 axes[2].plot(curve["ticks"], curve["distance"], **style)
     name = next(iter(results.values()))[0]["name"]
-    for axis, x, y in zip(
-        axes, ("step", "seconds of training", "step"), (name, name, "consensus distance"), strict=True
-    ):
+    time = "seconds over the network" if network else "seconds of training"
+    for axis, x, y in zip(axes, ("step", time, "step"), (name, name, "consensus distance"), strict=True):
         axis.set(xlabel=x, ylabel=y, yscale="log")
         axis.grid(alpha=0.3, which="both")
     axes[0].legend()
@@ -148,7 +153,7 @@ def main(argv):
             done = {name: runs for name, runs in results.items() if runs}
             with open(os.path.join(output, "table.md"), "w") as file:
                 file.write(table(done))
-            plot(done, os.path.join(output, "plot.png"))
+            plot(done, network, os.path.join(output, "plot.png"))
     print(table(results))
     if network:  # the time to what all that share anything have reached at equal rates
         target = max(run["FD"].min() for name in _EQUAL if name in network for run in results[name])

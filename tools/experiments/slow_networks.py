@@ -8,10 +8,12 @@ arithmetic, which the cost model's predictions take from these cells, where they
 computing, a quarter of CP's exchange, one slow learner (half speed), one slow link (half rate). Learners know the rate
 of their own link (--link_mbit), which concerns the native exchange only. Gradients are waits (tools/iterations.py says
 how), by default as long as one learner's own step takes on this machine. Every cell is kept as it comes, so the command
-can be repeated until all is there; --scale=0.5 measures half as long.
+can be repeated until all is there, a condition at a time if need be: table.md and plot.png show all cells of the
+folder. --scale=0.5 measures half as long.
 """
 
 import contextlib
+import glob
 import json
 import os
 import subprocess
@@ -23,7 +25,8 @@ from matplotlib.figure import Figure
 
 from tfdgan import command, files
 from tfdgan.errors import UserError
-from tools.network.lab import Lab
+from tools import iterations
+from tools.network.lab import Lab, launcher
 from tools.simulation import cost_model, setups, timing
 
 _SETUPS = (
@@ -38,7 +41,7 @@ _CRITIC, _GENERATOR, _CRITIC_STEPS = 2_718_721, 828_483, 5  # of configs/cifar.f
 _RATE, _DELAY = 100e6, 20e-3  # where conditions vary
 _SLOW_LINK = 2.0  # factor
 _BUDGET = 20.0  # seconds a cell
-_LOOPBACK, _LOOPBACK_ALONE = "loopback", "loopback-alone"
+_LOOPBACK, _LOOPBACK_ALONE, _QUARTER = "loopback", "loopback-alone", "quarter"
 _PAYLOAD = 0.975  # of a link's bits: headers and acknowledgements at an MTU of 9,000, what --link_mbit leaves free
 
 
@@ -65,7 +68,7 @@ def conditions(compute):
             found[f"{rate / 1e6:g}mbit-{1e3 * delay:g}ms"] = dict(rate=rate, delay=delay, **usual)
     changes = {
         "exchange-alone": dict(compute=0.0),
-        "quarter": dict(compute=None),
+        _QUARTER: dict(compute=None),
         "slow-learner": dict(slow_learner=2.0),
         "slow-link": dict(slow_link=_SLOW_LINK),
     }
@@ -88,7 +91,7 @@ def read(path):
 
 
 def measure(folder, name, condition, chosen, learners, scale):
-    """The cells of a condition, those of earlier calls included: {setup: cell}."""
+    """Measure the cells of a condition that are not there yet."""
     path = os.path.join(folder, f"{name}.jsonl")
     asked = learners, condition["compute"], _mbit(condition)
     for cell in read(path).values():
@@ -101,7 +104,6 @@ def measure(folder, name, condition, chosen, learners, scale):
     missing = [setup for setup in chosen if setup not in read(path)]
     for together in ([s for s in missing if _centralized(s)], [s for s in missing if not _centralized(s)]):
         _launch(folder, name, condition, together, learners, scale, path)
-    return {setup: cell for setup, cell in read(path).items() if setup in chosen}
 
 
 def _mbit(condition):
@@ -130,7 +132,7 @@ def _launch(folder, name, condition, missing, learners, scale, path):
         with open(os.path.join(folder, "log.txt"), "a") as log:
             streams = dict(stdout=log, stderr=subprocess.STDOUT)
             if condition["rate"] is None:
-                whole = ["horovodrun", "--gloo", "-np", str(learners), *line]
+                whole = [launcher(), "--gloo", "-np", str(learners), *line]
                 code = subprocess.run(whole, env={**os.environ, **environment}, **streams).returncode
             else:
                 slow = {0: (condition["rate"] / condition["slow_link"], None)} if condition["slow_link"] > 1 else None
@@ -167,58 +169,62 @@ def predicted(setup, condition, learners, beside=None):
     """
     if condition["rate"] is None:
         return np.nan
+    # The model's reductions are fitted to measured ones, which had their headers.
+    rate = condition["rate"] * (1.0 if _centralized(setup) else _PAYLOAD)
     workload = timing.Workload(
         **dict(critic_numbers=_CRITIC, generator_numbers=_GENERATOR, critic_steps=_CRITIC_STEPS),
         **dict(compute=condition["compute"], spread=0.0),
         **dict(slow_learner=condition["slow_learner"], slow_link=condition["slow_link"]),
         **(beside or {}).get(setup, {}),
     )
-    network = cost_model.Network("lab", _PAYLOAD * condition["rate"], condition["delay"])
+    network = cost_model.Network("lab", rate, condition["delay"])
     return timing.seconds_an_iteration(setups.parse(setup), learners, workload, network)
 
 
-def table(condition, cells, learners, beside=None):
+def table(condition, cells, beside=None):
     """A markdown table, a row a setup."""
     lines = [
-        "| | s an iteration | predicted | off | waiting | MB sent a learner | times CP's iterations | the best CP's |",
-        "|---" * 8 + "|",
+        "| | s an iteration | of | predicted | off | waiting | MB sent a learner | times CP's iterations | best CP's |",
+        "|---" * 9 + "|",
     ]
     plain = cells.get("centralized", {}).get("seconds", np.nan)
     best = min([cell["seconds"] for setup, cell in cells.items() if _centralized(setup)], default=np.nan)
     for setup, cell in cells.items():
-        guess = predicted(setup, condition, learners, beside)
+        guess = predicted(setup, condition, cell["learners"], beside)
         off = "" if np.isnan(guess) else f"{100 * (guess / cell['seconds'] - 1):+.0f}%"
         speed = f"{plain / cell['seconds']:.2f} | {best / cell['seconds']:.2f}"
         lines.append(
-            f"| {setup} | {cell['seconds']:.3g} | {'' if np.isnan(guess) else f'{guess:.3g}'} | {off} | "
-            f"{cell['waiting']:.0%} | {cell['bytes'] / 1e6:.3g} | {speed} |"
+            f"| {setup} | {cell['seconds']:.3g} | {cell['iterations']} | {'' if np.isnan(guess) else f'{guess:.3g}'} | "
+            f"{off} | {cell['waiting']:.0%} | {cell['bytes'] / 1e6:.3g} | {speed} |"
         )
     return "\n".join(lines) + "\n"
 
 
-def plot(found, known, learners, beside, path):
+def plot(found, known, beside, path):
     """Seconds an iteration by setup, a panel a condition; crosses are the cost model's."""
-    figure = Figure(figsize=(15, 3.4 * -(-len(found) // 4)), layout="constrained")
-    axes = figure.subplots(-(-len(found) // 4), 4, squeeze=False, sharey=True).ravel()
+    figure = Figure(figsize=(16, 3.4 * -(-len(found) // 3)), layout="constrained")
+    axes = figure.subplots(-(-len(found) // 3), 3, squeeze=False).ravel()
     for axis, (name, cells) in zip(axes, found.items(), strict=False):
-        rows = np.arange(len(cells))
-        colours = ["C3" if setup.startswith("centralized") else "C0" for setup in cells]
+        rows = -np.arange(len(cells))  # the first on top
+        colours = ["C3" if _centralized(setup) else "C0" for setup in cells]
         axis.barh(rows, [cell["seconds"] for cell in cells.values()], color=colours)
-        axis.plot([predicted(setup, known[name], learners, beside) for setup in cells], rows, "kx", markersize=5)
+        guesses = [predicted(setup, known[name], cell["learners"], beside) for setup, cell in cells.items()]
+        axis.plot(guesses, rows, "kx", markersize=5)
         axis.set(title=name, xscale="log", yticks=rows, yticklabels=cells, xlabel="seconds an iteration")
         axis.grid(alpha=0.3, axis="x", which="both")
     for axis in axes:
         axis.tick_params(axis="y", labelsize=7)
     for axis in axes[len(found) :]:
         axis.remove()
-    axes[0].invert_yaxis()
-    figure.savefig(path, dpi=80)
+    with files.replacing(path) as file:
+        figure.savefig(file, dpi=80, format="png")
 
 
 def own_step():
     done = subprocess.run([sys.executable, "-m", "tools.iterations", "--own_step"], capture_output=True, text=True)
     if done.returncode:
-        raise UserError(f"one learner's own step could not be measured: {done.stderr.strip().splitlines()[-1]}")
+        why = (done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"])[-1]
+        raise UserError(f"one learner's own step could not be measured: {why}")
     return float(done.stdout.split()[-1])
 
 
@@ -226,7 +232,7 @@ def _compute(flag_values, folder):
     """Seconds that an iteration computes, the same in every call with this folder."""
     path = os.path.join(folder, "compute.txt")
     given = flag_values.emulate_compute
-    if os.path.exists(path):
+    if glob.glob(os.path.join(folder, "*.jsonl")) and os.path.exists(path):
         with open(path) as file:
             kept = float(file.read())
         if given is not None and given != kept:
@@ -237,30 +243,52 @@ def _compute(flag_values, folder):
     return seconds
 
 
+def show(folder, known):
+    """Write tables and a plot of all cells that a folder has; returns the tables, {condition: text}."""
+    order = {setup: number for number, setup in enumerate((*_SETUPS, *_SPARING))}
+    beside, found, tables = arithmetic(folder), {}, {}
+    for name, condition in known.items():
+        cells = read(os.path.join(folder, f"{name}.jsonl"))
+        if cells:
+            condition["compute"] = next(iter(cells.values()))["compute"]
+            found[name] = {setup: cells[setup] for setup in sorted(cells, key=lambda s: order.get(s, len(order)))}
+            rows = table(condition, found[name], beside)
+            tables[name] = f"**{name}**: computing {condition['compute']:.3g} s\n\n{rows}"
+    files.write_text(os.path.join(folder, "table.md"), "\n".join(tables.values()))
+    plot(found, known, beside, os.path.join(folder, "plot.png"))
+    return tables
+
+
+def _checked(flag_values, learners):
+    """(setups, conditions) asked for, in the order in which they are measured; raises `UserError` before any is."""
+    known, asked = list(conditions(0.0)), flag_values.conditions
+    for name in asked:
+        if name not in known:
+            raise UserError(f"--conditions={name}: choose of {', '.join(known)}")
+    for text in flag_values.setups:
+        iterations.check(setups.parse(text), learners)
+    # What a quarter of CP's exchange is, the exchange alone says.
+    order = sorted(known, key=lambda name: (name == _QUARTER, known.index(name)))
+    return flag_values.setups, [name for name in order if not asked or name in asked]
+
+
 def main(argv):
     flag_values = command.parse(argv, _define)
     (folder,) = command.required(flag_values, "output")
-    given = [setups.parse(text).name for text in flag_values.setups]
+    learners = flag_values.learners
+    given, wanted = _checked(flag_values, learners)
     os.makedirs(folder, exist_ok=True)
     known = conditions(_compute(flag_values, folder))
-    print(f"computing: {known[_LOOPBACK]['compute']:.3g} s an iteration; conditions: {', '.join(known)}", flush=True)
-    for name in flag_values.conditions:
-        if name not in known:
-            raise UserError(f"--conditions={name}: choose of {', '.join(known)}")
-    found, tables = {}, []
-    for name in flag_values.conditions or known:
-        if known[name]["compute"] is None:
+    print(f"computing: {known[_LOOPBACK]['compute']:.3g} s an iteration; conditions: {', '.join(wanted)}", flush=True)
+    for name in wanted:
+        if name == _QUARTER:
             alone = read(os.path.join(folder, "exchange-alone.jsonl")).get("centralized")
             if alone is None:
                 raise UserError(f"--conditions={name}: needs CP's cell of exchange-alone, measure that first")
             known[name]["compute"] = round(alone["seconds"] / 4, 3)
         chosen = given or [*_SETUPS, *(_SPARING if name in _SPARING_AT else ())]
-        found[name] = measure(folder, name, known[name], chosen, flag_values.learners, flag_values.scale)
-        rows = table(known[name], found[name], flag_values.learners, arithmetic(folder))
-        tables.append(f"**{name}**: computing {known[name]['compute']:.3g} s\n\n{rows}")
-        print(f"\n{tables[-1]}", flush=True)
-    files.write_text(os.path.join(folder, "table.md"), "\n".join(tables))
-    plot(found, known, flag_values.learners, arithmetic(folder), os.path.join(folder, "plot.png"))
+        measure(folder, name, known[name], chosen, learners, flag_values.scale)
+        print(f"\n{show(folder, known)[name]}", flush=True)
 
 
 if __name__ == "__main__":

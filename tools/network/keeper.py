@@ -2,7 +2,8 @@
 
 It takes a line of JSON at a time from its standard input and answers with one, and ends when the input does, however
 the process at the other end has ended: then the kernel ends all processes of the PID namespace and takes down mounts,
-devices and network namespaces, which have names in this process's mount namespace only. Nothing of them is on disk.
+devices and network namespaces, which have names in this process's mount namespace only. All that is left on disk is
+the empty folder to which those names are mounted.
 """
 
 import contextlib
@@ -37,8 +38,9 @@ def _join(learners, mtu, by):
     try:
         return Switch([namespaces.open_tap(rank) for rank in range(learners)], mtu)
     except OSError as error:
+        asked = "no TAP devices" if by == "tap" else "neither netem nor TAP devices"
         raise UserError(
-            f"neither netem nor TAP devices here (/dev/net/tun: {error.strerror}): modprobe sch_netem, or modprobe tun"
+            f"{asked} here (/dev/net/tun: {error.strerror}): modprobe tun{'' if by == 'tap' else ', or sch_netem'}"
         ) from error
 
 

@@ -39,13 +39,13 @@ class Lab:
     def __init__(self, learners, rate, delay, slow=None, by="auto"):
         if not 2 <= learners <= _MOST_LEARNERS:
             raise UserError(f"learners {learners}: a network joins 2 to {_MOST_LEARNERS}")
+        self._star = _star(learners, rate, delay, slow)
         if os.geteuid():
             raise UserError(f"user {os.geteuid()}: making networks takes root")
         missing = [name for name in _NEEDED if not shutil.which(name)]
         if missing:
             raise UserError(f"{missing[0]} is not on PATH: install iproute2 and util-linux")
         self._learners, self._by = learners, by
-        self._star = links.star(learners, rate, delay, slow)
         self._keeper = None
 
     def __enter__(self):
@@ -102,7 +102,7 @@ class Lab:
 
     def set_links(self, rate, delay, slow=None):
         """Other links for what runs next."""
-        self._star = links.star(self._learners, rate, delay, slow)
+        self._star = _star(self._learners, rate, delay, slow)
         self._send_links()
 
     def report(self):
@@ -124,9 +124,7 @@ class Lab:
                 if found.within:
                     break
             else:
-                raise UserError(
-                    f"the network does not hold what was asked ({found.what}): ask for less, or free the cores"
-                )
+                raise UserError(f"the network does not hold what was asked, {found}; free the cores, or ask for less")
 
     def run(self, command, environment=None, cwd=None, **streams):
         """Run a command on all learners under horovodrun, launched on learner 0: the finished process.
@@ -135,11 +133,8 @@ class Lab:
         has ended, or when the wait for it is interrupted, ends with the lab.
         """
         hosts = ",".join(f"{namespaces.name(rank)}:1" for rank in range(self._learners))
-        launcher = shutil.which("horovodrun", path=f"{os.path.dirname(sys.executable)}:{os.environ.get('PATH', '')}")
-        if not launcher:
-            raise UserError("horovodrun is not on PATH: tools/build_horovod.sh makes it")
         # Interfaces are told, so that horovodrun looks for none, and nothing of hosts that do not stay is kept.
-        line = [launcher, "--gloo", "-np", str(self._learners), "-H", hosts, "--network-interface", namespaces.DEVICE]
+        line = [launcher(), "--gloo", "-np", str(self._learners), "-H", hosts, "--network-interface", namespaces.DEVICE]
         return self.run_on(0, [*line, "--disable-cache", *command], environment, cwd, **streams)
 
     def run_on(self, rank, command, environment=None, cwd=None, **streams):
@@ -155,6 +150,25 @@ class Lab:
             _end(process)
             raise
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def _star(learners, rate, delay, slow):
+    made = links.star(learners, rate, delay, slow)
+    slowest = min(link.rate for link in made)
+    if slowest < probe.LEAST_RATE:
+        raise UserError(
+            f"rate {slowest:g} bit/s: frames of {links.MTU} bytes would take {8 * links.MTU / slowest:.0f} s each; at "
+            f"least {probe.LEAST_RATE / 1e3:g}kbit"
+        )
+    return made
+
+
+def launcher():
+    """The path of horovodrun: beside this Python, or on PATH."""
+    found = shutil.which("horovodrun", path=f"{os.path.dirname(sys.executable)}:{os.environ.get('PATH', '')}")
+    if not found:
+        raise UserError("horovodrun is not on PATH: tools/build_horovod.sh makes it")
+    return found
 
 
 def _end(process):

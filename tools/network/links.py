@@ -17,7 +17,8 @@ _QUEUE_PRODUCTS = 2
 class Link:
     """A learner's full-duplex link to the switch: bit/s each way, and the seconds that it holds a frame each way.
 
-    A frame from i to j takes `hold_i + hold_j` and the time of its bits at the slower of both rates.
+    A frame from i to j takes `hold_i + hold_j` and the time of its bits at the slower of both rates; netem, which takes
+    a frame in whole before it sends it on, has its bits take their time at each of the two.
     """
 
     rate: float
@@ -45,9 +46,11 @@ def slow(texts, learners):
     """{rank: (rate, delay or None)} of texts `RANK:RATE[:DELAY]`."""
     found = {}
     for text in texts:
-        rank, *rest = text.split(":")
+        rank, *rest = text.strip().split(":")
         if not rank.isdecimal() or int(rank) >= learners or len(rest) not in (1, 2):
             raise UserError(f"slow link {text!r}: give RANK:RATE or RANK:RATE:DELAY, RANK from 0 to {learners - 1}")
+        if int(rank) in found:
+            raise UserError(f"slow link {text!r}: learner {int(rank)} has another already; give each learner one")
         found[int(rank)] = (rate(rest[0]), delay(rest[1]) if len(rest) == 2 else None)
     return found
 
@@ -56,7 +59,8 @@ def star(learners, rate, delay, slow=None):
     """A `Link` each. `delay` is one way from learner to learner; `slow` is {rank: (rate, delay or None)}.
 
     Half of `delay` is held on either link. A slow learner's link holds what is missing to its own delay, so that
-    this is the delay between it and every other: hold = its delay - delay / 2.
+    this is the delay between it and every other of `delay`: hold = its delay - delay / 2. Two slow learners are the sum
+    of their delays less `delay` apart.
     """
     found = [Link(rate, delay / 2)] * learners
     for rank, (own_rate, own_delay) in (slow or {}).items():

@@ -24,6 +24,9 @@ _LEAST_SECONDS = 1.5
 _SET_BUFFER = 33  # SO_RCVBUFFORCE, <asm-generic/socket.h>: whatever the host allows its users
 _PIECE = 1 << 18
 _PATIENCE = 10.0  # seconds without a byte
+_ECHO_BYTES = 58  # a datagram of 16 bytes, with UDP's, IP's and Ethernet's headers
+_FEWEST_FRAMES = 40  # of the longest, that are counted: one is a quarter of the tolerance
+LEAST_RATE = links.MTU * 8 / (_PATIENCE / 5)  # bit/s, at which a frame takes a fifth of the patience
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,7 +143,8 @@ def _measure(measure, path, star):
     found = []
     for pairs in turns(len(star)):
         ways = [links.between(star[sender], star[receiver]) for sender, receiver in pairs]
-        seconds = max(_LEAST_SECONDS, _ROUND_TRIPS * 2 * max(delay for _, delay in ways))
+        slowest, longest = min(rate for rate, _ in ways), max(delay for _, delay in ways)
+        seconds = max(_LEAST_SECONDS, _ROUND_TRIPS * 2 * longest, _FEWEST_FRAMES * 8 * links.MTU / slowest)
         with concurrent.futures.ThreadPoolExecutor(len(pairs), initializer=priority.hurry) as pool:
             waiting = [pool.submit(measure, path, *pair, way, seconds) for pair, way in zip(pairs, ways, strict=True)]
             found += zip(pairs, ways, [each.result() for each in waiting], strict=True)
@@ -150,7 +154,12 @@ def _measure(measure, path, star):
 def round_trips(path, star):
     """`path(rank)` leads to a learner's namespace; `star` is the links."""
     found = _measure(_round_trip, path, star)
-    return Found("round trip", "ms", tuple((pair, 2e3 * delay, 1e3 * took) for pair, (_, delay), took in found))
+    return Found("round trip", "ms", tuple((pair, 1e3 * _asked(*way), 1e3 * took) for pair, way, took in found))
+
+
+def _asked(rate, delay):
+    """Seconds that an echo should take: both ways' delay and bits."""
+    return 2 * (delay + 8 * _ECHO_BYTES / rate)
 
 
 def rates(path, star):

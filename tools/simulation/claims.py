@@ -23,16 +23,16 @@ def run(study, workload, sizes, folder):
     _give("random", title, *mixing, folder)
     title = f"Rounds of gossip an iteration, ring of {middle}, the same rate, seconds on the network {_NETWORK}"
     _give("rounds", title, *rounds(one, workload, middle), folder)
+    where = f"norms at the {study.at}"
     faster = speed_up(study, sizes)
     _give(
         "speed_up",
-        "Speed-up at equal total batch: a learner's noise grows as sqrt(n), the best rate for each",
+        f"Speed-up at equal total batch: a learner's noise grows as sqrt(n), the best rate for each, {where}",
         *faster,
         folder,
     )
-    _give(
-        "noise", f"Noise: steps to target of {middle} learners, the best rate for each", *noise(study, middle), folder
-    )
+    title = f"Noise: steps to target of {middle} learners, the best rate for each, {where}"
+    _give("noise", title, *noise(study, middle), folder)
     plot(mixing[1], faster[1], folder)
 
 
@@ -43,14 +43,14 @@ def random_against_fixed(study, sizes):
     """
     headers = ("learners", "ring: contraction", "random: contraction", "ring: consensus", "random: consensus")
     headers += ("ring: steps (mean)", "random: steps (mean)", "ring: steps (learners)", "random: steps (learners)")
-    everywhere = dataclasses.replace(study, at="learners")
+    mean, own = (dataclasses.replace(study, at=at) for at in ("mean", "learners"))
     rows = []
     for size in sizes:
-        fixed, random = (_end(study, setups.parse(name), size) for name in ("ring", "random_ring"))
+        fixed, random = (_end(mean, setups.parse(name), size) for name in ("ring", "random_ring"))
         contraction = 1 - convergence.gap(setups.parse("ring"), size)
         expected = math.sqrt((size / 3 - 1) / (size - 1)) if size > 3 else 0.0
-        own = (everywhere.best(setups.parse(name), size)[1].reached for name in ("ring", "random_ring"))
-        rows.append((size, contraction, expected, fixed[0], random[0], fixed[1], random[1], *own))
+        reached = (own.best(setups.parse(name), size)[1].reached for name in ("ring", "random_ring"))
+        rows.append((size, contraction, expected, fixed[0], random[0], fixed[1], random[1], *reached))
         report.say(f"random mixing, {size} learners: consensus {fixed[0]:.3g} fixed, {random[0]:.3g} random")
     return headers, rows
 

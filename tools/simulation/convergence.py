@@ -1,23 +1,27 @@
 """Consensus distance and gradient norm along training, for each setup and number of learners."""
 
+import numpy as np
+
 from tfdgan.errors import UserError
 from tfdgan.gossip import topology
-from tools.simulation import report
+from tools.simulation import mixing, report
 
 SETUPS = (
     "centralized,ring,random_ring,one_peer_exponential,exponential,ring+delayed,ring+every=4,ring+chebyshev=4,ring+8bit,"
     "ring+top=0.1"
 )
 LEARNERS = "8,64,256"
+_MIXED_AT_EVERY_STEP = (None, "rounds", "chebyshev", "bfloat16")
 _HEADERS = ("setup", "learners", "spectral gap", "learning rate", "consensus", "gradient norm", "steps to target")
 
 
 def gap(setup, size, seed=0):
-    """The spectral gap of a fixed topology; None where there is no such thing."""
-    if setup.centralized:
+    """The spectral gap of the matrix by which a fixed topology mixes at every step, all its rounds together; None
+    where there is no such thing."""
+    if setup.centralized or setup.variant not in _MIXED_AT_EVERY_STEP or not setup.schedule(size, seed).is_fixed:
         return None
-    schedule = setup.schedule(size, seed)
-    return topology.spectral_gap(schedule.matrices[0]) if schedule.is_fixed else None
+    mix = mixing.Mixer(setup.schedule(size, seed), setup.rounds, chebyshev=setup.variant == "chebyshev")
+    return topology.spectral_gap(mix(np.eye(size), 0))
 
 
 def run(study, setups, sizes, folder):

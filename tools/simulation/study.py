@@ -8,6 +8,10 @@ from tools.simulation import games, learners, rules
 
 _RATES = {"oadam": (0.01, 0.02, 0.05, 0.1)}
 _OTHER_RATES = (0.02, 0.05, 0.1)
+_NOT_OF_DPOSG = {
+    **dict.fromkeys(("8bit", "top"), "would have to send both of its sequences"),
+    "delayed": "takes its gradients at mixed weights, which cannot be late",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,10 +67,8 @@ class Study:
         game = games.make(self.game, size, sigma=sigma, heterogeneity=self.heterogeneity, seed=self.seed)
         every = max(1, self.steps // 200)
         target = self.target * learners.first_norm(game)
-        if setup.variant in ("8bit", "top") and self.method == "dposg":
-            raise UserError(
-                f"--setups: {setup.name}: dposg would have to send both of its sequences; use --method=osgd"
-            )
+        if setup.variant in _NOT_OF_DPOSG and self.method == "dposg":
+            raise UserError(f"--setups: {setup.name}: dposg {_NOT_OF_DPOSG[setup.variant]}; use --method=osgd")
         runs = {}
         for rate in self.rates:
             rule = learners.method(self.method, rate, setup.exchange(size, self.seed), averaged=setup.centralized)

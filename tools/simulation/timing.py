@@ -52,10 +52,16 @@ class Workload:
             raise UserError(
                 f"workload: {self.critic_numbers:g} and {self.generator_numbers:g} weights; neither may be negative"
             )
-        if self.distribution == "exponential" and self.spread > 1:
-            raise UserError(f"--spread={self.spread}: at most 1 of an exponential distribution")
         if min(self.slow_learner, self.slow_link) < 1 or self.critic_steps < 1:
-            raise UserError("workload: slow_learner, slow_link and critic_steps are at least 1")
+            raise UserError(
+                f"workload: slow_learner {self.slow_learner:g}, slow_link {self.slow_link:g}, critic_steps "
+                f"{self.critic_steps}; none may be below 1"
+            )
+        most = 1 / np.sqrt(self.critic_steps + 1)
+        if self.distribution == "exponential" and self.spread > most:
+            raise UserError(
+                f"--spread={self.spread:g}: at most {most:.3g} of {self.critic_steps + 1} exponential updates a step"
+            )
 
 
 def compute_times(workload, learners, iterations, random):
@@ -70,7 +76,6 @@ def compute_times(workload, learners, iterations, random):
         width = np.sqrt(np.log1p(spread**2))
         times = np.exp(width * random.standard_normal(shape) - width**2 / 2)
     else:
-        spread = min(spread, 1.0)
         times = 1 - spread + spread * random.exponential(size=shape)
     times *= workload.compute / updates
     times[:, :, 0] *= workload.slow_learner
@@ -97,8 +102,8 @@ def gossip(setup, schedule, workload, network, times):
 
     s_j: when the last of j's messages has left, after those of the iteration before. Several rounds follow one another,
     each waiting for that round's neighbours. Without overlap, c is added to the maximum, not within it. Delayed mixing
-    waits for what neighbours sent an iteration earlier: in a steady state max(c, L, (L + delay + arithmetic) / 2) an
-    iteration, L the sending.
+    waits for what neighbours sent an iteration earlier: in a steady state
+    max(c + local, L, (L + delay + arithmetic + local) / 2) an iteration, L the sending.
     """
     links = [_Links(W, setup, workload, network) for W in schedule.matrices]
     t = np.zeros(schedule.size)
@@ -148,7 +153,11 @@ class _Links:
 
 
 def seconds_an_iteration(setup, learners, workload, network, *, seed=0):
-    """Mean seconds from one iteration to the next in the second half of a recursion, of whole periods of `every`."""
+    """Mean seconds from one iteration to the next in the second half of a recursion, of whole periods of `every`.
+
+    Of the learner that is last: what holds up one learner takes as many iterations to reach another as there are hops
+    between them, and then that one, too.
+    """
     half = setup.every * -(-_ITERATIONS // setup.every)
     random = np.random.default_rng([seed, 5])
     times = compute_times(workload, learners, 2 * half, random)
@@ -157,5 +166,5 @@ def seconds_an_iteration(setup, learners, workload, network, *, seed=0):
     elif learners == 1:
         finished = np.cumsum(times.sum(axis=1))
     else:
-        finished = gossip(setup, setup.schedule(learners, seed), workload, network, times).mean(axis=1)
+        finished = gossip(setup, setup.schedule(learners, seed), workload, network, times).max(axis=1)
     return float((finished[-1] - finished[half - 1]) / half)

@@ -14,7 +14,7 @@ from tfdgan.gossip.native import library
 _started = None  # the options it was started with
 
 
-def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0):
+def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0, schedule=None):
     """Start the exchange on every learner together; a second call with the same options does nothing.
 
     The job's key is drawn by learner 0 and travels over Horovod's own connections, which are not encrypted; it
@@ -23,10 +23,11 @@ def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0):
     Args:
       timeout: seconds without a sign after which a neighbour counts as late.
       on_peer_loss: "fail": a lost neighbour is an error; "degrade": its weight goes back to self.
-      link_mbit: Mbit/s that this host's link sends. Its learners have equal parts, and each sends to other hosts at no
-        more than its part, its busy connections sharing it. TCP finds a rate by overflowing the queue before the link,
-        and the acknowledgements that wait in it hold up the other way's data (Zhang, Shenker and Clark 1991). 0: left
-        to TCP.
+      link_mbit: Mbit/s that this host's link sends. Those of its learners that have neighbours on other hosts have
+        equal parts, and each sends there at no more than its part, its busy connections sharing it. TCP finds a rate by
+        overflowing the queue before the link, and the acknowledgements that wait in it hold up the other way's data
+        (Zhang, Shenker and Clark 1991). 0: left to TCP.
+      schedule: the `Schedule` that says who is a neighbour; without one, everybody may be.
     """
     if _started is None:
         try:
@@ -37,9 +38,12 @@ def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0):
         for rank, learner in enumerate(learners):
             if isinstance(learner, Exception):
                 raise UserError(f"learner {rank}: {learner}")
-        connect(learners, timeout, on_peer_loss, link_mbit)
+        connect(learners, timeout, on_peer_loss, link_mbit, schedule)
     elif _started != (timeout, on_peer_loss, link_mbit):
-        raise UserError(f"native exchange: runs already, with timeout, on_peer_loss and link_mbit {_started}")
+        asked = (timeout, on_peer_loss, link_mbit)
+        raise UserError(
+            f"native exchange: (timeout, on_peer_loss, link_mbit) {asked}: it runs already, with {_started}"
+        )
 
 
 def is_started():
@@ -64,12 +68,24 @@ def announce(mine):
         return hvd.allgather_object(mine, name="tfdgan.gossip.native.learners")
 
 
-def connect(learners, timeout, on_peer_loss, link_mbit=0.0):
-    """Serve, with neighbours at `learners`: (host, ip, port) of each."""
+def senders(hosts, rank, schedule=None):
+    """How many learners of `rank`'s host have a neighbour on another host, at some step of a schedule.
+
+    `hosts`: each learner's. Under a random schedule, or without one, everybody may be anybody's neighbour.
+    """
+    here = [learner for learner, host in enumerate(hosts) if host == hosts[rank]]
+    if schedule is None or schedule.random:
+        return len(here)
+    elsewhere = [learner for learner, host in enumerate(hosts) if host != hosts[rank]]
+    return sum(any((W[elsewhere, learner] != 0).any() for W in schedule.matrices) for learner in here)
+
+
+def connect(learners, timeout, on_peer_loss, link_mbit=0.0, schedule=None):
+    """Serve, with neighbours at `learners`: (host, ip, port) of each. The rest is as `start` takes it."""
     global _started
     with tf.init_scope():
         key = hvd.broadcast_object(os.urandom(32), root_rank=0, name="tfdgan.gossip.native.key")
-    rate = 1e6 / 8 * link_mbit / hvd.local_size()
+    rate = 1e6 / 8 * link_mbit / max(1, senders([host for host, *_ in learners], hvd.rank(), schedule))
     library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade", rate)
     _started = (timeout, on_peer_loss, link_mbit)
     atexit.register(library.stop)

@@ -17,7 +17,8 @@ constexpr size_t kFreeBlocks = 128;
 constexpr int kReadsInARow = 32;
 constexpr int kHeaders = 90;         // bytes a frame: TCP with timestamps, IPv4, Ethernet with preamble and gap
 constexpr double kRoom = 0.99;       // so that a queue that there is anyhow becomes shorter
-constexpr int kUnsent = 128 * 1024;  // bytes
+constexpr double kUnsent = 128 * 1024;    // bytes that wait in a socket, or
+constexpr double kUnsentSeconds = 5e-3;  // what leaves meanwhile: while it does, the thread may be mixing
 
 }  // namespace
 
@@ -85,7 +86,8 @@ void Link::Pace(double rate) {
   const unsigned long pace = static_cast<unsigned long>(std::max(1.0, rate * payload * kRoom));
   setsockopt(socket_, SOL_SOCKET, SO_MAX_PACING_RATE, &pace, sizeof pace);
   // The kernel would take megabytes from one connection, which then leave beside what another is given later.
-  setsockopt(socket_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsent, sizeof kUnsent);
+  const int unsent = static_cast<int>(std::min(std::max(kUnsent, rate * kUnsentSeconds), 1e9));
+  setsockopt(socket_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
 }
 
 void Link::CloseGently() {
