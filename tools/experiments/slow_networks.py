@@ -103,7 +103,8 @@ def measure(folder, name, condition, chosen, learners, scale):
             )
     missing = [setup for setup in chosen if setup not in read(path)]
     for together in ([s for s in missing if _centralized(s)], [s for s in missing if not _centralized(s)]):
-        _launch(folder, name, condition, together, learners, scale, path)
+        if together:
+            _launch(folder, name, condition, together, learners, scale, path)
 
 
 def _mbit(condition):
@@ -116,31 +117,30 @@ def _centralized(setup):
 
 def _launch(folder, name, condition, missing, learners, scale, path):
     """Measure setups that are all centralised, or all not, in one job."""
-    if missing:
-        line = [sys.executable, "-m", "tools.iterations", f"--setups={','.join(missing)}", f"--output={path}"]
-        line += [f"--compute={condition['compute']}", f"--slow_learner={condition['slow_learner']}"]
-        line += [f"--link_mbit={_mbit(condition)}", f"--slow_link={condition['slow_link']}"]
-        # What holds up one learner reaches another after as many iterations as there are hops between them.
-        even = condition["slow_learner"] == condition["slow_link"] == 1
-        line += [f"--budget={_BUDGET * scale}", f"--warm_up={2 if even else learners // 2}"]
-        print(f"{name}: {', '.join(missing)}", flush=True)
-        # Threads as on a machine for each learner. CP has Horovod's own best: fused groups, and a cycle short against
-        # the network's delay; under gossip it idles, as `train` lets it.
-        environment = {"TF_NUM_INTRAOP_THREADS": "1", "HOROVOD_CYCLE_TIME": "5"}
-        if _centralized(missing[0]):
-            environment |= {"HOROVOD_DISABLE_GROUP_FUSION": "0", "HOROVOD_CYCLE_TIME": "1"}
-        with open(os.path.join(folder, "log.txt"), "a") as log:
-            streams = dict(stdout=log, stderr=subprocess.STDOUT)
-            if condition["rate"] is None:
-                whole = [launcher(), "--gloo", "-np", str(learners), *line]
-                code = subprocess.run(whole, env={**os.environ, **environment}, **streams).returncode
-            else:
-                slow = {0: (condition["rate"] / condition["slow_link"], None)} if condition["slow_link"] > 1 else None
-                with Lab(learners, condition["rate"], condition["delay"], slow) as lab:
-                    lab.check(say=lambda text: print(f"  {text}", flush=True))
-                    code = lab.run(line, environment, **streams).returncode
-        if code:
-            raise UserError(f"{name}: the measurement ended with {code} ({log.name} says why)")
+    line = [sys.executable, "-m", "tools.iterations", f"--setups={','.join(missing)}", f"--output={path}"]
+    line += [f"--compute={condition['compute']}", f"--slow_learner={condition['slow_learner']}"]
+    line += [f"--link_mbit={_mbit(condition)}", f"--slow_link={condition['slow_link']}"]
+    # What holds up one learner reaches another after as many iterations as there are hops between them.
+    even = condition["slow_learner"] == condition["slow_link"] == 1
+    line += [f"--budget={_BUDGET * scale}", f"--warm_up={2 if even else learners // 2}"]
+    print(f"{name}: {', '.join(missing)}", flush=True)
+    # Threads as on a machine for each learner. CP has Horovod's own best: fused groups, and a cycle short against
+    # the network's delay; under gossip it idles, as `train` lets it.
+    environment = {"TF_NUM_INTRAOP_THREADS": "1", "HOROVOD_CYCLE_TIME": "5"}
+    if _centralized(missing[0]):
+        environment |= {"HOROVOD_DISABLE_GROUP_FUSION": "0", "HOROVOD_CYCLE_TIME": "1"}
+    with open(os.path.join(folder, "log.txt"), "a") as log:
+        streams = dict(stdout=log, stderr=subprocess.STDOUT)
+        if condition["rate"] is None:
+            whole = [launcher(), "--gloo", "-np", str(learners), *line]
+            code = subprocess.run(whole, env={**os.environ, **environment}, **streams).returncode
+        else:
+            slow = {0: (condition["rate"] / condition["slow_link"], None)} if condition["slow_link"] > 1 else None
+            with Lab(learners, condition["rate"], condition["delay"], slow) as lab:
+                lab.check(say=lambda text: print(f"  {text}", flush=True))
+                code = lab.run(line, environment, **streams).returncode
+    if code:
+        raise UserError(f"{name}: the measurement ended with {code} ({log.name} says why)")
 
 
 def arithmetic(folder):
