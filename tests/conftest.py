@@ -12,7 +12,7 @@ import time
 import pytest
 
 ROOT = pathlib.Path(__file__).parent.parent
-WARM = str(ROOT / "tests/warm.py")
+WARM, LAUNCHER = str(ROOT / "tests/warm.py"), str(ROOT / "tests/launcher.py")
 
 # Files in distributed/ run under horovodrun, started by test_distributed.py.
 collect_ignore = [] if "HOROVOD_RANK" in os.environ else ["distributed"]
@@ -38,9 +38,10 @@ def environment(**variables):
     return {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
 
 
-def horovodrun(learners, *command):
-    """The command on several learners. Told to use Gloo, the launcher need not load TensorFlow to look for MPI."""
-    return [os.path.join(os.path.dirname(sys.executable), "horovodrun"), "--gloo", "-np", str(learners), *command]
+def horovodrun(learners, *command, cold=False):
+    """The command on several learners; unless `cold`, by a launcher that need not load TensorFlow."""
+    launcher = [os.path.join(os.path.dirname(sys.executable), "horovodrun")] if cold else [sys.executable, LAUNCHER]
+    return [*launcher, "--gloo", "-np", str(learners), *command]
 
 
 @functools.cache
@@ -67,7 +68,7 @@ def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, cold=False, 
     """Run `python ARGUMENTS` under horovodrun; on 0 learners: without a launcher. Returns the finished process."""
     command = python(*arguments, cold=cold)
     if learners:
-        command = horovodrun(learners, *command)
+        command = horovodrun(learners, *command, cold=cold)
     done = subprocess.run(
         command,
         cwd=cwd,

@@ -74,7 +74,7 @@ def start(learners, workdir, *flags, cold=True):
     """Start a job that trains on and on in a session of its own; what it says is added to WORKDIR.log."""
     command = python("-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000", *flags, cold=cold)
     if learners > 1:
-        command = horovodrun(learners, *command)
+        command = horovodrun(learners, *command, cold=cold)
     with open(f"{workdir}.log", "a") as log:
         return subprocess.Popen(
             command,

@@ -115,7 +115,8 @@ def plot(results, network, path):
         axis.set(xlabel=x, ylabel=y, yscale="log")
         axis.grid(alpha=0.3, which="both")
     axes[0].legend()
-    figure.savefig(path, dpi=100)
+    with files.replacing(path) as file:
+        figure.savefig(file, dpi=100, format="png")
 
 
 def _lab(flag_values):
@@ -151,8 +152,7 @@ def main(argv):
                 place = f"{workdir}-{flag_values.learners}-{what}"
                 network[name] = over_network.measure(place, lab, rate, line)
             done = {name: runs for name, runs in results.items() if runs}
-            with open(os.path.join(output, "table.md"), "w") as file:
-                file.write(table(done))
+            files.write_text(os.path.join(output, "table.md"), table(done))
             plot(done, network, os.path.join(output, "plot.png"))
     print(table(results))
     if network:  # the time to what all that share anything have reached at equal rates
