@@ -265,7 +265,7 @@ def _checked(flag_values, learners):
     for name in asked:
         if name not in known:
             raise UserError(f"--conditions={name}: choose of {', '.join(known)}")
-    for text in flag_values.setups:
+    for text in flag_values.setups or (*_SETUPS, *_SPARING):
         iterations.check(setups.parse(text), learners)
     # What a quarter of CP's exchange is, the exchange alone says.
     order = sorted(known, key=lambda name: (name == _QUARTER, known.index(name)))
