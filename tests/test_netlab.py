@@ -155,6 +155,10 @@ def test_what_tc_is_told_by_hand():
     [
         (["--learners=1", "--check_only"], "learners 1: a network joins 2 to 250"),
         (["--rate=fast", "--check_only"], "rate 'fast': give"),
+        (
+            ["--rate=900gbit", "--delay=9s", "--check_only"],
+            "rate 9e.11 bit/s and delay 9 s: TCP would need 6.1e.12 bytes",
+        ),
         (["--delay=20", "--check_only"], "delay '20': give"),
         (["--slow_link=2:1mbit", "--check_only"], "slow link '2:1mbit': give"),
         (["--slow_link=1:9600bit", "--check_only"], "rate 9600 bit/s: frames of 9000 bytes would take 8 s each"),

@@ -1,7 +1,9 @@
 """Iterations whose gradients are waits: which options a setup stands for, cells measured by real learners, tables."""
 
 import json
+import os
 
+import network_report
 import numpy as np
 import pytest
 import slow_networks
@@ -12,12 +14,17 @@ from tools import iterations
 from tools.simulation import setups
 
 
+def cell(setup, **changes):
+    figures = dict(learners=8, compute=1.0, link_mbit=100.0, seconds=2.0, waiting=0.5, bytes=1e6, iterations=2)
+    return {**figures, "setup": setup, **changes}
+
+
 @pytest.fixture(autouse=True)
 def in_the_projects_folder(monkeypatch):
     monkeypatch.chdir(ROOT)
 
 
-@pytest.mark.parametrize("name", (*slow_networks._SETUPS, *slow_networks._SPARING))
+@pytest.mark.parametrize("name", (*network_report.SETUPS, *network_report.SPARING))
 def test_a_setup_is_what_train_would_do(name):
     """Its mixing among 8 learners is the simulation's."""
     setup = setups.parse(name)
@@ -54,10 +61,10 @@ def test_two_learners_measure_cells(tmp_path):
     ring, centralized = (json.loads(text) for text in output.read_text().splitlines())
     assert (ring["setup"], ring["learners"], ring["compute"], ring["iterations"]) == ("ring", 2, 0.3, 2)
     assert centralized["setup"] == "centralized"
-    weights = 4 * (slow_networks._CRITIC + slow_networks._GENERATOR)
+    weights = 4 * (network_report.CRITIC + network_report.GENERATOR)
     # Beside the messages travel headers and acknowledgements, on loopback too.
     assert weights <= ring["bytes"] < 1.1 * weights
-    reduced = 4 * (slow_networks._CRITIC_STEPS * slow_networks._CRITIC + slow_networks._GENERATOR)
+    reduced = 4 * (network_report.CRITIC_STEPS * network_report.CRITIC + network_report.GENERATOR)
     assert reduced <= centralized["bytes"] < 1.1 * reduced
     for cell in (ring, centralized):
         assert cell["seconds"] >= 0.3 and 0 <= cell["waiting"] < 1
@@ -85,23 +92,21 @@ def test_a_table_compares_with_the_prediction_and_with_cp():
         "centralized+float16": dict(learners=8, seconds=5.0, waiting=0.8, bytes=5e7, iterations=3),
         "ring": dict(learners=8, seconds=2.5, waiting=0.25, bytes=2.9e7, iterations=8),
     }
-    lines = slow_networks.table(condition, cells).splitlines()
+    lines = network_report.table(condition, cells).splitlines()
     assert lines[3].startswith("| centralized+float16 | 5 | 3 |")
     assert lines[4] == "| ring | 2.5 | 8 | 2.35 | -6% | 25% | 29 | 4.00 | 2.00 |"
     assert lines[2].startswith("| centralized | 10 | 2 |") and lines[2].endswith("| 1.00 | 0.50 |")
-    on_loopback = slow_networks.table(slow_networks.conditions(0.5)["loopback"], cells).splitlines()
+    on_loopback = network_report.table(slow_networks.conditions(0.5)["loopback"], cells).splitlines()
     assert on_loopback[4] == "| ring | 2.5 | 8 |  |  | 25% | 29 | 4.00 | 2.00 |"
 
 
 def test_tables_and_plot_show_all_cells_of_the_folder(tmp_path, monkeypatch, capsys):
     """Of conditions measured in any order and setups of one's own; a quarter's computing is that of its cells."""
     monkeypatch.setattr(slow_networks, "_launch", lambda *_: pytest.fail("all has been measured"))
-    cell = dict(learners=2, seconds=2.0, waiting=0.5, bytes=1e6, iterations=2)
     kept = {"quarter": (0.5, 100.0, ["complete", "ring"]), "loopback": (1.0, 0.0, ["ring", "centralized"])}
     for name, (compute, mbit, names) in kept.items():
         for setup in names:
-            line = dict(cell, setup=setup, compute=compute, link_mbit=mbit)
-            iterations.add(tmp_path / f"{name}.jsonl", line)
+            iterations.add(tmp_path / f"{name}.jsonl", cell(setup, learners=2, compute=compute, link_mbit=mbit))
     (tmp_path / "compute.txt").write_text("1.0")
     slow_networks.main(["", f"--output={tmp_path}", "--learners=2", "--conditions=loopback", "--setups=centralized"])
     text = (tmp_path / "table.md").read_text()
@@ -123,24 +128,22 @@ def test_predictions_take_arithmetic_from_loopback(tmp_path):
     }
     for name, seconds in cells.items():
         for setup, value in seconds.items():
-            iterations.add(
-                tmp_path / f"{name}.jsonl", dict(setup=setup, seconds=value, compute=float("alone" not in name))
-            )
-    found = slow_networks.arithmetic(tmp_path)
+            compute = float("alone" not in name)
+            iterations.add(tmp_path / f"{name}.jsonl", cell(setup, seconds=value, compute=compute))
+    found = network_report.arithmetic(tmp_path)
     assert found.keys() == arithmetic.keys()  # the star computes for less than its exchange takes
     for setup, expected in arithmetic.items():
         assert found[setup] == pytest.approx(dict(arithmetic=expected, local=0.1))
     alone = {**slow_networks.conditions(1.0)["exchange-alone"], "rate": 1e12, "delay": 0.0}
     for setup in found:
-        assert slow_networks.predicted(setup, alone, 8, found) == pytest.approx(0.5, rel=1e-3)
-    assert slow_networks.arithmetic(tmp_path / "nowhere") == {}
+        assert network_report.predicted(setup, alone, 8, found) == pytest.approx(0.5, rel=1e-3)
+    assert network_report.arithmetic(tmp_path / "nowhere") == {}
 
 
 def test_cells_are_kept_and_others_refused(tmp_path, monkeypatch):
     monkeypatch.setattr(slow_networks, "_launch", lambda *_: pytest.fail("all has been measured"))
-    cell = dict(learners=8, compute=1.0, link_mbit=100.0, seconds=2.0)
     for setup in ("ring", "torus"):
-        iterations.add(tmp_path / "100mbit-20ms.jsonl", dict(cell, setup=setup))
+        iterations.add(tmp_path / "100mbit-20ms.jsonl", cell(setup))
     condition = slow_networks.conditions(1.0)["100mbit-20ms"]
 
     def measured(learners=8, **changes):
@@ -154,12 +157,16 @@ def test_cells_are_kept_and_others_refused(tmp_path, monkeypatch):
 
 def test_half_a_line_is_no_cell(tmp_path):
     path = tmp_path / "cells.jsonl"
-    path.write_text('{"setup": "ring", "seconds": 1}\n{"setup": "centr')
-    assert list(slow_networks.read(path)) == ["ring"]
-    iterations.add(path, {"setup": "torus"})
-    iterations.add(path, {"setup": "star"})
-    assert list(slow_networks.read(path)) == ["ring", "torus", "star"]
-    assert slow_networks.read(tmp_path / "none.jsonl") == {}
+    path.write_text(json.dumps(cell("ring")) + '\n{"setup": "centr')
+    assert list(network_report.read(path)) == ["ring"]
+    iterations.add(path, cell("torus"))
+    iterations.add(path, cell("star"))
+    assert list(network_report.read(path)) == ["ring", "torus", "star"]
+    assert network_report.read(tmp_path / "none.jsonl") == {}
+    for line in ("null", '{"learners": 2}', json.dumps(cell("rign")), json.dumps(cell(3))):
+        path.write_text(f"{json.dumps(cell('ring'))}\n{line}\n")
+        with pytest.raises(UserError, match="cells.jsonl, line 2: no cell, take it out"):
+            network_report.read(path)
 
 
 def test_bad_input_is_refused(tmp_path, monkeypatch):
@@ -170,8 +177,15 @@ def test_bad_input_is_refused(tmp_path, monkeypatch):
 
     assert "--conditions=fast" in refused("--conditions=fast", "--emulate_compute=1")
     assert "exchange-alone" in refused("--conditions=quarter", "--emulate_compute=1")
-    iterations.add(tmp_path / "loopback.jsonl", dict(setup="ring"))
-    assert "holds cells of 1.0" in refused("--emulate_compute=2")
+    assert "--emulate_compute=nan: give a finite number" in refused("--emulate_compute=nan")
+    assert not list(tmp_path.iterdir())  # nothing was begun
+    iterations.add(tmp_path / "loopback.jsonl", cell("ring"))
+    (tmp_path / "compute.txt").write_text("1.0\n")
+    assert "holds cells of 1.0" in refused("--emulate_compute=2", "--conditions=loopback")
+    (tmp_path / "compute.txt").write_text("")
+    assert "compute.txt: '' is no number of seconds" in refused("--conditions=loopback")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert "making networks takes root" in refused("--conditions=100mbit-5ms,loopback")
     assert "--setups: rign" in refused("--setups=rign")
     assert "--setups: centralized+tree: nothing does it" in refused("--setups=centralized+tree")
     assert "--setups: random_ring+8bit: " in refused("--setups=random_ring+8bit")

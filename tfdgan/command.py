@@ -4,6 +4,7 @@ Exit codes: 0 done; 2 the user gave something that cannot be used (one line says
 `horovodrun` turns every failure into 1.
 """
 
+import math
 import os
 import sys
 import time
@@ -32,6 +33,10 @@ def parse(argv, define):
     if flag_values.help:
         print(_help(flag_values))
         raise SystemExit(0)
+    for name in flag_values:
+        value = flag_values[name].value
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{name}={value}: give a finite number")
     if len(rest) > 1:
         raise UserError(f"{rest[1]!r}: flags only, as --name=value")
     return flag_values

@@ -6,17 +6,17 @@
 Each learner has a network namespace and a host name of its own, and one link, full duplex, to a switch: `--rate` is
 what it sends and receives at, `--delay` the time one way from learner to learner. Before the command runs under
 horovodrun, round trips and TCP's rate are measured; unless they are within 10% of what was asked nothing runs. The
-exit code is horovodrun's. Nothing is left when this ends, and the learners reach nothing but each other.
+exit code is horovodrun's. Nothing is left when this ends, and the learners reach nothing but each other. The switch
+and the checks run at real-time priority, whatever this command's own.
 """
 
-import signal
 import sys
 
 from absl import flags
 
 from tfdgan import command
 from tfdgan.errors import UserError
-from tools.network import links
+from tools.network import jobs, links
 from tools.network.lab import Lab
 
 
@@ -39,10 +39,6 @@ def _define(flag_values):
     flags.DEFINE_boolean("check_only", False, "Measure the links and end.", flag_values=flag_values)
 
 
-def _stop(number, _):
-    raise SystemExit(128 + number)
-
-
 def main(argv):
     cut = argv.index("--") if "--" in argv else len(argv)
     options, line = command.parse(argv[:cut], _define), argv[cut + 1 :]
@@ -52,7 +48,7 @@ def main(argv):
         raise UserError(f"--check_only: {line[0]} would not run; leave one of them out")
     slow = links.slow(options.slow_link, options.learners)
     lab = Lab(options.learners, links.rate(options.rate), links.delay(options.delay), slow, options.by)
-    signal.signal(signal.SIGTERM, _stop)
+    jobs.end_by_signals()
     with lab:
         lab.check(say=lambda text: print(text, flush=True))
         if not options.check_only:

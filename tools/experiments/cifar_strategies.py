@@ -21,7 +21,7 @@ from strategies import STRATEGIES
 
 from tfdgan import command, files, score_log
 from tfdgan.errors import UserError
-from tools.network import links
+from tools.network import jobs, links
 from tools.network.lab import Lab
 
 _ONE_PEER = ["--strategy=decentralized", "--topology=one_peer_exponential"]
@@ -135,6 +135,7 @@ def main(argv):
     output, inception = command.required(flag_values, "output", "inception")
     steps = max(1, round(_STEPS * flag_values.scale / _EVERY)) * _EVERY
     lab, rate, what = _lab(flag_values)
+    jobs.end_by_signals()
     results, network = {name: [] for name in _STRATEGIES}, {}
     for seed in trials.seeds(flag_values.seeds):
         for name, chosen in _STRATEGIES.items():

@@ -6,6 +6,7 @@ import sys
 
 from tfdgan import score_log
 from tfdgan.errors import UserError
+from tools.network import jobs
 
 
 def seeds(values):
@@ -25,9 +26,9 @@ def train(workdir, learners, steps, flags):
         os.makedirs(workdir, exist_ok=True)
         path = os.path.join(workdir, "log.txt")
         with open(path, "a") as log:
-            done = subprocess.run(line, stdout=log, stderr=subprocess.STDOUT)
-        if done.returncode:
-            raise UserError(f"training ended with {done.returncode}: {_last_line(path)} ({path} has more)")
+            code = jobs.run(line, stdout=log, stderr=subprocess.STDOUT)
+        if code:
+            raise UserError(f"training ended with {code}: {_last_line(path)} ({path} has more)")
     return score_log.read(workdir)
 
 

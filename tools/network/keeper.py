@@ -33,8 +33,10 @@ def _hide_host(learners):
 
 def _join(learners, mtu, by):
     """Devices that lead to a netem bridge or to a switch in user space."""
-    if by == "netem" or (by == "auto" and netem.available()):
+    if by != "tap" and netem.available():
         return netem.Bridge(learners, mtu)
+    if by == "netem":
+        raise UserError("no netem here: modprobe sch_netem, or --by=tap")
     try:
         return Switch([namespaces.open_tap(rank) for rank in range(learners)], mtu)
     except OSError as error:

@@ -22,15 +22,15 @@ import sys
 import psutil
 
 from tfdgan.errors import UserError
-from tools.network import links, namespaces, probe
+from tools.network import jobs, links, namespaces, probe
 
 _MOST_LEARNERS = 250  # of one network of addresses
 _ROOT = pathlib.Path(__file__).parents[2]
 _BIN = pathlib.Path(__file__).parent / "bin"
 _NAMESPACES = ("--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
 _NEEDED = ("ip", "tc", "mount", "unshare", "nsenter")  # iproute2, util-linux
+_MOST_WINDOW = 2**31 - 1  # bytes, of what Linux takes
 _ATTEMPTS = 3  # at a check
-_GRACE = 15.0  # seconds; horovodrun gives its learners 5, and takes as long again for those that stay
 
 
 class Lab:
@@ -74,7 +74,7 @@ class Lab:
         with contextlib.suppress(BrokenPipeError):
             self._keeper.stdin.close()
         try:
-            self._keeper.wait(_GRACE)
+            self._keeper.wait(jobs.GRACE)
         except subprocess.TimeoutExpired:
             self._keeper.kill()  # with its child
             self._keeper.wait()
@@ -134,7 +134,16 @@ class Lab:
         """
         hosts = ",".join(f"{namespaces.name(rank)}:1" for rank in range(self._learners))
         # Interfaces are told, so that horovodrun looks for none, and nothing of hosts that do not stay is kept.
-        line = [launcher(), "--gloo", "-np", str(self._learners), "-H", hosts, "--network-interface", namespaces.DEVICE]
+        line = [
+            jobs.launcher(),
+            "--gloo",
+            "-np",
+            str(self._learners),
+            "-H",
+            hosts,
+            "--network-interface",
+            namespaces.DEVICE,
+        ]
         return self.run_on(0, [*line, "--disable-cache", *command], environment, cwd, **streams)
 
     def run_on(self, rank, command, environment=None, cwd=None, **streams):
@@ -154,21 +163,17 @@ class Lab:
 
 def _star(learners, rate, delay, slow):
     made = links.star(learners, rate, delay, slow)
-    slowest = min(link.rate for link in made)
+    slowest, window = min(link.rate for link in made), links.window_bytes(made)
     if slowest < probe.LEAST_RATE:
         raise UserError(
             f"rate {slowest:g} bit/s: frames of {links.MTU} bytes would take {8 * links.MTU / slowest:.0f} s each; at "
             f"least {probe.LEAST_RATE / 1e3:g}kbit"
         )
+    if window > _MOST_WINDOW:
+        raise UserError(
+            f"rate {rate:g} bit/s and delay {delay:g} s: TCP would need {window:.2g} bytes on the way; at most 2 GiB"
+        )
     return made
-
-
-def launcher():
-    """The path of horovodrun: beside this Python, or on PATH."""
-    found = shutil.which("horovodrun", path=f"{os.path.dirname(sys.executable)}:{os.environ.get('PATH', '')}")
-    if not found:
-        raise UserError("horovodrun is not on PATH: tools/build_horovod.sh makes it")
-    return found
 
 
 def _end(process):
@@ -177,7 +182,7 @@ def _end(process):
         for child in psutil.Process(process.pid).children():
             child.send_signal(signal.SIGTERM)
     try:
-        process.wait(_GRACE)
+        process.wait(jobs.GRACE)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

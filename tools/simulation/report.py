@@ -22,7 +22,7 @@ def cell(value):
 
 
 def table(headers, rows):
-    """Aligned lines, the first column to the left."""
+    """Aligned lines, the first column to the left; `cell` says what stands in them."""
     cells = [list(headers), *([cell(value) for value in row] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = (

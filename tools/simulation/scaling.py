@@ -42,7 +42,8 @@ def run(study, workload, setups, sizes, networks, folder):
         print(report.table(_HEADERS[1:], [row[1:] for row in rows if row[0] == network.name]))
     print(
         f"\ns an iteration: predicted, a Horovod reduction with {cost_model.CONTROL_ROUNDS:.3g} control rounds, fitted "
-        "to 4 and 8 learners only.\nsteps to target: simulated, at the best of the learning rates tried"
+        "to 4 and 8 learners only.\nsteps to target: simulated, at the best of the learning rates tried; -: not "
+        f"reached in {study.steps} steps"
     )
     report.write_tsv(folder, "scaling.tsv", _HEADERS, rows)
     plot(rows, [setup.name for setup in setups], networks, folder)

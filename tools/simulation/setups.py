@@ -101,6 +101,14 @@ def _schedule(name, size, random, seed):
     return mixing.make_schedule(name, size, random=random, seed=seed)
 
 
+def is_one(text):
+    """Whether `parse` takes it."""
+    try:
+        return isinstance(text, str) and bool(parse(text))
+    except UserError:
+        return False
+
+
 def parse(text):
     """The `Setup` of a text; raises `UserError` that says what is wrong with it."""
     base, plus, variant = text.partition("+")
