@@ -231,6 +231,24 @@ def running(mark):
     return found
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_job_ends_with_who_started_it(number):
+    mark = f"{20000 + os.getpid()}.{int(number)}"
+    code = f"from tools.network import jobs; jobs.end_by_signals(); jobs.run(['sleep', '{mark}'])"
+    starter = subprocess.Popen(
+        [sys.executable, "-c", code], env=environment(), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert wait_until(lambda: any(psutil.Process(pid).name() == "sleep" for pid in running(mark)))
+        starter.send_signal(number)
+        _, said = starter.communicate(timeout=20)
+        assert starter.returncode == 128 + number and f"{number.name}: ending what runs" in said
+        assert not running(mark)
+    finally:
+        starter.kill()
+        starter.wait()
+
+
 @real
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_is_left_of_a_lab_however_it_ends(number):
