@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from tfdgan import files
 from tfdgan.errors import UserError
@@ -110,6 +111,9 @@ def plot(found, known, beside, path):
         guesses = [predicted(setup, known[name], cell["learners"], beside) for setup, cell in cells.items()]
         axis.plot(guesses, rows, "kx", markersize=5, label="cost model")
         axis.set(title=name, xscale="log", yticks=rows, yticklabels=cells, xlabel="seconds an iteration")
+        axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.xaxis.set_minor_formatter(NullFormatter())
         axis.grid(alpha=0.3, which="both")
     for axis in axes:
         axis.tick_params(axis="y", labelsize=7)
