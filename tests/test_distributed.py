@@ -13,10 +13,11 @@ pytestmark = pytest.mark.distributed
     [
         (1, ["test_native.py"]),
         (2, ["test_native.py"]),
-        (3, ["test_mix.py", "test_native.py", "test_strategies.py", "test_trainer.py"]),
+        (3, ["test_collectives.py", "test_mix.py", "test_native.py", "test_strategies.py", "test_trainer.py"]),
         (
             4,
             [
+                "test_collectives.py",
                 "test_mix.py",
                 "test_mixing_variants.py",
                 "test_native.py",

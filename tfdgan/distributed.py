@@ -104,34 +104,41 @@ def mean(arrays, name):
     """The mean over learners of each NumPy array, summed in float64, in its own type."""
     if _assembly:
         return _assembly.mean(arrays)
-    return [
-        (total / hvd.size()).astype(array.dtype) for total, array in zip(_totals(arrays, name), arrays, strict=True)
-    ]
+    return _totals(arrays, name, hvd.size())
 
 
 def total(arrays, name):
     """The sum over learners of each NumPy array, taken in float64, in its own type."""
     if _assembly:
         return _assembly.total(arrays)
-    return [total.astype(array.dtype) for total, array in zip(_totals(arrays, name), arrays, strict=True)]
+    return _totals(arrays, name, 1)
 
 
-def _totals(arrays, name):
-    """Yields the sums in float64, by Horovod."""
-    for index, array in enumerate(arrays):
-        mine = np.asarray(array, np.float64)
-        if hvd.size() > 1:
-            mine = hvd.allreduce(tf.constant(mine), op=hvd.Sum, name=f"tfdgan.total.{name}.{index}").numpy()
-        yield mine
+def _totals(arrays, name, parts):
+    """The sums in float64 by Horovod over `parts`, each in its array's type; one message, as `broadcast_to_all`."""
+    if hvd.size() > 1 and arrays:
+        mine = np.concatenate([np.asarray(array, np.float64).reshape(-1) for array in arrays])
+        sums = hvd.allreduce(tf.constant(mine), op=hvd.Sum, name=f"tfdgan.total.{name}").numpy()
+        sums = np.split(sums, np.cumsum([array.size for array in arrays])[:-1])
+    else:
+        sums = arrays
+    return [(total.reshape(array.shape) / parts).astype(array.dtype) for total, array in zip(sums, arrays, strict=True)]
 
 
 def broadcast_to_all(variables):
-    """Give every learner rank 0's values."""
-    if hvd.size() == 1:
+    """Give every learner rank 0's values.
+
+    One message: over a network of 20 ms each of Horovod's collectives takes a second, however small. Memory: two copies
+    of the values.
+    """
+    if hvd.size() == 1 or not variables:
         return
-    for index, variable in enumerate(variables):
-        value = hvd.broadcast(tf.convert_to_tensor(variable), root_rank=0, name=f"tfdgan.start.{index}")
-        variable.assign(value)
+    values = [tf.convert_to_tensor(variable).numpy() for variable in variables]
+    mine = np.concatenate([value.reshape(-1).view(np.uint8) for value in values])
+    given = hvd.broadcast(tf.constant(mine), root_rank=0, name="tfdgan.start").numpy()
+    given = np.split(given, np.cumsum([value.nbytes for value in values])[:-1])
+    for variable, value, part in zip(variables, values, given, strict=True):
+        variable.assign(part.view(value.dtype).reshape(value.shape))
 
 
 @contextlib.contextmanager

@@ -216,14 +216,13 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
         check(setup, hvd.size())
     if not all(setup.centralized for setup in chosen):
         bootstrap.start(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0))
-    options = options_of(setups.parse("ring"))
-    generator, critic = models.build(options, (32, 32, 3))
     for setup in chosen:
+        keras.utils.set_random_seed(0)  # equal weights, with nothing sent
+        generator, critic = models.build(options_of(setup), (32, 32, 3))
         players = [
             strategies.Player(name, list(model.trainable_variables), keras.optimizers.SGD(1e-4))
             for name, model in (("critic", critic), ("generator", generator))
         ]
-        distributed.broadcast_to_all([v.value for player in players for v in player.variables])
         cell = {**measure(setup, players, **how), "link_mbit": link_mbit}
         if hvd.rank() == 0:
             add(output, cell)
