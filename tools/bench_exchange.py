@@ -15,7 +15,7 @@ import sys
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command
+from tfdgan import command, files
 from tfdgan.errors import UserError
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -122,8 +122,7 @@ def main(argv):
     results = {
         part: {"sizes": sizes, "slow": slow, "overlap": overlap}[part](options, options.output) for part in options.part
     }
-    with open(os.path.join(options.output, "result.json"), "w") as file:
-        json.dump(results, file)
+    files.write_text(os.path.join(options.output, "result.json"), json.dumps(results))
     print(f"\nplots: {options.output}")
 
 

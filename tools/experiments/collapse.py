@@ -22,7 +22,7 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, score_log
+from tfdgan import command, files, score_log
 from tfdgan.errors import TrainingFault
 
 _STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
@@ -176,8 +176,7 @@ def main(argv):
             found[job[:2]] = result
             print(f"{len(found)}/{len(jobs)}: net {job[0]}, {job[1]}: {_FD} {last(result):.3g}", flush=True)
     results = {method: [found[number, method] for number in range(flag_values.nets)] for method in _METHODS}
-    with open(os.path.join(output, "table.md"), "w") as file:
-        file.write(table(results))
+    files.write_text(os.path.join(output, "table.md"), table(results))
     plot(results, os.path.join(output, "plot.png"))
     print(table(results))
 

@@ -21,7 +21,7 @@ from absl import flags
 from matplotlib.figure import Figure
 from strategies import STRATEGIES
 
-from tfdgan import command, score_log
+from tfdgan import command, files, score_log
 
 _STEPS, _EVERY = 400, 100
 _FLAGS = [
@@ -126,8 +126,7 @@ def main(argv):
     with concurrent.futures.ThreadPoolExecutor(2 if corners else 1) as pool:
         for choice, workdir in pool.map(trained, jobs):
             found[choice].append(workdir)
-    with open(os.path.join(output, f"{flag_values.part}.md"), "w") as file:
-        file.write(table(found))
+    files.write_text(os.path.join(output, f"{flag_values.part}.md"), table(found))
     plot(found, os.path.join(output, f"{flag_values.part}.png"))
     print(table(found))
 

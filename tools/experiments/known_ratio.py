@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command
+from tfdgan import command, files
 
 _OLD, _NEW = (0.0, 1.5), (0.8, 1.0)  # mean and standard deviation of the generator
 _AFTER = (1, 5, 100, 2000)  # steps of the classifier on the new generator
@@ -110,8 +110,7 @@ def main(argv):
     os.makedirs(output, exist_ok=True)
     x = np.random.default_rng(flag_values.seed + 1).normal(*_NEW, 1000)
     found, true = estimates(x, flag_values.seed), true_ratio(x)
-    with open(os.path.join(output, "table.md"), "w") as file:
-        file.write(table(found, true))
+    files.write_text(os.path.join(output, "table.md"), table(found, true))
     plot(x, found, true, os.path.join(output, "plot.png"))
     print(table(found, true))
 

@@ -18,7 +18,7 @@ import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, score_log
+from tfdgan import command, files, score_log
 
 _PRETRAINING, _GAME, _EVERY = 200, 100, 25
 _CLIPPED = ["--trainer=clipped_ratio", "--critic_steps=5", "--generator_steps=5", "--clip_epsilon=0.2"]
@@ -115,8 +115,7 @@ def main(argv):
             runs.setdefault(arm, []).append(workdir)
     names = ["NLL_oracle"] if part == "oracle" else [f"BLEU-{n}" for n in (2, 3, 4, 5)]
     names.append("NLL_gen (test)")
-    with open(os.path.join(output, f"{part}.md"), "w") as file:
-        file.write(table(runs, names, pretraining))
+    files.write_text(os.path.join(output, f"{part}.md"), table(runs, names, pretraining))
     plot(runs, names, pretraining, os.path.join(output, f"{part}.png"))
     print(table(runs, names, pretraining))
 

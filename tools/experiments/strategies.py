@@ -15,7 +15,7 @@ import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command
+from tfdgan import command, files
 
 STRATEGIES = {
     "local": ["--strategy=local"],
@@ -87,8 +87,7 @@ def main(argv):
                 trials.train(os.path.join(output, f"{name}-{seed}"), flag_values.learners, steps, line)
             )
             done = {name: runs for name, runs in results.items() if runs}
-            with open(os.path.join(output, "table.md"), "w") as file:
-                file.write(table(done, steps))
+            files.write_text(os.path.join(output, "table.md"), table(done, steps))
             plot(done, os.path.join(output, "plot.png"))
     print(table(results, steps))
 

@@ -15,7 +15,7 @@ import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, score_log
+from tfdgan import command, files, score_log
 
 _EVERY = 200
 _PRETRAINING, _GAME = 1400, 600
@@ -79,14 +79,13 @@ def main(argv):
     for arm, (learners, own) in _ARMS.items():
         workdir = os.path.join(output, f"{steps}_steps", arm.replace(" ", "_").replace(",", ""))
         settings = [f"--pretraining_steps={pretraining}", f"--eval_every={_EVERY}", f"--checkpoint_every={_EVERY}"]
-        files = [f"--dataset=file:{prefix}", f"--references={references}"]
-        trials.train(workdir, learners, steps, ["--flagfile=configs/style_yelp_small.flags", *files, *settings, *own])
+        data = [f"--dataset=file:{prefix}", f"--references={references}"]
+        trials.train(workdir, learners, steps, ["--flagfile=configs/style_yelp_small.flags", *data, *settings, *own])
         runs[arm] = workdir
         with open(os.path.join(workdir, "samples", f"{steps:08d}.txt")) as file:
             examples.append(f"{arm}\n\n{file.read()}")
     for name, text in (("style.md", table(runs, pretraining)), ("examples.txt", "\n".join(examples))):
-        with open(os.path.join(output, name), "w") as file:
-            file.write(text)
+        files.write_text(os.path.join(output, name), text)
     plot(runs, pretraining, os.path.join(output, "style.png"))
     print(table(runs, pretraining))
 

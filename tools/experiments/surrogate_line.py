@@ -16,7 +16,7 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, config, flagfiles
+from tfdgan import command, config, files, flagfiles
 
 _FLAGFILE = "configs/digits_clipped_ratio.flags"
 _AMOUNTS = np.linspace(0, 3, 31)
@@ -115,8 +115,7 @@ def main(argv):
     os.makedirs(output, exist_ok=True)
     options = settings(flag_values.seed)
     curves = along(*before_and_after(options, flag_values.steps), options)
-    with open(os.path.join(output, "table.md"), "w") as file:
-        file.write(table(curves))
+    files.write_text(os.path.join(output, "table.md"), table(curves))
     plot(curves, os.path.join(output, "plot.png"))
     print(table(curves))
 
