@@ -11,6 +11,10 @@ import tensorflow as tf
 
 from tfdgan.errors import SharedError, UserError
 
+# Bytes of a message. With 8 learners 20 ms apart a collective takes some second, however small: one a tensor is too
+# little. Gloo gives up on a broadcast that has not reached the last learner in 30 s: all in one is too much.
+_MESSAGE = 2 << 20
+
 
 def start(process_sets=False, in_steps=True):
     """Initialise Horovod, take this learner's share of the machine. Safe to call again.
@@ -114,31 +118,43 @@ def total(arrays, name):
     return _totals(arrays, name, 1)
 
 
-def _totals(arrays, name, parts):
-    """The sums in float64 by Horovod over `parts`, each in its array's type; one message, as `broadcast_to_all`."""
-    if hvd.size() > 1 and arrays:
-        mine = np.concatenate([np.asarray(array, np.float64).reshape(-1) for array in arrays])
-        sums = hvd.allreduce(tf.constant(mine), op=hvd.Sum, name=f"tfdgan.total.{name}").numpy()
-        sums = np.split(sums, np.cumsum([array.size for array in arrays])[:-1])
-    else:
-        sums = arrays
-    return [(total.reshape(array.shape) / parts).astype(array.dtype) for total, array in zip(sums, arrays, strict=True)]
+def _totals(arrays, name, divisor):
+    """The sums in float64 by Horovod over `divisor`, each in its array's type. Memory beside them: a few messages."""
+    found = []
+    for index, group in enumerate(_messages(arrays)):
+        sums = np.concatenate([np.asarray(array, np.float64).reshape(-1) for array in group])
+        if hvd.size() > 1:
+            sums = hvd.allreduce(tf.constant(sums), op=hvd.Sum, name=f"tfdgan.total.{name}.{index}").numpy()
+        parts = np.split(sums, np.cumsum([array.size for array in group])[:-1])
+        found += [(p.reshape(array.shape) / divisor).astype(array.dtype) for p, array in zip(parts, group, strict=True)]
+    return found
 
 
 def broadcast_to_all(variables):
-    """Give every learner rank 0's values.
-
-    One message: over a network of 20 ms each of Horovod's collectives takes a second, however small. Memory: two copies
-    of the values.
-    """
-    if hvd.size() == 1 or not variables:
+    """Give every learner rank 0's values. Memory: a copy of them all, and of a message some."""
+    if hvd.size() == 1:
         return
-    values = [tf.convert_to_tensor(variable).numpy() for variable in variables]
-    mine = np.concatenate([value.reshape(-1).view(np.uint8) for value in values])
-    given = hvd.broadcast(tf.constant(mine), root_rank=0, name="tfdgan.start").numpy()
-    given = np.split(given, np.cumsum([value.nbytes for value in values])[:-1])
-    for variable, value, part in zip(variables, values, given, strict=True):
-        variable.assign(part.view(value.dtype).reshape(value.shape))
+    values = [np.array(tf.convert_to_tensor(variable)) for variable in variables]
+    rows = [value.reshape(-1).view(np.uint8) for value in values]
+    pieces = [row[begin : begin + _MESSAGE] for row in rows for begin in range(0, row.size, _MESSAGE)]
+    for index, group in enumerate(_messages(pieces)):
+        given = hvd.broadcast(tf.constant(np.concatenate(group)), root_rank=0, name=f"tfdgan.start.{index}").numpy()
+        for piece, part in zip(group, np.split(given, np.cumsum([piece.size for piece in group])[:-1]), strict=True):
+            piece[:] = part
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _messages(arrays):
+    """The arrays in order, in lists of at most `_MESSAGE` bytes, or of one array."""
+    groups, room = [], 0
+    for array in arrays:
+        if not groups or array.nbytes > room:
+            groups.append([])
+            room = _MESSAGE
+        groups[-1].append(array)
+        room -= array.nbytes
+    return groups
 
 
 @contextlib.contextmanager

