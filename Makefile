@@ -1,4 +1,5 @@
-# `make demo` sets up and runs the main job, `make test` sets up and runs the tests, `make setup` does just that part.
+# Each of these sets up first: `make demo` runs the main job, `make check` is for every change (lint, and the tests that
+# need one process and seconds; at most 3 minutes), `make test` runs all tests. `make setup` does just that part.
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -6,7 +7,7 @@ VENV := .venv
 RUN := source $(VENV)/bin/activate &&
 SETUP := $(VENV)/.done
 
-.PHONY: setup demo test lint clean
+.PHONY: setup demo check test lint clean
 
 setup: $(SETUP)
 
@@ -25,8 +26,13 @@ test: $(SETUP)
 	$(RUN) python -m pytest tests -m "not alone" --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 	$(RUN) python -m pytest tests -m alone --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
+# Style, types, and which package may import which.
 lint: $(SETUP)
-	$(RUN) ruff check . && ruff format --check .
+	$(RUN) ruff check . && ruff format --check . && mypy && lint-imports --no-logo
+
+check: lint
+	$(RUN) python -m pytest tests -m "not slow and not distributed and not alone and not data" --numprocesses=2 \
+	  --dist=loadfile --no-loadscope-reorder --quiet
 
 clean:
 	rm -rf $(VENV) runs exported

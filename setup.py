@@ -17,15 +17,21 @@ setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=find_packages(include=["tfdgan", "tfdgan.*"]),
-    package_data={"tfdgan.gossip.native": ["*.cc", "*.h", "transport/*.cc", "transport/*.h"]},  # compiled where it runs
+    package_data={
+        "": ["py.typed", "*.pyi"],
+        "tfdgan.gossip.native": ["*.cc", "*.h", "transport/*.cc", "transport/*.h"],  # compiled where it runs
+    },
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.1",  # flags and flagfiles
+        "filelock>=3.12",  # one process of a host makes what all of them read
         "importlib_resources>=6",  # tensorflow-datasets 4.9.10 imports it without saying so
         "keras>=3.10",  # models and optimizers
+        "lazy_loader>=0.4",  # names of a package that are loaded when they are first used
         "matplotlib>=3.8",  # plots
         "networkx>=3.2",  # graphs of learners
         "numpy>=1.26",  # mixing matrices, checkpoints
+        "platformdirs>=4",  # the cache folder
         "psutil>=5.9",  # the address of a network interface
         "sacrebleu>=2.4",  # BLEU of rewritten sentences, with its signature
         "scikit-learn>=1.4",  # the digits
@@ -38,7 +44,7 @@ setup(
         "cpu": ["tensorflow-cpu>=2.18"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
         "horovod": ["horovod>=0.28.1"],  # see tools/build_horovod.sh for TensorFlow above 2.18
-        "test": ["nltk>=3.9", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
+        "test": ["import-linter>=2", "mypy>=1.11", "nltk>=3.9", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
     },
     classifiers=[
         "License :: OSI Approved :: Apache Software License",

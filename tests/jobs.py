@@ -12,10 +12,10 @@ import psutil
 from conftest import ROOT, WARM, environment, horovodrun, launch, python
 from distributed.resume_runs import TINY
 
-from tfdgan import flagfiles, trained
-from tfdgan.training.adversarial import AdversarialTrainer
+from tfdgan.cli import flagfiles
+from tfdgan.cli import workdir as workdirs
+from tfdgan.cli.assembly import make_trainer
 from tfdgan.training.checkpoints import Checkpoints, arrays
-from tfdgan.training.noise import Noise
 
 
 def train(learners, workdir, *flags, **options):
@@ -101,10 +101,10 @@ def wait_for_steps(job, workdir):
 def load_newest(workdir, learners):
     """The newest committed step, after the package itself has loaded each learner's state and the consensus of it."""
     step = whole_checkpoints(workdir, learners)[-1]
-    config = flagfiles.load(str(workdir))
-    task, sampler, loaded = trained.load(str(workdir))
+    options = flagfiles.load(str(workdir))
+    task, sampler, loaded = workdirs.load(str(workdir))
     assert loaded == step and np.isfinite(sampler.samples(4, seed=0)).all()
-    trainer = AdversarialTrainer(*task.build_models((2,)), config, Noise(config.seed, 0), learners)
+    trainer = make_trainer(options, task, *task.build_models((2,)), size=learners)
     states = []
     for rank in range(learners):
         checkpoints = Checkpoints(str(workdir), rank, learners, keep=1)
@@ -112,7 +112,7 @@ def load_newest(workdir, learners):
         states.append(arrays(trainer.state))
         # So many critic updates and one of the generator a step, through every kill.
         updates = [int(player.optimizer.iterations) for player in trainer.players]
-        assert updates == [config.critic_steps * step, step]
+        assert updates == [options.critic_steps * step, step]
     consensus = checkpoints.consensus(step)
     assert {name.rsplit("/", 1)[0] for name in consensus} == {"model/generator", "model/critic", "average/generator"}
     for name, mean in consensus.items():  # so no file is of another step than the others

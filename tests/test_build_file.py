@@ -17,7 +17,7 @@ def sources():
     """Every source file that has to be in a rule."""
     files = (
         path.relative_to(ROOT).as_posix()
-        for folder in ("tfdgan", "tools", "tests")
+        for folder in ("tfdgan", "examples", "tools", "tests")
         for ending in ("py", "cc", "h")
         for path in (ROOT / folder).rglob(f"*.{ending}")
     )
@@ -51,9 +51,17 @@ def owners(rules):
     return {source: name for name, rule in rules.items() if rule["kind"] != "py_test" for source in rule["srcs"]}
 
 
+def nodes(tree):
+    """Every node that runs: what is imported for the checker of types alone does not."""
+    for node in ast.iter_child_nodes(tree):
+        if not (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"):
+            yield node
+            yield from nodes(node)
+
+
 def imports(path):
     """Names of modules and of what is taken from them, as `import` statements have them, also those in functions."""
-    for node in ast.walk(ast.parse((ROOT / path).read_text())):
+    for node in nodes(ast.parse((ROOT / path).read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -4,60 +4,73 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from scalar_nets import Constant, linear
+from scalar_nets import Constant, linear, trainer_of, values_of
 
-from tfdgan import models
-from tfdgan.config import Config
+from tfdgan.cli.assembly import make_trainer
 from tfdgan.errors import UserError
-from tfdgan.models.sampling import Sampler
-from tfdgan.training.adversarial import AdversarialTrainer
-from tfdgan.training.clipped_ratio import ClippedRatioTrainer
+from tfdgan.objectives import Wasserstein
+from tfdgan.strategies import Player
+from tfdgan.strategies.local import Local
+from tfdgan.tasks import ImageOptions, ImageTask
+from tfdgan.tasks.latent_sampler import LatentSampler
+from tfdgan.training.clipped_ratio import ClippedRatioTrainer, RatioClipping
+from tfdgan.training.feed import LatentFeed
+from tfdgan.training.game import Game
 from tfdgan.training.noise import Noise
 
 SETTINGS = dict(
-    dataset="given", model="given", strategy="local", trainer="clipped_ratio", update="alternating", latent_size=3,
-    batch_size=4, gradient_penalty=0, optimizer="sgd", critic_steps=1, generator_steps=1, learning_rate_g=0.1,
-    learning_rate_d=0.1, learning_rate_c=0.1, steps=10, ema_decay=0.5,
+    trainer="clipped_ratio", update="alternating", latent_size=3, batch_size=4, gradient_penalty=0, optimizer="sgd",
+    critic_steps=1, generator_steps=1, learning_rate_g=0.1, learning_rate_d=0.1, learning_rate_c=0.1, steps=10,
+    ema_decay=0.5,
 )  # fmt: skip
+NAMED = dict(dataset="gaussians", model="given", strategy="local")
+
+
+def game_of(generator, critic, **changes):
+    return trainer_of(generator, critic, **{**SETTINGS, **changes})
+
+
+def constant():
+    return keras.Sequential([keras.Input((3,)), Constant()])
 
 
 def scalar_game(v=2.0, c=0.5, **changes):
     """Generator u = .5, critic f(x) = v x, classifier l(x) = c x."""
-    generator = keras.Sequential([keras.Input((3,)), Constant()])
-    trainer = ClippedRatioTrainer(generator, linear(v), Config(**{**SETTINGS, **changes}), Noise(0, 0), 1)
-    if "classifier" in trainer.parts():
-        trainer.parts()["classifier"].model.set_weights([np.float32([[c]])])
+    trainer = game_of(constant(), linear(v), **changes)
+    if changes.get("ratio_clipping", True):
+        nets_of(trainer)["classifier"].set_weights([np.float32([[c]])])
     return trainer
 
 
+def nets_of(trainer):
+    return {player.name: player.model for player in trainer.players}
+
+
 def step(trainer, number, real):
-    metrics = trainer.step(tf.constant(number, tf.int64), tf.constant(real)).numpy()
-    return dict(zip(trainer.metrics, metrics, strict=True))
-
-
-def scalars(trainer):
-    return {player.name: float(player.values()[0].numpy().ravel()[0]) for player in trainer.players}
+    figures = trainer.step(tf.constant(number, tf.int64), tf.constant(real))
+    return {name: float(figure) for name, figure in figures.items()}
 
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-def by_hand(u, v, c, a, config):
+def by_hand(u, v, c, a, **changes):
     """A step of the game at real data a, in NumPy; the last inner step's ratio as well."""
-    for _ in range(config.critic_steps):
-        v -= config.learning_rate_d * (u - a)  # d/dv (v u - v a); equal samples have equal weights
+    options = ImageOptions(**{**NAMED, **SETTINGS, **changes})
+    for _ in range(options.critic_steps):
+        v -= options.learning_rate_d * (u - a)  # d/dv (v u - v a); equal samples have equal weights
     old = c
-    for _ in range(config.generator_steps):
-        c -= config.learning_rate_c * (-a * sigmoid(-c * a) + u * sigmoid(c * u))
-        f, r, e = v * u, np.exp(old * u - c * u), config.clip_epsilon
+    for _ in range(options.generator_steps):
+        c -= options.learning_rate_c * (-a * sigmoid(-c * a) + u * sigmoid(c * u))
+        f, r, e = v * u, np.exp(old * u - c * u), options.clip_epsilon
         through_r = v * u * (old - c) * r  # f dr/du
-        if config.clip_mode == "paper":
+        if options.clip_mode == "paper":
             unclipped = r * f <= np.clip(r, 1 - e, 1 + e) * f
             held = np.clip(r, 1 - e, 1 + e)
         else:
             unclipped, held = r <= 1 + e, 1 + e
-        u += config.learning_rate_g * (r * v + through_r if unclipped else held * v)
+        u += options.learning_rate_g * (r * v + through_r if unclipped else held * v)
     return u, v, c, r
 
 
@@ -70,14 +83,34 @@ def by_hand(u, v, c, a, config):
 )
 def test_steps_by_hand(mode, v, c, rate, low, high):
     """Two critic updates, then three times C and G: C_old stays that of the beginning, both C at the same x."""
-    changes = dict(critic_steps=2, generator_steps=3, learning_rate_g=0.02)
-    trainer = scalar_game(v, c, clip_mode=mode, learning_rate_c=rate, **changes)
+    changes = dict(critic_steps=2, generator_steps=3, learning_rate_g=0.02, clip_mode=mode, learning_rate_c=rate)
+    trainer = scalar_game(v, c, **changes)
     u = 0.5
     for number in range(2):
-        u, v, c, r = by_hand(u, v, c, 1.5, trainer._config)
+        u, v, c, r = by_hand(u, v, c, 1.5, **changes)
         assert number or low < r < high
         step(trainer, number, np.full((8, 1), 1.5, np.float32))
-        assert scalars(trainer) == pytest.approx(dict(generator=u, critic=v, classifier=c), rel=2e-5, abs=1e-6)
+        assert values_of(trainer) == pytest.approx(dict(generator=u, critic=v, classifier=c), rel=2e-5, abs=1e-6)
+
+
+def test_a_trainer_made_of_objects_is_the_one_that_options_make():
+    sgd, (classifier, critic, generator) = keras.optimizers.SGD, (linear(0.5), linear(2.0), constant())
+    players = [Player("critic", critic, sgd(0.1)), Player("generator", generator, sgd(0.1), updates=3)]
+    players.append(Player("classifier", classifier, sgd(8.0), updates=3))
+    ours = ClippedRatioTrainer(
+        players,
+        Local(players),
+        Game(Wasserstein(), LatentFeed(3), Noise(0, 0), 4, gradient_penalty=0),
+        clipping=RatioClipping(0.3, "released", center_scores=True),
+        reweighting_temperature=0.5,
+        ema_decay=0.5,
+    )
+    changes = dict(clip_epsilon=0.3, clip_mode="released", center_scores=True, reweighting_temperature=0.5)
+    theirs = scalar_game(**changes, generator_steps=3, learning_rate_c=8.0)
+    for number in range(2):
+        batch = np.full((4, 1), 1.5, np.float32)
+        assert step(ours, number, batch) == step(theirs, number, batch)
+        assert values_of(ours) == values_of(theirs)
 
 
 @pytest.mark.parametrize("reweighting", [True, False])
@@ -92,7 +125,7 @@ def test_a_relativistic_step_by_hand(reweighting):
     r, payoff = np.exp(old * u - c * u), -np.log1p(np.exp(v * (a - u)))
     assert 0.6 < r < 1.4 and got["loss/generator"] == pytest.approx(-r * payoff, rel=1e-5)
     u += 0.1 * r * (v * sigmoid(v * (a - u)) + payoff * (old - c))
-    assert scalars(trainer) == pytest.approx(dict(generator=u, critic=v, classifier=c), rel=2e-5)
+    assert values_of(trainer) == pytest.approx(dict(generator=u, critic=v, classifier=c), rel=2e-5)
 
 
 def test_without_clipping_it_is_the_relativistic_loss():
@@ -105,7 +138,7 @@ def test_without_clipping_it_is_the_relativistic_loss():
 def test_figures_by_hand():
     trainer = scalar_game(sample_reweighting=True)
     got = step(trainer, 0, np.full((4, 1), 1.5, np.float32))
-    u, v, c, r = by_hand(0.5, 2.0, 0.5, 1.5, trainer._config)
+    u, v, c, r = by_hand(0.5, 2.0, 0.5, 1.5)
     assert got["ratio/mean"] == got["ratio/max"] == pytest.approx(r, rel=1e-6)
     assert got["ratio/clip_fraction"] == 0 and got["critic/mean_score"] == pytest.approx(v * 0.5)
     assert got["loss/generator"] == pytest.approx(-r * v * 0.5, rel=1e-6)
@@ -126,19 +159,18 @@ def test_moving_statistics_of_the_classifier_are_no_move():
     critic = keras.Sequential([keras.Input((1,)), keras.layers.BatchNormalization(momentum=0.5)])
     critic.add(keras.layers.Dense(1))
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    settings = {**SETTINGS, "learning_rate_c": 1e-30, "generator_steps": 4}
-    trainer = ClippedRatioTrainer(generator, critic, Config(**settings), Noise(0, 0), 1)
+    trainer = game_of(generator, critic, learning_rate_c=1e-30, generator_steps=4)
     got = step(trainer, 0, real(0, 4)[:, :1])
     assert got["ratio/mean"] == got["ratio/max"] == 1
-    assert trainer.parts()["classifier"].model.get_weights()[2] != 0  # the moving mean
+    assert nets_of(trainer)["classifier"].get_weights()[2] != 0  # the moving mean
 
 
 def test_centred_scores():
     """Every sample has the same score: centred they are 0, so only the score's own gradient is left, with r."""
     trainer = scalar_game(center_scores=True)
-    _, v, _, r = by_hand(0.5, 2.0, 0.5, 1.5, trainer._config)
+    _, v, _, r = by_hand(0.5, 2.0, 0.5, 1.5)
     step(trainer, 0, np.full((4, 1), 1.5, np.float32))
-    assert scalars(trainer)["generator"] == pytest.approx(0.5 + 0.1 * r * v, rel=1e-6)
+    assert values_of(trainer)["generator"] == pytest.approx(0.5 + 0.1 * r * v, rel=1e-6)
 
 
 def small_pair(seed=5, dropout=0.0):
@@ -156,12 +188,9 @@ def real(number, size=8):
 
 def test_both_switches_off_are_the_wgan_gp_trainer_step_for_step():
     changes = dict(critic_steps=2, gradient_penalty=10.0, optimizer="oadam", learning_rate_decay="linear")
-    off = dict(ratio_clipping=False, sample_reweighting=False)
-    ours = ClippedRatioTrainer(*small_pair(), Config(**{**SETTINGS, **changes, **off}), Noise(0, 0), 1)
-    theirs = AdversarialTrainer(
-        *small_pair(), Config(**{**SETTINGS, **changes, "trainer": "adversarial"}), Noise(0, 0), 1
-    )
-    assert list(ours.parts()) == ["critic", "generator"]
+    ours = game_of(*small_pair(), **changes, ratio_clipping=False, sample_reweighting=False)
+    theirs = game_of(*small_pair(), **changes, trainer="adversarial")
+    assert list(nets_of(ours)) == ["critic", "generator"]
     for number in range(4):
         mine, other = step(ours, number, real(number)), step(theirs, number, real(number))
         assert {name: mine[name] for name in other} == other
@@ -171,8 +200,7 @@ def test_both_switches_off_are_the_wgan_gp_trainer_step_for_step():
 
 
 def test_the_reweighted_update_is_a_step_down_logsumexp():
-    config = Config(**{**SETTINGS, "reweighting_temperature": 0.5, "ratio_clipping": False})
-    trainer = ClippedRatioTrainer(*small_pair(), config, Noise(0, 0), 1)
+    trainer = game_of(*small_pair(), reweighting_temperature=0.5, ratio_clipping=False)
     generator, critic = small_pair()
     fake = generator(Noise(0, 0).normal([4, 3], "critic latents", 0), training=True)
     with tf.GradientTape() as tape:
@@ -191,9 +219,8 @@ def test_extreme_scores_and_logits_are_no_fault(mode, v, c):
     """f = +-1e4 x and l = +-1e4 x at different samples x: weights on one sample, ratios at their bounds."""
     keras.utils.set_random_seed(0)
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    config = Config(**{**SETTINGS, "clip_mode": mode, "learning_rate_c": 1e4, "learning_rate_g": 1e-12})
-    trainer = ClippedRatioTrainer(generator, linear(v), config, Noise(0, 0), 1)
-    trainer.parts()["classifier"].model.set_weights([np.float32([[c]])])
+    trainer = game_of(generator, linear(v), clip_mode=mode, learning_rate_c=1e4, learning_rate_g=1e-12)
+    nets_of(trainer)["classifier"].set_weights([np.float32([[c]])])
     ratios = set()
     for number in range(4):
         got = step(trainer, number, real(number, 4)[:, :1])
@@ -201,13 +228,13 @@ def test_extreme_scores_and_logits_are_no_fault(mode, v, c):
         assert got["reweighting/effective_sample_size"] == pytest.approx(1, abs=1e-3)
         ratios.add(round(float(np.log(got["ratio/max"])), 3))
     assert 20.0 in ratios
-    assert int(trainer.fault_step) == -1 and np.isfinite(scalars(trainer)["generator"])
+    assert int(trainer.fault_step) == -1 and np.isfinite(values_of(trainer)["generator"])
 
 
 def test_adam_leaves_the_critics_free_constant_alone():
     """The gradient of the last bias is 1 - sum_i w_i. Were it a rounding error, Adam would make it a step."""
-    settings = {**SETTINGS, "optimizer": "adam", "batch_size": 64, "learning_rate_d": 1e-2, "ratio_clipping": False}
-    trainer = ClippedRatioTrainer(*small_pair(), Config(**settings), Noise(0, 0), 1)
+    changes = dict(optimizer="adam", batch_size=64, learning_rate_d=1e-2, ratio_clipping=False)
+    trainer = game_of(*small_pair(), **changes)
     start = trainer.critic.get_weights()
     for number in range(20):
         got = step(trainer, number, real(number, 64))
@@ -220,19 +247,19 @@ def test_the_classifiers_gradient_is_cut():
     """d loss / d c = -.2 or so: cut to .01, a step of .1 is .001."""
     trainer = scalar_game(clip_norm_c=0.01)
     step(trainer, 0, np.full((4, 1), 1.5, np.float32))
-    assert scalars(trainer)["classifier"] == pytest.approx(0.501, abs=1e-6)
+    assert values_of(trainer)["classifier"] == pytest.approx(0.501, abs=1e-6)
 
 
 def test_variance_of_the_critics_gradient_by_hand():
     """f(x) = v x: a batch's gradient is its mean, or weighted mean; between four batches."""
     keras.utils.set_random_seed(0)
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1)])
-    trainer = ClippedRatioTrainer(generator, linear(2.0), Config(**SETTINGS), Noise(0, 0), 1)
-    got = trainer.diagnose(tf.constant(5, tf.int64)).numpy()
+    got = game_of(generator, linear(2.0)).diagnose(5)
     x = [generator(Noise(0, 0).normal([4, 3], "diagnosis latents", 20 + k)).numpy()[:, 0] for k in range(4)]
     weighted = [np.sum(np.exp(2 * k) / np.exp(2 * k).sum() * k) for k in x]
-    expected = [np.var(weighted, ddof=1), np.var([k.mean() for k in x], ddof=1)]
-    np.testing.assert_allclose(got, expected, rtol=1e-4)
+    reweighted, plain = np.var(weighted, ddof=1), np.var([k.mean() for k in x], ddof=1)
+    expected = {"gradient_variance/reweighted": reweighted, "gradient_variance/plain": plain}
+    assert got == pytest.approx(expected, rel=1e-4)
 
 
 def test_a_generator_that_is_a_class_of_ones_own():
@@ -246,11 +273,12 @@ def test_a_generator_that_is_a_class_of_ones_own():
 
     generator = Own()
     generator(np.zeros((1, 3), np.float32))
-    trainer = ClippedRatioTrainer(generator, linear(2.0), Config(**SETTINGS), Noise(0, 0), 1)
+    trainer = game_of(generator, linear(2.0))
     assert np.isfinite(list(step(trainer, 0, real(0, 4)[:, :1]).values())).all()
-    assert (trainer.diagnose(tf.constant(1, tf.int64)).numpy() > 0).all()
+    variances = trainer.diagnose(1)
+    assert len(variances) == 2 and min(variances.values()) > 0
     weights = generator.trainable_variables, generator.non_trainable_variables
-    sampler = Sampler(generator, weights, latent_size=3, label="own")
+    sampler = LatentSampler(generator, weights, latent_size=3, label="own")
     np.testing.assert_allclose(sampler(np.ones((2, 3), np.float32)), generator(np.ones((2, 3), np.float32)), rtol=1e-6)
 
 
@@ -258,21 +286,21 @@ def test_a_generator_that_is_a_class_of_ones_own():
 @pytest.mark.parametrize("changes, tolerance", [(dict(jit=True), 1e-3), (dict(precision="bfloat16"), 0.1)])
 def test_xla_and_sixteen_bits_play_the_same_game(changes, tolerance):
     """Figures of a first step, of which losses are compared; XLA beside plain, 16 bits beside 32."""
-    settings = SETTINGS | dict(dataset="digits", model="mlp", batch_size=16, width_g=8, width_d=8)
+    settings = SETTINGS | dict(strategy="local", dataset="digits", model="mlp", batch_size=16, width_g=8, width_d=8)
     batch, found = real(0, 16)[:, :2], []
-    for config in (Config(**settings), Config(**settings, **changes)):
-        trainer = ClippedRatioTrainer(*models.build(config, (2,)), config, Noise(0, 0), 1)
-        found.append(step(trainer, 0, batch))
+    for options in (ImageOptions(**settings), ImageOptions(**settings, **changes)):
+        task = ImageTask(options)
+        found.append(step(make_trainer(options, task, *task.build_models((2,))), 0, batch))
     for name in ("loss/critic", "loss/generator", "loss/classifier", "ratio/mean"):
         assert found[1][name] == pytest.approx(found[0][name], abs=tolerance), name
     assert any(found[0][name] != found[1][name] for name in found[0])
 
 
 def test_diagnosis_leaves_everything_as_it_was():
-    trainer = ClippedRatioTrainer(*small_pair(dropout=0.5), Config(**SETTINGS), Noise(0, 0), 1)
+    trainer = game_of(*small_pair(dropout=0.5))
     step(trainer, 0, real(0, 4))
     before = [v.numpy() for group in trainer.state.values() for v in group]
-    assert (trainer.diagnose(tf.constant(1, tf.int64)).numpy() > 0).all()
+    assert min(trainer.diagnose(1).values()) > 0
     for ours, then in zip([v.numpy() for group in trainer.state.values() for v in group], before, strict=True):
         np.testing.assert_array_equal(ours, then)
 
@@ -286,24 +314,23 @@ def test_labels_reach_all_three_nets():
         return keras.Model([x, label], keras.layers.Add()([seen, keras.layers.Dense(size)(x)]))
 
     keras.utils.set_random_seed(0)
-    config = Config(**{**SETTINGS, "conditional": True, "generator_steps": 2, "critic_steps": 2})
-    trainer = ClippedRatioTrainer(of_label(3, 2), of_label(2, 1), config, Noise(0, 0), 1)
-    before = {name: part.model.get_weights()[0].copy() for name, part in trainer.parts().items()}
+    trainer = game_of(of_label(3, 2), of_label(2, 1), conditional=True, generator_steps=2, critic_steps=2)
+    before = {name: net.get_weights()[0].copy() for name, net in nets_of(trainer).items()}
     samples, labels = tf.constant(real(0)), tf.constant([0, 0, 1, 1] * 2)
     for number in range(2):
         trainer.step(tf.constant(number, tf.int64), (samples, labels))
-    for function in (trainer.step, trainer._critic_update, trainer._inner_update, trainer._generator_gradients):
+    for function in (trainer.step, trainer._critic_update, trainer._inner_update, trainer._surrogate_gradients):
         assert function.experimental_get_tracing_count() == 1
-    for name, part in trainer.parts().items():
-        moved = np.abs(part.model.get_weights()[0] - before[name]).max(axis=1)
+    for name, net in nets_of(trainer).items():
+        moved = np.abs(net.get_weights()[0] - before[name]).max(axis=1)
         assert (moved > 0).tolist() == [True, True, False], name
-    assert np.isfinite(trainer.diagnose(tf.constant(2, tf.int64))).all()
+    assert len(found := trainer.diagnose(2)) == 2 and np.isfinite(list(found.values())).all()
 
 
 def test_the_classifier_is_the_critics_net_with_weights_of_its_own():
     _, critic = small_pair()
-    config = Config(**SETTINGS)
-    first, second = (models.build_classifier(config, critic) for _ in range(2))
+    task = ImageTask(ImageOptions(**NAMED, **SETTINGS), constant(), critic)
+    first, second = (task.build_classifier(critic) for _ in range(2))
     assert [v.shape for v in first.variables] == [v.shape for v in critic.variables]
     assert np.abs(first.get_weights()[0] - critic.get_weights()[0]).max() > 1e-2
     np.testing.assert_array_equal(first.get_weights()[0], second.get_weights()[0])
@@ -318,8 +345,8 @@ def test_a_critic_that_cannot_be_made_anew_is_refused():
         def call(self, x):
             return self.dense(x)
 
-    with pytest.raises(UserError, match="--ratio_clipping: the critic cannot be made anew"):
-        models.build_classifier(Config(**SETTINGS), Own(1))
+    with pytest.raises(UserError, match="^ratio_clipping: the critic cannot be made anew"):
+        game_of(constant(), Own(1))
 
 
 @pytest.mark.parametrize(
@@ -334,14 +361,15 @@ def test_a_critic_that_cannot_be_made_anew_is_refused():
     ],
 )
 def test_settings_that_are_refused(changes, words):
-    with pytest.raises(UserError, match=words):
-        Config(**{**SETTINGS, **changes})
+    with pytest.raises(UserError) as caught:
+        ImageOptions(**{**NAMED, **SETTINGS, **changes})
+    assert words in caught.value.as_flags()
 
 
 def test_flags_of_a_switch_that_is_off_have_no_effect():
     changes = dict(clip_epsilon=0.2, clip_mode="released", generator_steps=3, reweighting_temperature=2.0)
-    assert set(Config(**{**SETTINGS, **changes}).without_effect()) == set()
-    off = Config(**{**SETTINGS, **changes, "ratio_clipping": False, "sample_reweighting": False})
+    assert set(ImageOptions(**{**NAMED, **SETTINGS, **changes}).without_effect()) == set()
+    off = ImageOptions(**{**NAMED, **SETTINGS, **changes, "ratio_clipping": False, "sample_reweighting": False})
     assert off.without_effect() == ["clip_epsilon", "clip_mode", "learning_rate_c", "reweighting_temperature"]
-    plain = Config(**{**SETTINGS, **changes, "trainer": "adversarial"})
+    plain = ImageOptions(**{**NAMED, **SETTINGS, **changes, "trainer": "adversarial"})
     assert {"generator_steps", "clip_mode", "learning_rate_c"} <= set(plain.without_effect())

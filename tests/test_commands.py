@@ -12,7 +12,7 @@ import pytest
 import strategies
 from conftest import ROOT, environment, launch
 
-from tfdgan.config import Config
+from tfdgan.cli.config import Config
 
 pytestmark = pytest.mark.slow
 
@@ -181,9 +181,9 @@ np.save(sys.argv[3], served)
 
 
 def test_export_needs_only_tensorflow_and_gives_the_same_images(run, tmp_path):
-    from tfdgan import trained
+    from tfdgan.cli import workdir
 
-    _, sampler, _ = trained.load(str(run[0]))
+    _, sampler, _ = workdir.load(str(run[0]))
     latents = sampler.latents(7, seed=3).numpy()
     np.save(tmp_path / "latents.npy", latents)
     launch(0, "-m", "tfdgan.export", f"--workdir={run[0]}", f"--output={tmp_path}/model", cold=True)
@@ -243,7 +243,7 @@ def test_different_flags_on_different_ranks(tmp_path):
     wrapper = tmp_path / "wrapper.py"
     wrapper.write_text(
         "import os, sys\n"
-        "from tfdgan import command, train\n"
+        "from tfdgan import train\nfrom tfdgan.cli import command\n"
         "command.run(train.main, [*sys.argv, '--seed=' + os.environ['HOROVOD_RANK']])\n"
     )
     done = launch(2, wrapper, *TRAIN[2:], f"--workdir={tmp_path}/run", "--steps=5", check=False)
@@ -261,7 +261,7 @@ def test_different_matrices_in_one_place(tmp_path):
     wrapper = tmp_path / "wrapper.py"
     wrapper.write_text(
         "import os, sys\n"
-        "from tfdgan import command, train\n"
+        "from tfdgan import train\nfrom tfdgan.cli import command\n"
         f"os.chdir(os.path.join({str(tmp_path)!r}, os.environ['HOROVOD_RANK']))\n"
         "command.run(train.main, sys.argv)\n"
     )

@@ -4,15 +4,13 @@ import json
 
 import numpy as np
 import pytest
-from absl import flags
 from conftest import ROOT
 
-from tfdgan import flagfiles, pictures
-from tfdgan.config import Config
-from tfdgan.tasks import ImageTask, StyleTransferTask, TextTask
-from tfdgan.training.loop import train
+import tfdgan
+from tfdgan.cli import flagfiles
+from tfdgan.storage import png
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.distributed.start")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.start")]
 
 SMALL = dict(steps=20, log_every=10, eval_every=0, checkpoint_every=0, latent_size=8)
 NARROW = dict(width_g=8, width_d=8, batch_size=2)
@@ -28,15 +26,12 @@ def folder(tmp_path_factory):
         (path / "train" / kind).mkdir(parents=True)
         for number in range(4):
             picture = random.integers(256, size=(40, 50, 3), dtype=np.uint8)
-            (path / "train" / kind / f"{number}.png").write_bytes(pictures.to_png(picture))
+            (path / "train" / kind / f"{number}.png").write_bytes(png.to_png(picture))
     return path
 
 
-def config_of(name, workdir, **changes):
-    flag_values = flags.FlagValues()
-    flagfiles.define(flag_values)
-    flag_values(["train", f"--flagfile={ROOT}/configs/{name}.flags"])
-    return Config(**{**flagfiles.given(flag_values), **SMALL, "workdir": str(workdir), **changes})
+def options_of(name, workdir, **changes):
+    return flagfiles.read(f"{ROOT}/configs/{name}.flags", **{**SMALL, "workdir": str(workdir), **changes})
 
 
 def names(kind):
@@ -53,8 +48,10 @@ def test_style_trains_20_steps(name, tmp_path):
             (tmp_path / f"say.{part}.{style}").write_text(f"the food is {word}\na {word} day\n" * 20)
     data = {} if name == "style_toy" else dict(dataset=f"file:{tmp_path}/say")
     little = dict(width_g=6, style_size=2, width_d=4, embedding_size=4, critic_steps=1, generator_steps=1)
-    config = config_of(name, tmp_path / "run", **data, **little, pretraining_steps=10, batch_size=8, sentence_length=6)
-    sampler = train(config, StyleTransferTask(config))
+    options = options_of(
+        name, tmp_path / "run", **data, **little, pretraining_steps=10, batch_size=8, sentence_length=6
+    )
+    sampler = tfdgan.fit(options)
     assert len(sampler(["the food is good", ""], [1, 1])) == 2
     assert json.loads((tmp_path / "run/checkpoints/00000020/manifest.json").read_text())["step"] == 20
 
@@ -66,8 +63,8 @@ def test_text_trains_20_steps(name, tmp_path):
     data = {} if "oracle" in name else dict(dataset=f"file:{tmp_path}/lines.txt")
     little = dict(width_g=4, width_d=4, representations=2, critic_steps=1, generator_steps=1, pretraining_steps=10)
     corpus = dict(corpus_size=50, vocabulary_size=30, sentence_length=6, eval_samples=50)
-    config = config_of(name, tmp_path / "run", **data, **little, **corpus)
-    sampler = train(config, TextTask(config))
+    options = options_of(name, tmp_path / "run", **data, **little, **corpus)
+    sampler = tfdgan.fit(options)
     written = sampler.samples(20, seed=0)
     assert written.shape == (20, 6) and len(np.unique(written, axis=0)) > 1
     assert json.loads((tmp_path / "run/checkpoints/00000020/manifest.json").read_text())["step"] == 20
@@ -77,9 +74,9 @@ def test_text_trains_20_steps(name, tmp_path):
 def test_trains_20_steps(name, folder, tmp_path):
     data = dict(dataset=f"folder:{folder}", image_size=SIDES[name], **NARROW) if name in SIDES else {}
     updates = dict(critic_steps=1, generator_steps=1) if "ratio" in name else {}
-    config = config_of(name, tmp_path / "run", **data, **updates)
-    sampler = train(config, ImageTask(config))
-    labels = np.array([0, 1]) if config.conditional else None
+    options = options_of(name, tmp_path / "run", **data, **updates)
+    sampler = tfdgan.fit(options)
+    labels = np.array([0, 1]) if options.conditional else None
     samples = sampler.at(sampler.latents(2, seed=0), labels)
     assert np.isfinite(samples).all() and (samples[0] != samples[1]).any()
     assert json.loads((tmp_path / "run/checkpoints/00000020/manifest.json").read_text())["step"] == 20
@@ -90,8 +87,8 @@ def test_training_brings_samples_closer_to_real_digits(tmp_path):
     changes = dict(model="mlp", width_g=64, width_d=64, latent_size=16, eval_every=1000, batch_size=32)
     changes |= dict(learning_rate_g=1e-3, learning_rate_d=1e-3)
     for steps in (1, 400):
-        config = config_of("digits", tmp_path / "run", **{**changes, "steps": steps})
-        train(config, ImageTask(config))
+        options = options_of("digits", tmp_path / "run", **{**changes, "steps": steps})
+        tfdgan.fit(options)
     scores = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
     first, last = (score["value"] for score in scores if score["name"].startswith("FD"))
     assert last < first / 3, (first, last)

@@ -1,4 +1,4 @@
-"""Launches the tests in distributed/ on several learners, one launch for many tests."""
+"""Launches the tests in distributed/ on several learners, one launch for many tests; what holds before the start."""
 
 import re
 
@@ -12,8 +12,18 @@ pytestmark = pytest.mark.distributed
     "learners, files",
     [
         (1, ["test_native.py"]),
-        (2, ["test_native.py"]),
-        (3, ["test_collectives.py", "test_mix.py", "test_native.py", "test_strategies.py", "test_trainer.py"]),
+        (2, ["test_begun.py", "test_native.py"]),
+        (
+            3,
+            [
+                "test_begun.py",
+                "test_collectives.py",
+                "test_mix.py",
+                "test_native.py",
+                "test_strategies.py",
+                "test_trainer.py",
+            ],
+        ),
         (
             4,
             [
@@ -35,3 +45,53 @@ def test_on_several_learners(learners, files):
     passed = [int(n) for n in re.findall(r"(\d+) passed", done.stdout)]
     assert len(passed) == learners and len(set(passed)) == 1, done.stdout[-2000:]
     assert "skipped" not in done.stdout
+
+
+BEFORE_THE_START = """
+import os
+before = dict(os.environ)
+import tensorflow as tf
+from tfdgan import gossip
+from tfdgan.distributed import collectives, job
+from tfdgan.errors import UserError
+schedule = gossip.topology.make_schedule("ring", 2)
+calls = [job.rank, job.size, collectives.ranks, lambda: gossip.mix([tf.zeros([1])], schedule, 0)]
+for call in calls:
+    try:
+        call()
+    except UserError as error:
+        print(error)
+print({name for name, value in os.environ.items() if name.startswith("HOROVOD") and before.get(name) != value})
+"""
+
+
+def test_before_the_start_errors_say_what_to_call_and_no_variable_is_set():
+    lines = launch(0, "-c", BEFORE_THE_START).stdout.splitlines()
+    assert lines == ["Horovod has not been started: call tfdgan.start() first"] * 4 + ["set()"]
+
+
+STARTED_BY_SOMEBODY_ELSE = """
+import horovod.tensorflow as hvd
+import tensorflow as tf
+hvd.init()
+from tfdgan import gossip
+from tfdgan.distributed import collectives, job
+from tfdgan.errors import UserError
+job.start()  # which has nothing left to do
+schedule = gossip.topology.make_schedule("ring", job.size())
+x = [tf.constant([float(job.rank())])]
+for backend in ("native", "horovod"):
+    assert abs(float(gossip.mix(x, schedule, 0, backend=backend)[0][0]) - 1) < 1e-6
+try:
+    gossip.mix(x, schedule, 0, backend="horovod_pairs")
+except UserError as error:
+    lines = collectives.gather(str(error), "lines")
+    if job.rank() == 0:
+        print(*lines, sep="\\n")
+"""
+
+
+def test_horovod_that_somebody_else_started_serves_but_has_no_pairs():
+    """Nothing of HOROVOD_* is set in the environment."""
+    done = launch(3, "-c", STARTED_BY_SOMEBODY_ELSE)
+    assert done.stdout.count("call tfdgan.start(process_sets=True) before") == 3, done.stdout

@@ -9,13 +9,13 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 from tfdgan.data import ArraySource
-from tfdgan.metrics.extractor import Extractor
+from tfdgan.metrics.extractor import SavedModelExtractor
 from tfdgan.metrics.frechet import Moments, frechet_distance
 from tfdgan.metrics.inception_score import inception_score
 from tfdgan.metrics.kernel_distance import kernel_distance, squared_mmd
 from tfdgan.metrics.precision_recall import precision_recall
 from tfdgan.metrics.tally import SPLITS, Tally
-from tfdgan.tasks.feature_scores import FeatureScores
+from tfdgan.tasks.image.scores import FeatureScores
 
 
 def outputs(number, features=4, classes=3, shift=0.0, seed=0):
@@ -167,7 +167,7 @@ class Flat(tf.Module):
 def flat(tmp_path_factory):
     path = tmp_path_factory.mktemp("extractor") / "flat"
     tf.saved_model.save(Flat(), str(path))
-    return Extractor(str(path))
+    return SavedModelExtractor(str(path))
 
 
 IMAGES = np.random.default_rng(3).uniform(-1, 1, (600, 2, 2, 1)).astype(np.float32)

@@ -1,11 +1,14 @@
-"""Files that are replaced whole or not at all."""
+"""Files that are replaced whole or not at all; the cache folder and its locks."""
 
 import os
+import pathlib
 import stat
+import subprocess
+import sys
 
 import pytest
 
-from tfdgan import files
+from tfdgan.storage import cache, files
 
 
 def test_new_content_takes_the_old_ones_place(tmp_path):
@@ -70,3 +73,53 @@ def test_target_that_is_a_folder_leaves_nothing_behind(tmp_path):
     with pytest.raises(OSError):
         files.write_text(tmp_path / "folder", "text")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize(
+    "variables, folder",
+    [
+        (dict(TFDGAN_CACHE="/a/b", XDG_CACHE_HOME="/c", HOME="/d"), "/a/b"),
+        (dict(XDG_CACHE_HOME="/c", HOME="/d"), "/c/tfdgan"),
+        (dict(XDG_CACHE_HOME="", HOME="/d"), "/d/.cache/tfdgan"),
+        (dict(HOME="/d"), "/d/.cache/tfdgan"),
+    ],
+)
+def test_where_the_cache_is(variables, folder, monkeypatch):
+    for name in ("TFDGAN_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert cache.cache_folder() == folder
+
+
+HOLDER = """
+import sys, time
+from tfdgan.storage import cache
+with cache.lock(sys.argv[1]):
+    print("in", flush=True)
+    sys.stdin.readline()
+    open(sys.argv[1], "w").close()
+    if sys.argv[2] == "killed":
+        import os, signal
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("end", ["over", "killed"])
+def test_one_process_at_a_time_is_in_a_lock(tmp_path, end):
+    path = tmp_path / "made"
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path, end],
+        cwd=pathlib.Path(__file__).parent.parent,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout.readline() == "in\n"
+    other.stdin.write("go on\n")
+    other.stdin.flush()
+    with cache.lock(path):
+        assert path.exists()
+    other.communicate(timeout=20)
+    with cache.lock(str(path)):  # free again
+        pass

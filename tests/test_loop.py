@@ -1,13 +1,12 @@
-"""`train` called from Python: what it refuses before the first step, and models that need something of the trainer."""
+"""`tfdgan.fit` called from Python: what it refuses before the first step, and models that need something special."""
 
 import keras
 import numpy as np
 import pytest
 
-from tfdgan.config import Config
+import tfdgan
 from tfdgan.errors import UserError
-from tfdgan.tasks import ImageTask
-from tfdgan.training.loop import train
+from tfdgan.tasks import ImageOptions, ImageTask
 
 POINTS = np.random.default_rng(0).standard_normal((64, 2)).astype(np.float32)
 
@@ -15,14 +14,14 @@ POINTS = np.random.default_rng(0).standard_normal((64, 2)).astype(np.float32)
 def train_for(workdir, steps, units=4, **changes):
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units), keras.layers.Dense(2)])
     critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    config = Config(
+    options = ImageOptions(
         workdir=str(workdir), model="given", dataset="given", latent_size=3, batch_size=8, critic_steps=1,
         steps=steps, eval_every=0, **changes,
     )  # fmt: skip
-    return train(config, ImageTask(config, generator, critic, POINTS))
+    return tfdgan.fit(options, ImageTask(options, generator, critic, POINTS))
 
 
-@pytest.mark.filterwarnings("ignore:tfdgan.distributed.start")  # other tests have used TensorFlow before
+@pytest.mark.filterwarnings("ignore:tfdgan.start")  # other tests have used TensorFlow before
 def test_a_checkpoint_of_another_model(tmp_path):
     train_for(tmp_path, 2)
     with pytest.raises(
@@ -41,16 +40,14 @@ def test_other_steps_under_a_decay(tmp_path):
 @pytest.mark.slow
 def test_ct_resnet_with_the_consistency_term(tmp_path):
     images = np.random.default_rng(0).uniform(-1, 1, (8, 32, 32, 3)).astype(np.float32)
-    settings = dict(
+    options = ImageOptions(
         workdir=str(tmp_path), model="ct_resnet", dataset="given", latent_size=3, width_g=4, width_d=4, batch_size=2,
         critic_steps=1, steps=2, eval_every=0, consistency=2.0, penalty="one_sided", objective="hinge",
     )  # fmt: skip
-    sampler = train(Config(**settings), ImageTask(Config(**settings), samples=images))
+    sampler = tfdgan.fit(options, ImageTask(options, samples=images))
     assert sampler.samples(2, seed=0).shape == (2, 32, 32, 3)
 
 
 def test_a_critic_without_features_has_no_consistency_term(tmp_path):
-    with pytest.raises(
-        UserError, match="--consistency: the critic has no layer called features; use --model=ct_resnet"
-    ):
+    with pytest.raises(UserError, match="^consistency: the critic has no layer called features; use model=ct_resnet"):
         train_for(tmp_path, 2, consistency=1.0)

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 from tfdgan.errors import UserError
-from tfdgan.metrics import Score, consensus, modes
-from tfdgan.metrics.extractor import Extractor
+from tfdgan.metrics import SavedModelExtractor, Score, modes
+from tfdgan.metrics.consensus_distance import distance, sketch, sketched_distance
 from tfdgan.metrics.frechet import Moments, frechet_distance
 from tfdgan.training.average import ModelAverage
 from tfdgan.training.noise import Noise
@@ -65,7 +65,7 @@ def test_modes_by_hand():
 
 
 def test_consensus_distance_by_hand():
-    assert consensus.distance([1.0, 9.0, 2.0]) == 2.0  # sqrt(12 / 3)
+    assert distance([1.0, 9.0, 2.0]) == 2.0  # sqrt(12 / 3)
 
 
 def weights(seed):
@@ -75,24 +75,24 @@ def weights(seed):
 
 def test_sketch_is_linear():
     a, b = weights(1), weights(2)
-    together = consensus.sketch([2 * x - 3 * y for x, y in zip(a, b, strict=True)], seed=4)
-    apart = 2 * consensus.sketch(a, seed=4) - 3 * consensus.sketch(b, seed=4)
+    together = sketch([2 * x - 3 * y for x, y in zip(a, b, strict=True)], seed=4)
+    apart = 2 * sketch(a, seed=4) - 3 * sketch(b, seed=4)
     assert together.shape == (64,) and together.dtype == tf.float64
     np.testing.assert_allclose(together, apart, atol=1e-4)
 
 
 def test_sketch_is_a_function_of_the_seed_and_the_tensors_place():
-    np.testing.assert_array_equal(consensus.sketch(weights(1), seed=4), consensus.sketch(weights(1), seed=4))
-    assert (consensus.sketch(weights(1), seed=4) != consensus.sketch(weights(1), seed=5)).numpy().any()
+    np.testing.assert_array_equal(sketch(weights(1), seed=4), sketch(weights(1), seed=4))
+    assert (sketch(weights(1), seed=4) != sketch(weights(1), seed=5)).numpy().any()
     x = tf.ones([64])
     # The same entries under other signs: the second tensor is not the first once more.
-    assert (consensus.sketch([x, x], seed=4) != 2 * consensus.sketch([x], seed=4)).numpy().any()
+    assert (sketch([x, x], seed=4) != 2 * sketch([x], seed=4)).numpy().any()
 
 
 def test_sketchs_squared_norm_is_unbiased():
     tensors = weights(3)
     exact = sum(np.sum(np.square(t, dtype=np.float64)) for t in tensors)
-    estimates = [np.sum(np.square(consensus.sketch(tensors, seed))) for seed in range(300)]
+    estimates = [np.sum(np.square(sketch(tensors, seed))) for seed in range(300)]
     # One estimate is off by about 18%, the mean of 300 by 1%.
     assert np.mean(estimates) == pytest.approx(exact, rel=0.035)
     assert np.std(estimates) / exact == pytest.approx((2 / 64) ** 0.5, rel=0.35)
@@ -101,14 +101,11 @@ def test_sketchs_squared_norm_is_unbiased():
 def test_sketched_distance_is_near_the_exact_one():
     learners = [[100 + w for w in weights(seed)] for seed in range(6)]  # far from 0, near each other
     flat = np.array([np.concatenate([w.ravel() for w in learner]) for learner in learners], np.float64)
-    exact = consensus.distance(np.sum(np.square(flat - flat.mean(axis=0)), axis=1))
-    estimates = [
-        consensus.sketched_distance(np.array([consensus.sketch(learner, seed) for learner in learners]))
-        for seed in range(20)
-    ]
+    exact = distance(np.sum(np.square(flat - flat.mean(axis=0)), axis=1))
+    estimates = [sketched_distance(np.array([sketch(learner, seed) for learner in learners])) for seed in range(20)]
     assert np.mean(estimates) == pytest.approx(exact, rel=0.08)
-    equal = np.array([consensus.sketch(learners[0], 0)] * 4)
-    assert consensus.sketched_distance(equal) == 0
+    equal = np.array([sketch(learners[0], 0)] * 4)
+    assert sketched_distance(equal) == 0
 
 
 def test_score_says_what_it_depends_on():
@@ -139,7 +136,7 @@ class Means(tf.Module):
 def test_extractor_gives_both_outputs(tmp_path):
     path = tmp_path / "means"
     tf.saved_model.save(Means("pool_3", "logits"), str(path))
-    extractor = Extractor(f"{path}/")
+    extractor = SavedModelExtractor(f"{path}/")
     assert extractor.name == "means"
     assert len(extractor.digest) == 8 and int(extractor.digest, 16) >= 0
     outputs = extractor(np.ones((2, 4, 4, 3), np.float32))
@@ -151,7 +148,7 @@ def test_extractor_that_has_only_a_signature(tmp_path):
     module = tf.Module()
     module.means = Means("pool_3", "logits")
     tf.saved_model.save(module, str(tmp_path), signatures=module.means.__call__)
-    outputs = Extractor(str(tmp_path))(np.ones((2, 4, 4, 3), np.float32))
+    outputs = SavedModelExtractor(str(tmp_path))(np.ones((2, 4, 4, 3), np.float32))
     np.testing.assert_array_equal(outputs["pool_3"], np.full((2, 3), 2.0))
 
 
@@ -159,15 +156,15 @@ def test_extractors_digest_is_that_of_graph_and_weights(tmp_path):
     digests = []
     for name, weight in (("a", 2.0), ("b", 3.0)):
         tf.saved_model.save(Means("pool_3", "logits", weight=weight), str(tmp_path / name))
-        digests.append(Extractor(str(tmp_path / name)).digest)
+        digests.append(SavedModelExtractor(str(tmp_path / name)).digest)
     assert digests[0] != digests[1]
-    assert Extractor(str((tmp_path / "a").rename(tmp_path / "c"))).digest == digests[0]
+    assert SavedModelExtractor(str((tmp_path / "a").rename(tmp_path / "c"))).digest == digests[0]
 
 
 def test_extractor_without_an_output_names_it(tmp_path):
     tf.saved_model.save(Means("pool_3", "scores"), str(tmp_path / "means"))
     with pytest.raises(UserError, match="extractor means: has no output logits, only pool_3, scores"):
-        Extractor(str(tmp_path / "means"))(np.ones((2, 4, 4, 3), np.float32))
+        SavedModelExtractor(str(tmp_path / "means"))(np.ones((2, 4, 4, 3), np.float32))
 
 
 @pytest.mark.parametrize(
@@ -177,8 +174,8 @@ def test_folder_that_is_no_saved_model_is_refused(tmp_path, content):
     for name, data in content.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(data)
-    with pytest.raises(UserError, match=f"--inception={tmp_path}"):
-        Extractor(str(tmp_path))
+    with pytest.raises(UserError, match=f"inception={tmp_path}"):
+        SavedModelExtractor(str(tmp_path))
 
 
 def test_model_average_by_hand():

@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdgan import models
-from tfdgan.config import Config
 from tfdgan.errors import UserError
-from tfdgan.models import blocks
+from tfdgan.models import blocks, building, ct_resnet, dcgan
 from tfdgan.models.blocks import Gate
+from tfdgan.tasks.image import nets
+from tfdgan.tasks.image.options import ImageOptions
 
 
-def build(sample_shape, **changes):
-    return models.build(Config(**changes), sample_shape)
+def build(sample_shape, classes=None, **changes):
+    return nets.build(ImageOptions(**changes), sample_shape, classes)
 
 
 def weights(pair):
@@ -69,7 +69,7 @@ def test_resnet_shapes(side, spectral):
 @pytest.mark.parametrize("model, side", [("resnet", 32), ("sagan", 64)])
 def test_conditional_nets_take_labels(model, side):
     options = dict(model=model, conditional=True, width_g=8, width_d=8, latent_size=5)
-    generator, critic = models.build(Config(**options), (side, side, 3), classes=7)
+    generator, critic = build((side, side, 3), 7, **options)
     latents, labels = tf.ones((2, 5)), tf.constant([1, 6])
     samples = generator([latents, labels])
     assert samples.shape == (2, side, side, 3) and critic([samples, labels]).shape == (2, 1)
@@ -82,8 +82,7 @@ def test_conditional_nets_take_labels(model, side):
 def test_conditional_parameters():
     """Each batch norm of a block loses its scale and offset for two tables; the critic gains one of them."""
     plain = build((32, 32, 3), model="resnet", width_g=8, width_d=6)
-    options = Config(model="resnet", width_g=8, width_d=6, conditional=True)
-    generator, critic = models.build(options, (32, 32, 3), classes=7)
+    generator, critic = build((32, 32, 3), 7, model="resnet", width_g=8, width_d=6, conditional=True)
     assert generator.count_params() - plain[0].count_params() == 3 * 2 * (2 * 7 * 8 - 2 * 8)
     assert critic.count_params() - plain[1].count_params() == 7 * 6
 
@@ -91,7 +90,7 @@ def test_conditional_parameters():
 def test_scores_of_a_projection_discriminator_by_hand():
     """Features h = sums over 2 x 2 = (4, 8); score w . h + b with w = (1, 1), b = 0; V[1] = (10, 100)."""
     maps, (labels, kinds) = keras.Input((2, 2, 2)), blocks.labels_input(3)
-    critic = blocks.model(maps, labels, blocks.scores(maps, blocks.Parts(False, "ones"), kinds), "critic")
+    critic = blocks.model(maps, labels, blocks.scores(maps, blocks.LayerFactory(False, "ones"), kinds), "critic")
     table = next(layer for layer in critic.layers if isinstance(layer, keras.layers.Dense) and not layer.use_bias)
     table.set_weights([np.array([[0, 0], [10, 100], [0, 0]], np.float32)])
     x = np.tile(np.array([1, 2], np.float32), (2, 2, 2, 1))
@@ -176,14 +175,14 @@ def test_sagan_parameters():
     ],
 )
 def test_parameters_of_the_larger_nets(model, side, classes, generator, critic):
-    options = Config(model=model, conditional=bool(classes), latent_size=128 if model == "sagan" else 100)
-    pair = models.build(options, (side, side, 3), classes)
+    options = dict(model=model, conditional=bool(classes), latent_size=128 if model == "sagan" else 100)
+    pair = build((side, side, 3), classes, **options)
     assert [net.count_params() for net in pair] == [generator, critic]
 
 
 @pytest.mark.parametrize("model, shape", [("resnet", (28, 28, 1)), ("ct_resnet", (64, 64, 3)), ("sagan", (64, 32, 3))])
 def test_sides_that_an_architecture_does_not_have(model, shape):
-    with pytest.raises(UserError, match=f"model {model}: images are {shape[0]} x {shape[1]}; use --image_size="):
+    with pytest.raises(UserError, match=f"model {model}: images are {shape[0]} x {shape[1]}; use image_size="):
         build(shape, model=model)
 
 
@@ -228,17 +227,17 @@ def layer(before, *after):
 
 
 def test_pair_that_fits_is_accepted():
-    models.check_pair(layer((3,), 4, 2), layer((4, 2), 1), (3,), (4, 2))
+    building.check_pair(layer((3,), 4, 2), layer((4, 2), 1), (3,), (4, 2))
 
 
 def test_generator_of_another_shape_is_refused():
     with pytest.raises(UserError, match=r"generator: .*\(4, 2\).*\(4, 3\)"):
-        models.check_pair(layer((3,), 4, 2), layer((4, 2), 1), (3,), (4, 3))
+        building.check_pair(layer((3,), 4, 2), layer((4, 2), 1), (3,), (4, 3))
 
 
 def test_critic_with_several_scores_is_refused():
     with pytest.raises(UserError, match=r"critic: .*\(2, 5\)"):
-        models.check_pair(layer((3,), 4), layer((4,), 5), (3,), (4,))
+        building.check_pair(layer((3,), 4), layer((4,), 5), (3,), (4,))
 
 
 USERS_MODELS = """
@@ -257,6 +256,10 @@ def generator_only(config, sample_shape):
 
 def three(config, sample_shape):
     return (*pair(config, sample_shape), None)
+
+
+def broken(config, sample_shape):
+    return 1 / 0
 
 
 not_a_function = 3
@@ -278,7 +281,49 @@ def test_users_factory_is_called_by_name(users_module):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", ["generator_only", "three", "missing"])
+@pytest.mark.parametrize("name", ["generator_only", "three", "missing", "not_a_function", "broken"])
 def test_users_factory_that_gives_no_pair_is_refused(users_module, name):
-    with pytest.raises(UserError, match=f"--model={users_module}:{name}"):
+    with pytest.raises(UserError, match=f"^model={users_module}:{name}"):
         build((3,), model=f"{users_module}:{name}")
+
+
+def test_what_a_factory_does_wrong_is_named():
+    with pytest.raises(UserError, match="^model=own: is a int, not a function"):
+        building.call_factory("own", 3)
+    with pytest.raises(UserError, match=r"^model=own: ZeroDivisionError: division by zero \(.*test_models.py, line"):
+        building.call_factory("own", lambda: 1 / 0)
+    with pytest.raises(UserError, match="images of side 5; use a power of two"):  # the factory's own words
+        building.call_factory("own", lambda: dcgan.build((5, 5, 3), latent_size=2, width_g=2, width_d=2))
+
+
+def test_a_failed_build_leaves_the_precision_as_it_was():
+    with pytest.raises(ZeroDivisionError), building.built("bfloat16", 0):
+        assert keras.config.dtype_policy().name == "mixed_bfloat16"
+        raise ZeroDivisionError
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_classifiers_are_the_critics_net_with_other_weights():
+    with building.built("float32", 0):
+        _, critic = ct_resnet.build((32, 32, 3), latent_size=5, width_g=2, width_d=3)
+        clone, own = building.clone_as_classifier(critic), ct_resnet.classifier(critic, 3)
+    assert [w.shape for w in clone.get_weights()] == [w.shape for w in critic.get_weights()]
+    assert (clone.get_weights()[0] != critic.get_weights()[0]).any()
+    # Three blocks of two batch norms, no dropout.
+    kinds = [type(layer) for layer in own.layers]
+    assert kinds.count(keras.layers.BatchNormalization) == 6 and keras.layers.Dropout not in kinds
+    assert own(np.zeros((2, 32, 32, 3), np.float32)).shape == (2, 1)
+
+
+class NotCloneable(keras.Model):
+    def __init__(self, size):
+        super().__init__()
+        self.dense = keras.layers.Dense(size)
+
+    def call(self, x):
+        return self.dense(x)
+
+
+def test_a_critic_that_cannot_be_cloned_is_refused():
+    with pytest.raises(UserError, match="^ratio_clipping: the critic cannot be made anew as a classifier"):
+        building.clone_as_classifier(NotCloneable(1))

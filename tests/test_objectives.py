@@ -5,45 +5,85 @@ import pytest
 import tensorflow as tf
 
 from tfdgan import objectives
+from tfdgan.errors import UserError
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 1)])
 def test_wasserstein_losses(shape):
     real, fake = (tf.reshape(tf.constant(scores), shape) for scores in ([3.0, 5.0], [1.0, 2.0]))
     # mean fake - mean real = 1.5 - 4
-    assert float(objectives.wasserstein.critic_loss(real, fake)) == -2.5
-    assert float(objectives.wasserstein.generator_loss(fake)) == -1.5
+    assert float(objectives.Wasserstein().critic_loss(real, fake)) == -2.5
+    assert float(objectives.Wasserstein().generator_loss(fake)) == -1.5
 
 
 def test_critic_loss_takes_batches_of_two_sizes():
-    assert float(objectives.wasserstein.critic_loss(tf.constant([4.0]), tf.constant([[1.0], [2.0], [6.0]]))) == -1.0
+    assert float(objectives.Wasserstein().critic_loss(tf.constant([4.0]), tf.constant([[1.0], [2.0], [6.0]]))) == -1.0
 
 
 def test_hinge_losses():
     real, fake = tf.constant([[3.0], [0.0]]), tf.constant([[-2.0], [1.0]])
     # max(0, 1 - 3), max(0, 1 - 0): mean .5; max(0, 1 - 2), max(0, 1 + 1): mean 1.
-    assert float(objectives.hinge.critic_loss(real, fake)) == 1.5
-    assert float(objectives.hinge.generator_loss(fake)) == 0.5
+    assert float(objectives.Hinge().critic_loss(real, fake)) == 1.5
+    assert float(objectives.Hinge().generator_loss(fake)) == 0.5
 
 
 def test_relativistic_losses():
     """By how much the real one of a row is ahead: log 3 and 0, so log(1 + 1/3), log 2; backwards log(1 + 3), log 2."""
     real, fake = tf.constant([[np.log(3.0) + 5], [1.0]], tf.float32), tf.constant([[5.0], [1.0]])
-    critic = float(objectives.relativistic.critic_loss(real, fake))
+    critic = float(objectives.Relativistic().critic_loss(real, fake))
     assert critic == pytest.approx((np.log(4 / 3) + np.log(2)) / 2, rel=1e-5)
-    generator = float(objectives.relativistic.generator_loss(fake, real))
+    generator = float(objectives.Relativistic().generator_loss(fake, real))
     assert generator == pytest.approx((np.log(4) + np.log(2)) / 2, rel=1e-5)
 
 
 def test_non_saturating_losses():
     zero = tf.zeros([2, 1])
-    assert float(objectives.non_saturating.critic_loss(zero, zero)) == pytest.approx(2 * np.log(2))
+    assert float(objectives.NonSaturating().critic_loss(zero, zero)) == pytest.approx(2 * np.log(2))
     # -log sigmoid(log 3) = -log 3/4; -log(1 - sigmoid(-log 3)) likewise.
     three = tf.constant([np.log(3.0)], tf.float32)
-    assert float(objectives.non_saturating.critic_loss(three, -three)) == pytest.approx(2 * np.log(4 / 3), rel=1e-6)
-    assert float(objectives.non_saturating.generator_loss(three)) == pytest.approx(np.log(4 / 3), rel=1e-6)
+    assert float(objectives.NonSaturating().critic_loss(three, -three)) == pytest.approx(2 * np.log(4 / 3), rel=1e-6)
+    assert float(objectives.NonSaturating().generator_loss(three)) == pytest.approx(np.log(4 / 3), rel=1e-6)
     extreme = tf.constant([1e4, -1e4])
-    assert float(objectives.non_saturating.critic_loss(extreme, extreme)) == pytest.approx(1e4)
+    assert float(objectives.NonSaturating().critic_loss(extreme, extreme)) == pytest.approx(1e4)
+
+
+def test_payoffs():
+    fake, real = tf.constant([1.0, 2.0]), tf.constant([np.log(3.0) + 1, 2.0], tf.float32)
+    np.testing.assert_array_equal(objectives.Wasserstein().payoff(fake), fake)
+    # By how much the real ones are ahead: log 3 and 0.
+    np.testing.assert_allclose(objectives.Relativistic().payoff(fake, real), -np.log([4.0, 2.0]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [objectives.Wasserstein, objectives.Relativistic])
+def test_weighted_terms_of_equal_weights_are_the_critics_loss(kind):
+    real, fake = (tf.constant([[3.0], [0.5], [-1.0], [2.0]]), tf.constant([[1.0], [2.0], [-3.0], [0.0]]))
+    of_real, of_fake = kind().weighted_critic_terms(real, fake, tf.fill([4, 1], 0.25))
+    assert float(of_real + of_fake) == pytest.approx(float(kind().critic_loss(real, fake)))
+
+
+def test_weighted_terms_by_hand():
+    real, fake, weights = tf.constant([3.0, 5.0]), tf.constant([1.0, 2.0]), tf.constant([0.25, 0.75])
+    assert [float(x) for x in objectives.Wasserstein().weighted_critic_terms(real, fake, weights)] == [-4, 1.75]
+    zero = tf.zeros([2])
+    of_real, of_fake = objectives.Relativistic().weighted_critic_terms(zero, zero, weights)
+    assert float(of_real) == 0 and float(of_fake) == pytest.approx(np.log(2))
+
+
+def test_what_an_objective_does_not_have_is_named():
+    one = tf.ones([2])
+    with pytest.raises(UserError, match="ratio_clipping: the objective Hinge has no payoff"):
+        objectives.Hinge().payoff(one)
+    with pytest.raises(UserError, match="sample_reweighting: the objective NonSaturating has no weighted form"):
+        objectives.NonSaturating().weighted_critic_terms(one, one, one)
+
+
+def test_objectives_by_name():
+    assert {name: kind().compares for name, kind in objectives.OBJECTIVES.items()} == {
+        "wasserstein": False,
+        "hinge": False,
+        "non_saturating": False,
+        "relativistic": True,
+    }
 
 
 def test_one_sided_penalty_spares_small_slopes():

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdgan.optimizers import OptimisticAdam
+from tfdgan.optimizers import LinearDecay, OptimisticAdam, choice, linear_decay
 
 STARTS = [np.array([1.0, -2.0], np.float32), np.array([[0.5, 0.0, 3.0]], np.float32)]
 
@@ -146,3 +146,50 @@ def test_does_not_retrace():
 def test_bad_beta_is_refused(name, value):
     with pytest.raises(ValueError, match=f"{name} is {value}"):
         OptimisticAdam(**{name: value})
+
+
+def test_linear_decay_by_hand():
+    """1 - k / 4 of 0.1, and nothing after 4 updates; `offset` updates are already behind."""
+    schedule = LinearDecay(0.1, 4)
+    assert [float(schedule(tf.constant(k))) for k in range(6)] == pytest.approx([0.1, 0.075, 0.05, 0.025, 0, 0])
+    schedule.offset.assign(3)
+    assert [float(schedule(tf.constant(k))) for k in range(3)] == pytest.approx([0.025, 0, 0])
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_linear_decay_is_one_formula_to_the_bit(compiled):
+    """initial * max(0, 1 - k / total) in float32, as runs of earlier versions have computed it."""
+    for initial, total in ((1e-4, 1000), (2e-5, 99_999), (0.3, 7)):
+
+        def formula(k, initial=initial, total=total):
+            return initial * tf.maximum(0.0, 1.0 - tf.cast(k, tf.float32) / total)
+
+        both = [LinearDecay(initial, total).__call__, formula]
+        if compiled:
+            both = [tf.function(function, autograph=False) for function in both]
+        for k in np.unique(np.linspace(0, total + 3, 300).astype(np.int64)):
+            ours, theirs = (function(tf.constant(k)).numpy() for function in both)
+            assert ours.tobytes() == theirs.tobytes(), (initial, total, k)
+
+
+def test_linear_decay_survives_serialisation():
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(OptimisticAdam(LinearDecay(0.1, 10))))
+    assert_trajectories_equal(run(again, new_variables(), 2), golden(2, [0.1, 0.09], 0.5, 0.9, 1e-8))
+
+
+@pytest.mark.parametrize(
+    "kind, made", [("oadam", OptimisticAdam), ("adam", keras.optimizers.Adam), ("sgd", keras.optimizers.SGD)]
+)
+def test_optimizers_by_name(kind, made):
+    settings = dict(beta_1=0.25, beta_2=0.75)
+    plain = choice.make(kind, 0.02, **settings)
+    config = plain.get_config()
+    assert type(plain) is made and config["learning_rate"] == pytest.approx(0.02)
+    assert config["global_clipnorm"] is None and linear_decay.schedule_of(plain) is None
+    if kind != "sgd":
+        assert [config[name] for name in ("beta_1", "beta_2", "epsilon")] == [0.25, 0.75, 1e-8]
+    decaying = choice.make(kind, 0.02, **settings, clip_norm=3.0, decay_updates=10)
+    assert decaying.global_clipnorm == 3
+    schedule = linear_decay.schedule_of(decaying)
+    schedule.offset.assign(4)
+    assert float(decaying.learning_rate) == pytest.approx(0.02 * 0.6)

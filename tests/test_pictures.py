@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdgan import pictures
-from tfdgan.config import Config
-from tfdgan.models import sampling
-from tfdgan.models.sampling import Sampler
-from tfdgan.tasks import ImageTask
+from tfdgan.models.stateless import applied, compiled
+from tfdgan.storage import png
+from tfdgan.tasks import ImageOptions, ImageTask
+from tfdgan.tasks.image import pictures
+from tfdgan.tasks.latent_sampler import LatentSampler
 
 
 def test_grid_places_images_row_by_row():
@@ -32,7 +32,7 @@ def test_scatter_with_and_without_centres():
 
 def test_png_round_trip():
     picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
-    np.testing.assert_array_equal(tf.io.decode_png(pictures.to_png(picture)), picture)
+    np.testing.assert_array_equal(tf.io.decode_png(png.to_png(picture)), picture)
 
 
 class Subclassed(keras.Model):
@@ -54,23 +54,22 @@ class Subclassed(keras.Model):
 def test_picture_of_a_subclassed_generator(sample_shape, picture_shape):
     critic = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
     samples = np.zeros((4, *sample_shape))
-    task = ImageTask(
-        Config(dataset="given", model="given", latent_size=3), Subclassed(sample_shape), critic, samples=samples
-    )
+    options = ImageOptions(dataset="given", model="given", latent_size=3)
+    task = ImageTask(options, Subclassed(sample_shape), critic, samples=samples)
     generator, _ = task.build_models(sample_shape)
     with pytest.raises(AttributeError):
         _ = generator.output_shape
-    sampler = Sampler(generator, (generator.trainable_variables, generator.non_trainable_variables), 3, "test")
-    picture = task.picture(sampler)
+    sampler = task.sampler(generator, (generator.trainable_variables, generator.non_trainable_variables), "test")
+    picture = task.show(sampler)
     assert picture is None if picture_shape is None else picture.shape == picture_shape
 
 
 def test_a_generator_is_compiled_once_however_many_samplers_it_has():
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False)])
     for value in (1.0, 2.0):
-        sampler = Sampler(generator, ([np.full((3, 2), value, np.float32)], []), 3, "test")
+        sampler = LatentSampler(generator, ([np.full((3, 2), value, np.float32)], []), 3, "test")
         latents = sampler.latents(5, seed=0)
         np.testing.assert_allclose(
             sampler(latents), np.sum(latents, axis=1, keepdims=True) * np.full(2, value), rtol=1e-5
         )
-    assert sampling.compiled(generator, Sampler._sample).experimental_get_tracing_count() == 1
+    assert compiled(generator, applied).experimental_get_tracing_count() == 1

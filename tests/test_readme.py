@@ -1,4 +1,4 @@
-"""The README's own example runs as it stands."""
+"""The README's own example runs as it stands; its shorter pieces are lines of examples that run."""
 
 import re
 
@@ -8,14 +8,36 @@ from conftest import ROOT, launch
 pytestmark = pytest.mark.slow
 
 
+def blocks():
+    """[(example file that the README names before the block, the block's code)] of every block of Python."""
+    text = (ROOT / "README.md").read_text()
+    found = []
+    for match in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
+        found.append((re.findall(r"`(examples/\w+\.py)`", text[: match.start()])[-1], match.group(1)))
+    return found
+
+
+def lines_of(code):
+    """The lines of code without indentation, comments and empty lines."""
+    return [line for line in (re.sub(r"#.*", "", line).strip() for line in code.splitlines()) if line]
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A folder with the example as example.py."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-    (example,) = [block for block in blocks if "from tfdgan" in block]
-    assert len([line for line in example.splitlines() if line.strip()]) <= 24
+    (example,) = [block for _, block in blocks() if "from tfdgan" in block]
+    assert "tfdgan.fit(" in example and len(lines_of(example)) <= 24
     (tmp_path / "example.py").write_text(example)
     return tmp_path
+
+
+@pytest.mark.parametrize("name, block", blocks(), ids=[name for name, _ in blocks()])
+def test_pieces_are_lines_of_the_examples(name, block):
+    """In the order in which they stand there."""
+    compile(block, name, "exec")
+    assert "from tfdgan" in block or len(lines_of(block)) <= 12
+    rest = iter(lines_of((ROOT / name).read_text()))
+    assert [line for line in lines_of(block) if line not in rest] == []
 
 
 def test_python_example(folder):
@@ -42,5 +64,5 @@ def test_python_example_in_a_thread(folder):
 def test_commands_exist():
     """Every flagfile and tool that the README names is there."""
     text = (ROOT / "README.md").read_text()
-    for path in re.findall(r"\b(?:configs|tools|docs)/[\w./]+\w", text):
+    for path in re.findall(r"\b(?:configs|tools|docs|examples|tests)/[\w./]+\w", text):
         assert (ROOT / path).exists(), path

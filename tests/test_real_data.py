@@ -8,7 +8,7 @@ import scipy.linalg
 import tensorflow as tf
 from conftest import launch
 
-from tfdgan.metrics.extractor import Extractor
+from tfdgan.metrics.extractor import SavedModelExtractor
 from tfdgan.metrics.frechet import Moments, frechet_distance
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
@@ -57,7 +57,7 @@ def test_frechet_distance_knows_real_images(data_folder):
     )
     pictures, labels = everything["image"].numpy() / np.float32(127.5) - 1, everything["label"].numpy()
     blurred = tf.image.resize(tf.image.resize(pictures[500:1000], [8, 8], method="area"), [32, 32]).numpy()
-    extractor = Extractor(str(data_folder / "cifar10_classifier"))
+    extractor = SavedModelExtractor(str(data_folder / "cifar10_classifier"))
 
     def features(images):
         return np.concatenate([extractor(part)["pool_3"] for part in np.split(images, 5)])

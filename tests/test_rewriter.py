@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from tfdgan.models.rewriter import Rewriter
 from tfdgan.models.style_critic import StyleCritic
-from tfdgan.models.transfer_sampling import rewritten
+from tfdgan.tasks.style_transfer.sampler import rewritten
 
 LENGTH, VOCABULARY, STYLES, EMBEDDING, WIDTH, CODE = 5, 9, 2, 3, 4, 2
 

@@ -173,7 +173,7 @@ def test_schedule_is_a_function_of_seed_and_step():
 
 @pytest.mark.parametrize("random", [False, True])
 def test_a_schedule_among_some_learners_leaves_out_the_others(random):
-    schedule = topology.make_schedule_among([0, 2, 3], "exponential", 5, random=random, seed=1)
+    schedule = topology.restrict_to(topology.make_schedule("exponential", 5, random=random, seed=1), [0, 2, 3])
     for step in range(6):
         W = schedule.matrix(step)
         # Three learners, hops 1 and 2: everybody left hears of everybody left, equally.
@@ -184,7 +184,8 @@ def test_a_schedule_among_some_learners_leaves_out_the_others(random):
 
 
 def test_a_schedule_among_some_learners_is_the_same_in_a_graph():
-    schedule = topology.make_schedule_among([0, 2, 3, 5], "one_peer_exponential", 6, random=True, seed=4)
+    everybody = topology.make_schedule("one_peer_exponential", 6, random=True, seed=4)
+    schedule = topology.restrict_to(everybody, [0, 2, 3, 5])
     row_and_column = tf.function(lambda step: schedule_ops.row_and_column(schedule, step, 1, 0, 2))
     different = set()
     for step in range(12):
@@ -194,6 +195,23 @@ def test_a_schedule_among_some_learners_is_the_same_in_a_graph():
         np.testing.assert_array_equal(column, W[:, 2])
         different.add(W.tobytes())
     assert len(different) > 4
+
+
+def test_a_restricted_schedule_keeps_everything_else_and_can_be_restricted_again():
+    options = dict(random=True, seed=7, every=3)
+    everybody = topology.make_schedule("ring", 6, chebyshev_rounds=2, **options)
+    some = topology.restrict_to(topology.restrict_to(everybody, [0, 2, 3, 5]), [0, 3, 5])
+    assert (some.name, some.size, some.rounds, some.random, some.seed, some.every) == ("ring", 6, 2, True, 7, 3)
+    three = topology.make_schedule("ring", 3, chebyshev_rounds=2, **options)
+    for step in range(7):
+        W = some.matrix(step, 2)
+        np.testing.assert_array_equal(W[np.ix_([0, 3, 5], [0, 3, 5])], three.matrix(step, 2))
+        np.testing.assert_array_equal(W[[1, 2, 4]], np.eye(6)[[1, 2, 4]])
+
+
+def test_a_matrix_cannot_be_restricted():
+    with pytest.raises(UserError, match="topology ndarray: a matrix cannot be made anew for 2 of 4 learners"):
+        topology.restrict_to(topology.make_schedule(topology.mixing_matrix("exponential", 4), 4), [0, 3])
 
 
 @pytest.mark.parametrize("kind", SCHEDULES)

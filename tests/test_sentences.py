@@ -6,20 +6,18 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdgan import models
-from tfdgan.config import Config
-from tfdgan.models import gumbel_softmax, latents
-from tfdgan.models.sentence_sampling import SentenceSampler
+from tfdgan.models import building, gumbel_softmax, latents, lstm, relational_memory
+from tfdgan.tasks.text.sampler import SentenceSampler
 
-TEXT = dict(
-    task="text", dataset="oracle", model="lstm", vocabulary_size=7, sentence_length=5, embedding_size=3, width_g=4,
-    width_d=3, representations=2, steps=10,
-)  # fmt: skip
+MODELS = {
+    "lstm": lstm.build,
+    "relational_memory": lambda shape, **sizes: relational_memory.build(shape, slots=1, heads=2, **sizes),
+}
 
 
-def pair(**changes):
-    config = Config(**{**TEXT, **changes})
-    return models.build(config, (5, 7))
+def pair(model="lstm", ends=False):
+    with building.built("float32", 0):
+        return MODELS[model]((5, 7), embedding_size=3, width_g=4, width_d=3, representations=2, ends=ends)
 
 
 def sampler_of(generator, temperature=1.0):
@@ -42,7 +40,7 @@ def test_gumbel_noise_has_its_mean_and_variance():
 def test_words_are_those_of_the_likelihood(model):
     """softmax(beta (o + g)) of the logits o that teacher forcing gives after the same words."""
     generator, _ = pair(model=model)
-    generator.cool(2.0)
+    generator.set_inverse_temperature(2.0)
     g = noise(6)
     soft = generator(g).numpy()
     words = soft.argmax(axis=2)
@@ -64,7 +62,7 @@ def _with(words, place, word):
 
 
 def test_after_the_end_there_is_nothing():
-    generator, _ = pair(dataset="file:nowhere")
+    generator, _ = pair(ends=True)
     soft = generator(noise(200)).numpy()
     words = soft.argmax(axis=2)
     after = np.cumsum(words == 0, axis=1) - (words == 0) > 0

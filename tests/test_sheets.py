@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from tfdgan import sheets
 from tfdgan.errors import UserError
 from tfdgan.models import latents
-from tfdgan.models.sampling import Sampler
+from tfdgan.tasks.image import sheets
+from tfdgan.tasks.latent_sampler import LatentSampler
 
 
 def sampler(classes=None):
-    return Sampler(None, ([], []), latent_size=4, label="consensus", classes=classes)
+    return LatentSampler(None, ([], []), latent_size=4, label="consensus", classes=classes)
 
 
 def test_truncation_by_quantiles():
@@ -34,22 +34,22 @@ def test_paths_by_hand():
 
 
 def test_a_grid_takes_each_class_in_turn():
-    plain = sheets.lay(sampler(), "grid", 5, 0, frames=8)
+    plain = sheets.arrange(sampler(), "grid", 5, 0, frames=8)
     assert plain.latents.shape == (5, 4) and plain.labels is None and plain.columns is None
-    assert sheets.lay(sampler(3), "grid", 5, 0, frames=8).labels.tolist() == [0, 1, 2, 0, 1]
-    assert sheets.lay(sampler(3), "grid", 5, 0, frames=8, label=2).labels.tolist() == [2] * 5
-    np.testing.assert_array_equal(sheets.lay(sampler(3), "grid", 5, 0, frames=8).latents, plain.latents)
+    assert sheets.arrange(sampler(3), "grid", 5, 0, frames=8).labels.tolist() == [0, 1, 2, 0, 1]
+    assert sheets.arrange(sampler(3), "grid", 5, 0, frames=8, label=2).labels.tolist() == [2] * 5
+    np.testing.assert_array_equal(sheets.arrange(sampler(3), "grid", 5, 0, frames=8).latents, plain.latents)
 
 
 def test_classes_stand_in_rows_over_the_same_latents():
-    sheet = sheets.lay(sampler(3), "classes", 2, 0, frames=8, truncation=1.0)
+    sheet = sheets.arrange(sampler(3), "classes", 2, 0, frames=8, truncation=1.0)
     assert sheet.labels.tolist() == [0, 0, 1, 1, 2, 2] and sheet.columns == 2
     np.testing.assert_array_equal(sheet.latents[:2], sheet.latents[4:])
     assert np.abs(sheet.latents).max() <= 1
 
 
 def test_interpolations_are_rows_from_latent_to_latent():
-    sheet = sheets.lay(sampler(2), "interpolation", 3, 0, frames=5)
+    sheet = sheets.arrange(sampler(2), "interpolation", 3, 0, frames=5)
     assert sheet.latents.shape == (15, 4) and sheet.columns == 5
     assert sheet.labels.tolist() == [0] * 5 + [1] * 5 + [0] * 5
     ends = sampler().latents(6, 0, "picture").numpy()
@@ -65,5 +65,6 @@ def test_interpolations_are_rows_from_latent_to_latent():
     ],
 )
 def test_classes_that_are_not_there(classes, options, words):
-    with pytest.raises(UserError, match=words):
-        sheets.lay(sampler(classes), number=2, seed=0, frames=8, **options)
+    with pytest.raises(UserError) as caught:
+        sheets.arrange(sampler(classes), number=2, seed=0, frames=8, **options)
+    assert words in caught.value.as_flags()

@@ -31,11 +31,11 @@ def play(method, size, steps, setup="ring", game="bilinear", pairs=1, rate=0.1, 
 
 
 def refused(function, *arguments, **options):
-    """The message of the `UserError`, which must be one line."""
+    """The message of the `UserError`, as the command prints it, which must be one line."""
     with pytest.raises(UserError) as caught:
         function(*arguments, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
+    assert "\n" not in caught.value.as_flags()
+    return caught.value.as_flags()
 
 
 # Learners.

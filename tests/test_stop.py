@@ -61,8 +61,9 @@ class BreaksAtStep7(keras.layers.Layer):
         return x * keras.ops.where(bad, float("nan"), 1.0)
 
 
-def models(config, sample_shape):
-    generator, critic = mlp.build(config, sample_shape)
+def models(options, sample_shape):
+    sizes = dict(latent_size=options.latent_size, width_g=options.width_g, width_d=options.width_d)
+    generator, critic = mlp.build(sample_shape, **sizes)
     return generator, keras.Sequential([*critic.layers, BreaksAtStep7()])
 """
 

@@ -3,11 +3,10 @@
 import numpy as np
 import pytest
 
-from tfdgan import rules
-from tfdgan.config import Config
-from tfdgan.data import styled_text, toy_styles
+from tfdgan.cli.config import Config
+from tfdgan.data import sentences, styled_text, toy_styles
 from tfdgan.errors import UserError
-from tfdgan.tasks import StyleTransferTask
+from tfdgan.tasks import StyleTransferOptions, StyleTransferTask, names
 
 STYLES = dict(
     task="style_transfer", dataset="toy_styles", model="style_transfer", trainer="clipped_ratio", update="alternating",
@@ -16,7 +15,7 @@ STYLES = dict(
 
 
 def task_of(**changes):
-    return StyleTransferTask(Config(**{**STYLES, **changes}))
+    return StyleTransferTask(StyleTransferOptions(**{**STYLES, **changes}))
 
 
 def test_toys_say_everything_once():
@@ -75,6 +74,18 @@ def test_files_a_style_each(files):
     assert sum(len(shard) for shard in shards) == 2 and all(shard.classes == 2 for shard in shards)
 
 
+def test_shards_of_sentences():
+    words, styles = np.arange(12, dtype=np.int32).reshape(6, 2), np.array([1, 0, 1, 0, 1, 0])
+    how = dict(size=3, name="mine", classes=2)
+    shard = sentences.shard(words, styles, rank=1, partition="iid", **how)
+    assert shard.labels.tolist() == [0, 1] and shard.classes == 2
+    batch = next(iter(shard.once(9))).numpy()
+    assert batch.dtype == np.int32 and batch.tolist() == [[2, 3], [8, 9]]
+    assert sentences.shard(words, styles, rank=0, partition="by_label", **how).labels.tolist() == [0, 0]
+    with pytest.raises(UserError, match="^dataset=mine: learner 0 of 7 gets no sentences"):
+        sentences.shard(words, styles, rank=0, size=7, partition="iid", name="mine")
+
+
 def test_a_third_style(files):
     for part in ("train", "dev"):
         (files / f"say.{part}.2").write_text("dull food\n")
@@ -92,7 +103,7 @@ def test_a_third_style(files):
 )
 def test_missing_files_are_named(files, broken, message):
     (files / broken).unlink()
-    with pytest.raises(UserError, match=f"^--dataset=file:{files}/say: .*{message}; each of two styles or more needs"):
+    with pytest.raises(UserError, match=f"^dataset=file:{files}/say: .*{message}; each of two styles or more needs"):
         Config(**{**STYLES, "dataset": f"file:{files}/say"}).check_files()
 
 
@@ -133,7 +144,7 @@ def test_references(tmp_path):
         (dict(trainer="adversarial", update="simultaneous"), "needs --trainer=clipped_ratio, not adversarial"),
         (dict(style_size=8), "--style_size=8: leaves no room for content in --width_g=8"),
         (dict(corpus_size=12_001), "--corpus_size=12001: toy_styles has at most 12,000"),
-        (dict(conditional=True), "--task=style_transfer: has styles for labels; leave --conditional out"),
+        (dict(conditional=True), "--task=style_transfer: labels are no option here; leave --conditional out"),
         (dict(dropout=1.0), "--dropout=1.0: must be below 1"),
         (dict(strategy="dposg"), "--strategy=dposg"),
     ],
@@ -141,10 +152,10 @@ def test_references(tmp_path):
 def test_flags_that_do_not_fit(changes, message):
     with pytest.raises(UserError) as caught:
         Config(**{**STYLES, **changes})
-    assert message in str(caught.value)
+    assert message in caught.value.as_flags()
 
 
 def test_flags_of_other_tasks_are_named():
     assert Config(**STYLES, memory_slots=3, image_size=8).without_effect() == ["image_size", "memory_slots"]
     assert Config(content_weight=2.0, references="x").without_effect() == ["content_weight", "references"]
-    assert "style_transfer" in rules.TASKS
+    assert "style_transfer" in names.NAMES

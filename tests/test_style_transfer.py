@@ -7,17 +7,19 @@ import pytest
 import tensorflow as tf
 from sacrebleu.metrics import BLEU
 
-from tfdgan import distributed, style_curve
-from tfdgan.config import Config
+import tfdgan
+from tfdgan.cli.assembly import make_trainer
 from tfdgan.data import vocabulary
 from tfdgan.errors import UserError
-from tfdgan.metrics import Score, sentence_judges
-from tfdgan.tasks import StyleTransferTask
-from tfdgan.tasks.transfer_scores import TransferScores
-from tfdgan.training import scoring, trainers
+from tfdgan.metrics import Score
+from tfdgan.tasks import StyleTransferOptions, StyleTransferTask
+from tfdgan.tasks.style_transfer import curve
+from tfdgan.tasks.style_transfer import judges as sentence_judges
+from tfdgan.tasks.style_transfer.scores import TransferScores
+from tfdgan.training import scoring
 from tfdgan.training.noise import Noise
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.distributed.start")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.start")]
 
 TINY = dict(
     task="style_transfer", dataset="toy_styles", model="style_transfer", trainer="clipped_ratio", update="alternating",
@@ -25,15 +27,32 @@ TINY = dict(
     critic_steps=1, generator_steps=1, ratio_clipping=False, pretraining_steps=10, steps=20, ema_decay=0.0,
     strategy="local", log_every=5, eval_every=10, checkpoint_every=10, eval_samples=100,
 )  # fmt: skip
+FIRST = 10  # step of the game
+STILL = dict(learning_rate_g=1e-30, learning_rate_d=1e-30)  # figures are of nets that are left as they were
 PROGRESS = dict(progress=lambda x, *_: x)
 
 
 def made(**changes):
-    task = StyleTransferTask(Config(**{**TINY, **changes}))
+    options = StyleTransferOptions(**{**TINY, **changes})
+    task = StyleTransferTask(options)
     source = task.source()
-    trainer = trainers.make(task.config, *task.build_models(source.sample_shape, source.classes), Noise(0, 0), 1)
-    batch = next(iter(source.stream(task.config.batch_size, 0, 0, labelled=True)))
+    trainer = make_trainer(options, task, *task.build_models(source.sample_shape, source.classes))
+    batch = next(iter(source.stream(options.batch_size, 0, 0, labelled=True)))
     return task, trainer, batch
+
+
+def play(trainer, batch):
+    """The figures of the game's first step, after 10 of pretraining."""
+    return {name: float(figure) for name, figure in trainer.step(tf.constant(FIRST, tf.int64), batch).items()}
+
+
+def fake_of(task, trainer, words, styles, player):
+    """(what the generator makes of sentences for a player's update in that step, in which styles)."""
+    feed = task.feed(trainer.generator)
+    feed.begin_step(tf.constant(FIRST, tf.int64))
+    noise, shifts = feed.draw(Noise(0, 0), len(words), f"{player} latents", FIRST)
+    assert (shifts.numpy() == 1).all()  # of two styles the other
+    return trainer.generator([words, 1 - styles, noise]), 1 - styles
 
 
 def cross_entropy(labels, logits):
@@ -46,79 +65,107 @@ def cosine(a, b):
     return np.mean((a * b).sum(axis=1) / np.linalg.norm(a, axis=1) / np.linalg.norm(b, axis=1))
 
 
-def test_losses_by_hand():
-    """Every term with a weight of its own, from what the models say one by one."""
-    weights = dict(score_weight=0.3, style_weight=0.7, content_weight=1.1, invariance_weight=0.2, style_weight_d=1.7)
-    _, trainer, (words, styles) = made(**weights, sample_reweighting=False, gradient_penalty=2.0)
+def generator_terms(trainer, words, styles, fake, wanted):
+    """{term: value} beside scores, from what the models say one by one."""
     generator, critic, said = trainer.generator, trainer.critic, np.asarray(styles)
-    latents, wanted = trainer._latents("test", 0), 1 - styles
-    assert (latents[1].numpy() == 1).all()  # of two styles the other
-    fake = generator([words, wanted, latents[0]])
-    scores, judged = critic.judge(*critic.embed(fake))
+    _, judged = critic.judge(*critic.embed(fake))
     z, logits = generator.content(words), generator.reconstruction(words, styles)
     told = critic.content_styles(z)
     mask, found = (np.asarray(x) for x in (generator.mask(words), generator.log_probabilities(words, styles)))
-    kept = cosine(z, generator.content(fake)) + cosine(z, generator.content(tf.nn.softmax(logits)))
-    expected = -found.sum() / mask.sum() - 0.3 * np.mean(scores) + 0.7 * cross_entropy(np.asarray(wanted), judged)
-    expected += 1.1 * (2 - kept) - 0.2 * cross_entropy(said, told)
-    _, loss, score, *further = trainer._generator_gradients(latents, [], (words, styles))
-    assert float(loss) == pytest.approx(expected, rel=1e-4) and float(score) == pytest.approx(np.mean(scores), rel=1e-4)
-    assert float(further[0]) == pytest.approx(-found.sum() / mask.sum(), rel=1e-4)
+    kept = cosine(z, generator.content(fake)), cosine(z, generator.content(tf.nn.softmax(logits)))
+    return {
+        "loss/reconstruction": -found.sum() / mask.sum(),
+        "style": cross_entropy(np.asarray(wanted), judged),
+        "content": 2 - sum(kept),
+        "told": cross_entropy(said, told),
+        "style/accuracy": np.mean(np.argmax(judged, axis=1) == np.asarray(wanted)),
+        "content/distance": 1 - kept[0],
+        "content/told": np.mean(np.argmax(told, axis=1) == said),
+    }
 
+
+def test_losses_by_hand():
+    """Every term with a weight of its own."""
+    weights = dict(score_weight=0.3, style_weight=0.7, content_weight=1.1, invariance_weight=0.2, style_weight_d=1.7)
+    task, trainer, (words, styles) = made(**weights, **STILL, sample_reweighting=False, gradient_penalty=2.0)
+    generator, critic, said = trainer.generator, trainer.critic, np.asarray(styles)
+    figures = play(trainer, (words, styles))
+    fake, wanted = fake_of(task, trainer, words, styles, "generator")
+    scores, terms = np.mean(critic(fake)), generator_terms(trainer, words, styles, fake, wanted)
+    expected = terms["loss/reconstruction"] - 0.3 * scores + 0.7 * terms["style"] + 1.1 * terms["content"]
+    assert figures["loss/generator"] == pytest.approx(expected - 0.2 * terms["told"], rel=1e-4)
+    assert figures["critic/mean_score"] == pytest.approx(scores, rel=1e-4)
+    for name in terms.keys() & figures.keys():
+        assert figures[name] == pytest.approx(terms[name], rel=1e-4, abs=1e-6), name
+
+    fake, _ = fake_of(task, trainer, words, styles, "critic")
     real_scores, of_styles = critic.judge(*critic.embed(words))
-    expected = np.mean(scores) - np.mean(real_scores) + 1.7 * cross_entropy(said, of_styles) + cross_entropy(said, told)
-    alpha = tf.linspace(0.0, 1.0, len(said))
-    _, loss, penalty = trainer._critic_gradients(latents, alpha, (words, styles))
-    assert float(loss) == pytest.approx(expected + 2 * float(penalty), rel=1e-4)
+    told = cross_entropy(said, critic.content_styles(generator.content(words)))
+    expected = np.mean(critic(fake)) - np.mean(real_scores) + 1.7 * cross_entropy(said, of_styles) + told
+    penalty = figures["loss/gradient_penalty"]
+    assert figures["loss/critic"] == pytest.approx(expected + 2 * penalty, rel=1e-4)
+    alpha = Noise(0, 0).uniform([len(said)], "interpolation", FIRST)
     embedded, other = critic.embed(words), critic.embed(fake)
     between = embedded[0] + alpha[:, None, None] * (other[0] - embedded[0])
     with tf.GradientTape() as tape:
         tape.watch(between)
         score = critic.judge(between, tf.maximum(embedded[1], other[1]))[0]
     norms = np.sqrt(np.sum(np.square(tape.gradient(score, between)), axis=(1, 2)))
-    assert float(penalty) == pytest.approx(np.mean((norms - 1) ** 2), rel=1e-3)
+    assert penalty == pytest.approx(np.mean((norms - 1) ** 2), rel=1e-3)
 
 
 def test_reweighting_weighs_scores_alone():
-    """The critic's generated term is sum w f; what it learns of styles stays."""
-    _, trainer, batch = made(gradient_penalty=0.0)
-    latents = trainer._latents("test", 0)
-    rest, generated, (rest_loss, loss), _, _ = trainer._critic_gradients(latents, tf.zeros([8]), batch)
-    fake = trainer.generator([batch[0], 1 - batch[1], latents[0]])
-    scores = np.asarray(trainer.critic(fake), np.float64)[:, 0]
-    weights = np.exp(scores) / np.exp(scores).sum()
-    assert float(loss) == pytest.approx(weights @ scores, rel=1e-4)
-    names = [v.path for v in trainer.critic.trainable_variables]
-    for name, of_rest, of_generated in zip(names, rest, generated, strict=True):
-        if "styles" in name or "content" in name:
-            assert not np.any(of_generated) and np.any(of_rest), name
+    """The critic's generated term is sum w f; what it learns of styles stays, and is of real sentences alone."""
+    changes = dict(gradient_penalty=0.0, reweighting_temperature=0.01, optimizer="sgd", learning_rate_d=0.5)
+    task, trainer, (words, styles) = made(**changes)
+    critic, before = trainer.critic, [v.numpy() for v in trainer.critic.trainable_variables]
+    fake, _ = fake_of(task, trainer, words, styles, "critic")
+    z = trainer.generator.content(words)
+    with tf.GradientTape() as tape:
+        scores = critic(fake)[:, 0]
+        weights = tf.stop_gradient(tf.nn.softmax(scores / 0.01))
+        real_scores, of_styles = critic.judge(*critic.embed(words))
+        loss = tf.reduce_sum(weights * scores) - tf.reduce_mean(real_scores)
+        for logits in (of_styles, critic.content_styles(z)):
+            loss += tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(styles, logits))
+    gradients = tape.gradient(loss, critic.trainable_variables)
+    assert np.max(weights) > 2 / 8
+    figures = play(trainer, (words, styles))
+    assert figures["loss/critic"] == pytest.approx(float(loss), rel=1e-4)
+    for variable, start, gradient in zip(critic.trainable_variables, before, gradients, strict=True):
+        expected = start - 0.5 * np.asarray(tf.convert_to_tensor(gradient))
+        np.testing.assert_allclose(variable, expected, rtol=1e-4, atol=1e-6, err_msg=variable.path)
+        assert "score/bias" in variable.path or (expected != start).any(), variable.path
 
 
 def test_ratio_clipping_is_allowed():
     """C tells real sentences from rewritten ones; r is 1 while it stays, and clips what scores give where it has moved.
     In 16 bits, as other tests take 32."""
-    changes = dict(ratio_clipping=True, pretraining_steps=0, learning_rate_c=1e-30, precision="bfloat16")
-    _, trainer, batch = made(**changes, score_weight=5.0)
-    figures = dict(zip(trainer.metrics, trainer.step(tf.constant(0, tf.int64), batch).numpy(), strict=True))
+    changes = dict(ratio_clipping=True, learning_rate_c=1e-30, precision="bfloat16", score_weight=100.0)
+    task, trainer, (words, styles) = made(**changes, **STILL)
+    figures = play(trainer, (words, styles))
     assert figures["ratio/mean"] == pytest.approx(1) and 0 < figures["loss/classifier"] < 2
     assert [player.name for player in trainer.players] == ["critic", "generator", "classifier"]
 
-    latents, new = trainer._latents("test", 0), trainer._player["classifier"].values()
-    old = [3.0 * w for w in new]
-    _, loss, score, ratio, *_ = trainer._generator_gradients(latents, old, batch)
-    fake = trainer._generate(latents, batch, ())
-    f = np.asarray(trainer.critic(fake), np.float64)[:, 0]
-    r = np.exp(np.subtract(*(trainer._logits(weights, fake, ()) for weights in (old, new)), dtype=np.float64))
-    assert float(ratio) == pytest.approx(r.mean(), rel=0.02) and abs(r.mean() - 1) > 0.01
-    rest, _ = trainer._whole_loss(tf.constant(0.0), fake, latents, batch)
-    expected = float(rest) - 5 * np.minimum(r * f, np.clip(r, 0.6, 1.4) * f).mean()
-    assert float(loss) == pytest.approx(expected, rel=0.02)
+    classifier, logits = trainer.players[2], []
+    old, classifier.optimizer.learning_rate = classifier.model.get_weights(), 1.0
+    figures = play(trainer, (words, styles))
+    fake, wanted = fake_of(task, trainer, words, styles, "generator")
+    for weights in (old, classifier.model.get_weights()):
+        classifier.model.set_weights(weights)
+        logits.append(np.asarray(classifier.model(fake), np.float64)[:, 0])
+    f, r = np.asarray(trainer.critic(fake), np.float64)[:, 0], np.exp(logits[0] - logits[1])
+    assert figures["ratio/mean"] == pytest.approx(r.mean(), rel=0.02) and (r < 0.5).any()
+    terms = generator_terms(trainer, words, styles, fake, wanted)
+    rest = terms["loss/reconstruction"] + terms["style"] + terms["content"] - 0.1 * terms["told"]
+    surrogate = np.minimum(r * f, np.clip(r, 0.6, 1.4) * f)
+    assert figures["loss/generator"] == pytest.approx(rest - 100 * surrogate.mean(), rel=0.02)
 
 
 def test_a_step_moves_everybody_under_one_batch():
     """All weights but the critic's free constant."""
     _, trainer, batch = made(strategy="centralized", pretraining_steps=0)
-    distributed.start()
+    tfdgan.start()
     variables = [v for player in trainer.players for v in player.variables]
     before = [v.numpy() for v in variables]
     trainer.step(tf.constant(0, tf.int64), batch)
@@ -130,8 +177,9 @@ def test_a_third_style_is_drawn_among_the_others(tmp_path):
     for part in ("train", "dev"):
         for style in range(3):
             (tmp_path / f"say.{part}.{style}").write_text(f"word{style} day\nword{style} food\n" * 30)
-    _, trainer, (_, styles) = made(dataset=f"file:{tmp_path}/say", batch_size=60, vocabulary_size=0)
-    wanted = trainer._wanted(trainer._latents("test", 0), (None, styles))
+    task, trainer, (_, styles) = made(dataset=f"file:{tmp_path}/say", batch_size=60, vocabulary_size=0)
+    latents = task.feed(trainer.generator).draw(Noise(0, 0), 60, "test", 0)
+    wanted = trainer._wanted(latents, (None, styles))
     pairs = set(zip(styles.numpy().tolist(), wanted.numpy().tolist(), strict=True))
     assert pairs == {(a, b) for a in range(3) for b in range(3) if a != b}
 
@@ -202,9 +250,9 @@ def test_the_curve_takes_scores_of_one_kind(tmp_path):
     ]
     (tmp_path / "scores.jsonl").write_text("".join(lines))
     latest = [Score("style accuracy", 60.0, {"seed": 0}), Score("self-BLEU", 70.0, {"seed": 0})]
-    points = style_curve.points(str(tmp_path), latest)
+    points = curve.points(str(tmp_path), latest)
     assert points == [(5, 10.0, 90.0), (10, 60.0, 70.0)]
-    table, plot = style_curve.write(points, str(tmp_path))
+    table, plot = curve.write(points, str(tmp_path))
     with open(table) as file:
         assert file.read().splitlines()[1] == "5\t10.00\t90.00"
     with open(plot, "rb") as file:
@@ -247,9 +295,9 @@ def test_the_toy_grammar_is_learnt(tmp_path, monkeypatch):
     task, trainer, _ = made(**changes, steps=160)
     batches = iter(task.source().stream(64 * 3, 0, 0, labelled=True))
     exact = []
-    distributed.start()
+    tfdgan.start()
     for first, last in ((0, 50), (50, 160)):
-        trainer.steps(*(tf.constant(n, tf.int64) for n in (first, last - first)), batches)
+        trainer.steps(first, last - first, batches)
         weights = trainer.generator.trainable_variables, trainer.generator.non_trainable_variables
         found = scoring.score(task, task.sampler(trainer.generator, weights, "test"))
         exact.append({score.name: score.value for score in found})

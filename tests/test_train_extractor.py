@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from conftest import launch
 
-from tfdgan import pictures
-from tfdgan.metrics.extractor import Extractor
+from tfdgan.metrics import SavedModelExtractor
+from tfdgan.storage import png
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
             (path / split / kind).mkdir(parents=True)
             for index in range(number):
                 picture = (low + random.integers(100, size=(8, 8, 3))).astype(np.uint8)
-                (path / split / kind / f"{index}.png").write_bytes(pictures.to_png(picture))
+                (path / split / kind / f"{index}.png").write_bytes(png.to_png(picture))
     return path
 
 
@@ -29,7 +29,7 @@ def test_it_tells_classes_apart(folder, tmp_path):
     output = tmp_path / "made"
     said = launch(0, *TRAIN, f"--dataset=folder:{folder}", f"--output={output}").stdout
     assert "test accuracy 1.0000" in said and "test accuracy 1.0000" in (output / "REPORT.txt").read_text()
-    extractor = Extractor(str(output))
+    extractor = SavedModelExtractor(str(output))
     found = extractor(np.concatenate([np.full((3, 8, 8, 3), value, np.float32) for value in (-0.6, 0.8)]))
     features, logits = (np.asarray(found[name]) for name in ("pool_3", "logits"))
     assert features.shape == (6, 16) and logits.shape == (6, 2)

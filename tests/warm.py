@@ -27,8 +27,10 @@ def serve(path):
     """Fork for everyone who calls at the socket `path`, until killed."""
     import sklearn.datasets
 
-    import tfdgan.evaluation
-    import tfdgan.training.loop
+    import tfdgan.cli.score_checkpoints
+    import tfdgan.tasks.image.task
+    import tfdgan.tasks.style_transfer.task
+    import tfdgan.tasks.text.task
 
     del sklearn, tfdgan
     gc.freeze()  # or collecting garbage would copy all of it in every fork

@@ -1,23 +1,35 @@
 """The exceptions that a user is meant to read."""
 
+import re
+
+_OPTION = re.compile(r"(?<![\w-])--(?=[a-z])")
+
 
 class UserError(ValueError):
-    """Something the user gave cannot be used. The message is one line: what, its value, what to do.
+    """Something the user gave cannot be used. The message is one line: what, the value, what to do.
 
-    Commands print it once, from rank 0, and end with exit code 2.
+    Messages name options as flags, `--steps=0`. `str(error)` names them as Python's arguments, `steps=0`; `as_flags`
+    gives the message as it was written. Commands print `as_flags` once, from learner 0, and end with exit code 2.
     """
 
-    # tf.function re-raises what tracing raises as its own type only if that type has this very constructor.
+    # tf.function raises an error from tracing again with its own type only if the type has exactly this constructor.
     __init__ = Exception.__init__
+
+    def __str__(self) -> str:
+        return _OPTION.sub("", super().__str__())
+
+    def as_flags(self) -> str:
+        """The message for somebody who gave flags."""
+        return super().__str__()
 
 
 class SharedError(UserError):
-    """A `UserError` that every learner raises at the same place: rank 0's line is enough."""
+    """A `UserError` that every learner raises at the same place. Only learner 0 has to print it."""
 
 
 class TrainingFault(RuntimeError):
-    """Training itself went wrong on every learner alike (NaN or Inf somewhere). Commands end with exit code 1."""
+    """Training went wrong on every learner alike: NaN or Inf somewhere. Commands end with exit code 1."""
 
 
 class LocalFault(RuntimeError):
-    """Training cannot go on on this learner, for reasons the others may not know: each says its own. Exit code 1."""
+    """This learner cannot go on, for reasons that the others may not know, so each prints its own. Exit code 1."""

@@ -2,25 +2,21 @@
 
 import sys
 
-from absl import flags
-
-from tfdgan import command, flagfiles
-
-
-def _define(flag_values):
-    command.define_workdir(flag_values)
-    flags.DEFINE_string("output", None, "The SavedModel's folder; must not exist yet.", flag_values=flag_values)
+from tfdgan.cli import command, flagfiles
+from tfdgan.cli.options import ExportOptions
 
 
-def main(argv):
-    flag_values = command.parse(argv, _define)
-    workdir, output = command.required(flag_values, "workdir", "output")
+def main(argv: list[str]) -> None:
+    """Parse the flags and write the SavedModel."""
+    given = command.parse_options(argv, ExportOptions)
+    workdir, output = command.require(given, "workdir", "output")
     flagfiles.load(workdir)
 
-    from tfdgan import saved_model, trained
+    from tfdgan.cli import saved_model
+    from tfdgan.cli import workdir as workdirs
 
-    task, sampler, step = trained.load(workdir, flag_values.step)
-    names = saved_model.export(task.module(sampler), output)
+    task, sampler, step = workdirs.load(workdir, given.get("step"))
+    names = saved_model.write(task.module(sampler), output)
     print(f"{output}: the generator of step {step}, {sampler.label}; signature(s) {' and '.join(reversed(names))}")
 
 

@@ -2,26 +2,27 @@
 
 import sys
 
-from tfdgan import command, flagfiles, launch
+from tfdgan.cli import command, flagfiles
+from tfdgan.distributed import launch
 from tfdgan.errors import UserError
 
 
-def main(argv):
-    flag_values = command.parse(argv, flagfiles.define)
-    settings = flagfiles.asked(flag_values)
+def main(argv: list[str]) -> None:
+    """Parse the flags and train."""
+    kind = flagfiles.kind_asked(argv)
+    options = flagfiles.asked(command.parse_options(argv, kind), kind)
     for name in ("model", "dataset"):
-        if getattr(settings, name) == "given":
+        if getattr(options, name) == "given":
             raise UserError(f"--{name}=given: what Python passes in; a command needs a name or package.module:function")
-    settings.check_files()
-    if launch.size() is not None:
-        settings.check_learners(launch.size())
-    command.required(flag_values, "workdir")
+    options.check_files()
+    if (size := launch.size()) is not None:
+        options.check_learners(size)
+    command.require({"workdir": options.workdir}, "workdir")
 
-    # TensorFlow is loaded only now: what is wrong with the flags is said at once.
-    from tfdgan import tasks
-    from tfdgan.training.loop import train
+    # TensorFlow is loaded only now, so that errors in the flags show at once.
+    from tfdgan.cli.fit import fit
 
-    train(settings, tasks.make(settings))
+    fit(options)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 from absl import flags
 
-from tfdgan import command
+from tfdgan.cli import command
 
 _STEP = re.compile(r"step (\d+)/\d+: .* ([\d.e+]+) ms/step \((\d+)% waiting\)")
 

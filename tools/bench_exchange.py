@@ -15,8 +15,9 @@ import sys
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, files
+from tfdgan.cli import command
 from tfdgan.errors import UserError
+from tfdgan.storage import files
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 _PARTS = ("sizes", "slow", "overlap")

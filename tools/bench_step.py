@@ -1,33 +1,43 @@
 """What a step costs, in time and memory.
 
     python tools/bench_step.py --part=overhead --problem=gaussians,digits,dcgan32
+    python tools/bench_step.py --part=overhead --problem=gaussians --against=CHECKOUT
     python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
     python tools/bench_step.py --task=text --problem=text_oracle20
 
 overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
 models on equal batches and noise by WGAN-GP with optimistic Adam and a running average. The trainer adds guards against
 NaN, metrics and the strategy (local), and stays in TensorFlow for a block; the bare loop returns to Python each step.
-"differ" is the largest difference of weights after warm-up.
+"differ" is the largest difference of the generators' weights after warm-up.
+
+overhead --against: the trainer's steps of this tree against those of another checkout of the project, which may be an
+earlier revision: two processes, with the same cores to each, that take turns.
 
 options: a model's step under one option after another, against the same step without it.
 
 --task=text: sentences a second of pretraining, sampling and a step of the game, with and without --jit; a problem is a
 configuration.
 
-Blocks of steps alternate in one process; a ratio is that of two neighbouring blocks, the median over pairs. Peaks of
-memory are of a process of its own.
+Blocks of steps alternate, in one process but for --against; a ratio is that of two neighbouring blocks, the median over
+pairs. Peaks of memory are of a process of its own.
 """
 
+import dataclasses
 import statistics
 import sys
-import time
+from collections.abc import Sequence
+from typing import Any
 
 import sentence_speeds
+import two_trees
 from absl import flags
-from measuring import alone, configuration, peak
+from measuring import alone, peak
+from step_worker import Steps
 
-from tfdgan import command, config, rules
+from tfdgan.cli import command, flagfiles
+from tfdgan.cli.config import Config
 from tfdgan.errors import UserError
+from tfdgan.tasks import names
 
 _STEPS = {"gaussians": 200, "digits": 40, "dcgan32": 3}  # a block
 _WARM_UP = 5  # steps
@@ -48,148 +58,51 @@ _PROBLEMS = {  # the papers' nets, on little batches
 }
 
 
-def _define(flag_values):
-    flags.DEFINE_enum("task", "image", rules.TASKS, "What is generated.", flag_values=flag_values)
+def _define(flag_values: flags.FlagValues) -> None:
+    flags.DEFINE_enum("task", "image", names.NAMES, "What is generated.", flag_values=flag_values)
     flags.DEFINE_enum("part", None, ["overhead", "options"], "Measured; default: overhead.", flag_values=flag_values)
     problems = f"Of {', '.join({**_STEPS, **_PROBLEMS})}; all. Of text: configurations; text_oracle20."
     flags.DEFINE_list("problem", [], problems, flag_values=flag_values)
     flags.DEFINE_integer("blocks", 5, "Blocks of each loop.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_integer("steps", None, "Steps a block; default: by problem.", lower_bound=1, flag_values=flag_values)
+    text = "Folder of another checkout, whose trainer stands in place of the bare loop (overhead)."
+    flags.DEFINE_string("against", None, text, flag_values=flag_values)
 
 
-def settings(problem):
-    """The `Config` of a problem, with strategy local."""
+def settings(problem: str) -> dict[str, Any]:
+    """The options of a problem of `overhead` that are not the defaults, with strategy local."""
     if problem == "dcgan32":
-        return config.Config(dataset="given", batch_size=16, strategy="local")
-    return configuration(problem, strategy="local")
+        return dict(dataset="given", batch_size=16, strategy="local")
+    options = flagfiles.read(f"configs/{problem}.flags", strategy="local")
+    values = {field: getattr(options, field.name) for field in dataclasses.fields(options)}
+    return {field.name: value for field, value in values.items() if value != field.default}
 
 
-class Bare:
-    """WGAN-GP by hand: what one would write for this one problem. Simultaneous updates."""
-
-    def __init__(self, generator, critic, options, noise):
-        import tensorflow as tf
-
-        from tfdgan.training.part import Part, make_optimizer
-
-        self.generator, self.critic = generator, critic
-        updates, shape = options.critic_steps, [options.batch_size, options.latent_size]
-        critic_optimizer = make_optimizer(options, Part(critic, options.learning_rate_d, updates))
-        generator_optimizer = make_optimizer(options, Part(generator, options.learning_rate_g, 1))
-        critic_optimizer.build(critic.trainable_variables)
-        generator_optimizer.build(generator.trainable_variables)
-        weights = generator.trainable_variables + generator.non_trainable_variables
-        averages = [tf.Variable(w, trainable=False) for w in weights]
-
-        def critic_gradients(real, draw):
-            fake = generator(noise.normal(shape, "critic latents", draw), training=True)
-            alpha = noise.uniform([options.batch_size], "interpolation", draw)
-            points = real + tf.reshape(alpha, [-1] + [1] * (len(real.shape) - 1)) * (fake - real)
-            with tf.GradientTape() as tape:
-                loss = tf.reduce_mean(critic(fake, training=True)) - tf.reduce_mean(critic(real, training=True))
-                with tf.GradientTape() as inner:
-                    inner.watch(points)
-                    scores = critic(points, training=True)
-                slopes = tf.reshape(inner.gradient(scores, points), [options.batch_size, -1])
-                norms = tf.sqrt(tf.reduce_sum(tf.square(slopes), axis=1) + 1e-12)
-                loss += options.gradient_penalty * tf.reduce_mean(tf.square(norms - 1))
-            return tape.gradient(loss, critic.trainable_variables)
-
-        def generator_gradients(draw):
-            with tf.GradientTape() as tape:
-                fake = generator(noise.normal(shape, "generator latents", draw), training=True)
-                loss = -tf.reduce_mean(critic(fake, training=True))
-            return tape.gradient(loss, generator.trainable_variables)
-
-        @tf.function(autograph=False)
-        def step(number, real):
-            for i, batch in enumerate(tf.split(real, updates)):
-                gradients = critic_gradients(batch, number * updates + i)
-                if i == updates - 1:
-                    last = generator_gradients(number)
-                critic_optimizer.apply(gradients, critic.trainable_variables)
-            generator_optimizer.apply(last, generator.trainable_variables)
-            done = tf.cast(number, tf.float32)
-            rate = 1 - tf.minimum(options.ema_decay, (1 + done) / (10 + done))
-            for average, weight in zip(averages, weights, strict=True):
-                average.assign_add(rate * (weight - average))
-
-        self.step = step
-
-
-def trainer_and_batches(options, classes=None):
-    """(a trainer, its source of batches) on the data of the options, or on uniform noise."""
-    import numpy as np
-
-    from tfdgan import tasks
-    from tfdgan.training import trainers
-    from tfdgan.training.noise import Noise
-
-    samples, side = None, options.image_size or 32
-    if options.dataset == "given":
-        random = np.random.default_rng(0)
-        samples = random.uniform(-1, 1, (256, side, side, 3)).astype(np.float32)
-        samples = (samples, np.arange(256) % classes) if classes else samples
-    task = tasks.ImageTask(options, samples=samples)
-    source = task.source()
-    models = task.build_models(source.sample_shape, source.classes)
-    trainer = trainers.make(options, *models, Noise(options.seed, 0), 1)
-    trainer.reset()
-    stream = source.stream(options.batch_size * options.critic_steps, options.seed, 0, labelled=options.conditional)
-    return trainer, stream.prefetch(2)
-
-
-def block_of(trainer, stream, at_once=10):
-    """A function: milliseconds a step of a block of `length` steps, of which a call takes `at_once`."""
-    import tensorflow as tf
-
-    batches, done = iter(stream), 0
-
-    def block(length):
-        nonlocal done
-        begun = time.perf_counter()
-        for first in range(done, done + length, at_once):
-            count = min(at_once, done + length - first)
-            metrics = trainer.steps(tf.constant(first, tf.int64), tf.constant(count, tf.int64), batches)
-        metrics.numpy()
-        done += length
-        return 1e3 * (time.perf_counter() - begun) / length
-
-    return block
-
-
-def overhead(problem, blocks, steps):
+def overhead(problem: str, blocks: int, steps: int) -> str:
     """A row: the trainer against the bare loop."""
+    import bare_loop
     import numpy as np
-    import tensorflow as tf
 
-    from tfdgan import distributed, models
-    from tfdgan.training.noise import Noise
+    from tfdgan import distributed
+    from tfdgan.tasks.image import nets
 
     distributed.start()
-    options = settings(problem)
-    trainer, stream = trainer_and_batches(options)
-    shape = tuple(stream.element_spec.shape[1:])
-    bare, batches, done = Bare(*models.build(options, shape), options, Noise(options.seed, 0)), iter(stream), 0
-
-    def bare_block(length):
-        nonlocal done
-        begun = time.perf_counter()
-        for number in range(done, done + length):
-            bare.step(tf.constant(number, tf.int64), next(batches))
-        tf.convert_to_tensor(bare.generator.trainable_variables[0]).numpy()
-        done += length
-        return 1e3 * (time.perf_counter() - begun) / length
-
-    our_block = block_of(trainer, stream, options.steps_per_loop)
-    our_block(_WARM_UP), bare_block(_WARM_UP)
-    pairs = zip(trainer.generator.get_weights(), bare.generator.get_weights(), strict=True)
-    differ = max(float(np.abs(ours - theirs).max()) for ours, theirs in pairs)
-    times = [(our_block(steps), bare_block(steps)) for _ in range(blocks)]
-    return f"{problem:<12}{summary(times)}{peak():>10.0f}{differ:>10.1g}"
+    options = Config(**settings(problem))
+    ours = Steps(settings(problem))
+    models = nets.build(options, tuple(ours.batches.element_spec.shape[1:]), None)
+    bare = bare_loop.Bare(*models, options, ours.batches)
+    ours.block(_WARM_UP), bare.block(_WARM_UP)
+    pairs = zip(ours.trainer.generator.get_weights(), bare.generator.get_weights(), strict=True)
+    differ = max(float(np.abs(a - b).max()) for a, b in pairs)
+    times = [(ours.block(steps), bare.block(steps)) for _ in range(blocks)]
+    return _row(problem, times, peak(), differ)
 
 
-def summary(times):
+def _row(problem: str, times: Sequence[tuple[float, float]], most: float, differ: float) -> str:
+    return f"{problem:<12}{summary(times)}{most:>10.0f}{differ:>10.1g}"
+
+
+def summary(times: Sequence[tuple[float, float]]) -> str:
     """Columns of (ours, theirs) in ms: medians, the median ratio and its range."""
     ours, theirs = (statistics.median(column) for column in zip(*times, strict=True))
     ratios = [a / b for a, b in times]
@@ -197,8 +110,8 @@ def summary(times):
     return f"{ours:>12.2f}{theirs:>10.2f}{statistics.median(ratios):>8.3f}{spread:>18}"
 
 
-def variants(problem):
-    """{name: changes to the problem's `Config`}; the first is what the others are compared with."""
+def variants(problem: str) -> dict[str, dict[str, Any]]:
+    """{name: changes to the problem's options}; the first is what the others are compared with."""
     if "trainer" in _PROBLEMS[problem]:
         clipping, reweighting = dict(ratio_clipping=True), dict(sample_reweighting=True)
         both = {"both": {**clipping, **reweighting}}
@@ -221,62 +134,75 @@ def variants(problem):
     return found
 
 
-def option_ratio(problem, name, blocks, steps):
+def option_ratio(problem: str, name: str, blocks: int, steps: int) -> list[tuple[float, float]]:
     """Times of blocks with an option and without, in one process."""
-    from tfdgan import config, distributed
+    from tfdgan import distributed
 
     distributed.start()
     found = []
     for changes in (variants(problem)[name], {}):
-        options = config.Config(**{**_PROBLEMS[problem], **changes})
-        found.append(block(options))
-        found[-1](1)  # compiles
-    pairs = [tuple(timed(steps) for timed in found) for _ in range(blocks + 1)]
+        found.append(Steps({**_PROBLEMS[problem], **changes}))
+        found[-1].block(1)  # compiles
+    pairs = [tuple(timed.block(steps) for timed in found) for _ in range(blocks + 1)]
     return pairs[1:]  # the first after compiling is several times slower
 
 
-def option_peak(problem, name):
+def option_peak(problem: str, name: str) -> float:
     """The peak of memory of two steps with an option."""
-    from tfdgan import config, distributed
+    from tfdgan import distributed
 
     distributed.start()
-    block(config.Config(**{**_PROBLEMS[problem], **variants(problem)[name]}))(2)
+    Steps({**_PROBLEMS[problem], **variants(problem)[name]}).block(2)
     return peak()
 
 
-def block(options):
-    """`block_of` a trainer with these options."""
-    return block_of(*trainer_and_batches(options, 10 if options.conditional else None), options.steps_per_loop)
+def _show_overhead(problems: Sequence[str], blocks: int, steps: int | None, against: str | None) -> None:
+    """Print a row for each problem, against the bare loop or another checkout."""
+    tree = two_trees.checked(against) if against else None
+    columns = _columns("trainer, ms", "other, ms" if tree else "bare, ms")
+    print(f"{'problem':<12}{columns}{'differ':>10}", flush=True)
+    for problem in problems:
+        length = steps or _STEPS[problem]
+        if tree:
+            row = _row(problem, *two_trees.compare(tree, settings(problem), blocks, length, _WARM_UP))
+        else:
+            row = alone(overhead, problem, blocks, length)
+        print(row, flush=True)
 
 
-def main(argv):
+def _show_options(problems: Sequence[str], blocks: int, steps: int | None) -> None:
+    """Print a row for each option of each problem."""
+    print(f"{'problem':<18}{'option':<24}{_columns('with, ms', 'plain, ms')}", flush=True)
+    for problem in problems:
+        for name in variants(problem):
+            length = steps or (200 if problem == "gaussians" else 2)
+            times = alone(option_ratio, problem, name, blocks, length)
+            most = alone(option_peak, problem, name)
+            print(f"{problem:<18}{name:<24}{summary(times)}{most:>10.0f}", flush=True)
+
+
+def _columns(ours: str, theirs: str) -> str:
+    return f"{ours:>12}{theirs:>10}{'ratio':>8}{'range':>18}{'peak, MiB':>10}"
+
+
+def main(argv: list[str]) -> None:
     flag_values = command.parse(argv, _define)
+    problems, blocks, steps, against = (flag_values[name].value for name in ("problem", "blocks", "steps", "against"))
+    if against and (flag_values.task == "text" or flag_values.part == "options"):
+        raise UserError(f"--against={against}: only --part=overhead of images compares with another checkout")
     if flag_values.task == "text":
         if flag_values.part:
             raise UserError(f"--part={flag_values.part}: --task=text has no parts; leave it out")
-        sentence_speeds.show(flag_values.problem, flag_values.blocks, flag_values.steps or 1)
+        sentence_speeds.show(problems, blocks, steps or 1)
         return
-    options = flag_values.part == "options"
-    known = _PROBLEMS if options else _STEPS
-    for problem in flag_values.problem or known:
+    known = _PROBLEMS if flag_values.part == "options" else _STEPS
+    for problem in problems:
         if problem not in known:
             raise UserError(f"--problem={problem}: choose among {', '.join(known)}")
-    blocks, ours = flag_values.blocks, "with, ms" if options else "trainer, ms"
-    theirs = "plain, ms" if options else "bare, ms"
-    columns = f"{ours:>12}{theirs:>10}{'ratio':>8}{'range':>18}{'peak, MiB':>10}"
-    if not options:
-        print(f"{'problem':<12}{columns}{'differ':>10}", flush=True)
-        for problem in flag_values.problem or known:
-            print(alone(overhead, problem, blocks, flag_values.steps or _STEPS[problem]), flush=True)
-        return
-    print(f"{'problem':<18}{'option':<24}{columns}", flush=True)
-    for problem in flag_values.problem or known:
-        for name in variants(problem):
-            times = alone(
-                option_ratio, problem, name, blocks, flag_values.steps or (200 if problem == "gaussians" else 2)
-            )
-            most = alone(option_peak, problem, name)
-            print(f"{problem:<18}{name:<24}{summary(times)}{most:>10.0f}", flush=True)
+    if flag_values.part == "options":
+        _show_options(problems or list(known), blocks, steps)
+    else:
+        _show_overhead(problems or list(known), blocks, steps, against)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import time
 
 from absl import flags
 
-from tfdgan import command, config, flagfiles
+from tfdgan.cli import command, flagfiles
 from tfdgan.errors import UserError
 from tools.simulation import setups
 
@@ -47,13 +47,11 @@ def _define(flag_values):
 
 
 def options_of(setup, **changes):
-    """The `Config` of configs/cifar.flags with a setup's strategy."""
-    flag_values = flags.FlagValues()
-    flagfiles.define(flag_values)
-    flag_values(["iterations", f"--flagfile={_FLAGFILE}"])
-    found = {**flagfiles.given(flag_values), "random_mixing": setup.random, **changes}
+    """The options of configs/cifar.flags with a setup's strategy."""
+    changes = {"random_mixing": setup.random, **changes}
     if setup.centralized:
-        return config.Config(**{**found, "strategy": "centralized", "wire_dtype": setup.variant or "float32"})
+        own = dict(strategy="centralized", wire_dtype=setup.variant or "float32")
+        return flagfiles.read(_FLAGFILE, **{**changes, **own})
     variants = {
         None: {},
         "rounds": dict(gossip_rounds=setup.rounds),
@@ -64,7 +62,7 @@ def options_of(setup, **changes):
         "8bit": dict(compression="int8"),
         "top": dict(compression="top_k", top_fraction=setup.value or 1.0),
     }
-    return config.Config(**{**found, "topology": setup.topology, **variants[setup.variant]})
+    return flagfiles.read(_FLAGFILE, **{**changes, "topology": setup.topology, **variants[setup.variant]})
 
 
 def check(setup, learners):
@@ -74,7 +72,7 @@ def check(setup, learners):
     try:
         options_of(setup).check_learners(learners)
     except UserError as error:
-        raise UserError(f"--setups: {setup.name}: {error}") from error
+        raise UserError(f"--setups: {setup.name}: {error.as_flags()}") from error
 
 
 def own_step():
@@ -82,23 +80,38 @@ def own_step():
     import numpy as np
     import tensorflow as tf
 
-    from tfdgan import distributed, tasks
-    from tfdgan.training import trainers
-    from tfdgan.training.noise import Noise
+    from tfdgan import distributed
+    from tfdgan.cli.assembly import make_trainer
+    from tfdgan.tasks import ImageTask
 
     distributed.start()
     options = options_of(setups.parse("ring"), strategy="local", random_mixing=False, dataset="given")
     images = np.random.default_rng(0).uniform(-1, 1, (320, 32, 32, 3)).astype(np.float32)
-    task = tasks.ImageTask(options, samples=images)
+    task = ImageTask(options, samples=images)
     source = task.source()
-    trainer = trainers.make(options, *task.build_models(source.sample_shape, source.classes), Noise(0, 0), 1)
+    trainer = make_trainer(options, task, *task.build_models(source.sample_shape, source.classes))
     batch = tf.constant(images[: options.batch_size * options.critic_steps])
     times = []
     for step in range(5):
         begun = time.perf_counter()
-        trainer.step(tf.constant(step, tf.int64), batch).numpy()
+        figures = trainer.step(tf.constant(step, tf.int64), batch)
+        tf.nest.map_structure(lambda figure: figure.numpy(), figures)
         times.append(time.perf_counter() - begun)
     return float(np.median(times[2:]))
+
+
+def _computed(gradients, seconds, after):
+    """The gradients, when a wait is over that begins when `after` is computed."""
+    import tensorflow as tf
+
+    def wait(_):
+        time.sleep(seconds)
+        return True
+
+    with tf.control_dependencies(after):
+        over = tf.numpy_function(wait, [tf.constant(0.0)], tf.bool)
+    with tf.control_dependencies([over]):
+        return [tf.identity(gradient) for gradient in gradients]
 
 
 def stepper(options, players, name, waits):
@@ -112,24 +125,12 @@ def stepper(options, players, name, waits):
 
     from tfdgan import strategies
 
-    strategy = strategies.make(options, players, hvd.size(), channel=name)
+    strategy = strategies.make(options, players, size=hvd.size(), seed=options.seed, channel=name)
     strategy.reset()
     directions = {
         p.name: [1e-3 * tf.random.stateless_normal(v.shape, [hvd.rank(), 0]) for v in p.values()] for p in players
     }
     order = [player for player in players for _ in range(options.critic_steps if player.name == "critic" else 1)]
-
-    def computed(player, after):
-        """The player's gradients, when its wait is over that begins when `after` is computed."""
-
-        def wait(_):
-            time.sleep(waits[player.name])
-            return True
-
-        with tf.control_dependencies(after):
-            over = tf.numpy_function(wait, [tf.constant(0.0)], tf.bool)
-        with tf.control_dependencies([over]):
-            return [tf.identity(direction) for direction in directions[player.name]]
 
     @tf.function(autograph=False)
     def step(number):
@@ -137,7 +138,8 @@ def stepper(options, players, name, waits):
         before = strategy.started(begun)
         for index, player in enumerate(order):
             mixing = strategy.begin_update(player, number * len(order) + index)
-            gradients = computed(player, before + strategy.started(mixing))
+            after = before + strategy.started(mixing)
+            gradients = _computed(directions[player.name], waits[player.name], after)
             waited += strategy.apply(player, gradients, tf.constant(True), mixing)
             before = [waited, *player.values()]
         return waited + strategy.end_step(begun)
@@ -160,7 +162,7 @@ def measure(setup, players, compute, slow_learner, budget, warm_up):
     import horovod.tensorflow as hvd
     import tensorflow as tf
 
-    from tfdgan import distributed
+    from tfdgan.distributed import collectives
 
     options = options_of(setup)
     mine = compute * (slow_learner if hvd.rank() == 0 else 1.0) / (options.critic_steps + 1)
@@ -177,7 +179,7 @@ def measure(setup, players, compute, slow_learner, budget, warm_up):
         begun = time.perf_counter()
         take(turn)
         each = (time.perf_counter() - begun) / turn
-        each = float(distributed.gather_vector([each], f"iterations.{setup.name}.{timed}").max())
+        each = float(collectives.gather_vector([each], f"iterations.{setup.name}.{timed}").max())
         if budget < _FEWEST * each:
             break
     warm_up = 0 if setup.centralized else warm_up
@@ -188,7 +190,7 @@ def measure(setup, players, compute, slow_learner, budget, warm_up):
     sent, begun = _sent(), time.time()
     waited = take(count)
     ended, sent = time.time(), _sent() - sent
-    everyone = distributed.gather_vector([begun, ended, waited, sent], f"iterations.{setup.name}.end")
+    everyone = collectives.gather_vector([begun, ended, waited, sent], f"iterations.{setup.name}.end")
     # From the last beginning to the last end: who was ahead of a slow learner when its time began is not afterwards.
     seconds = everyone[:, 1].max() - everyone[:, 0].max()
     share = (everyone[:, 2] / (everyone[:, 1] - everyone[:, 0])).mean()
@@ -208,8 +210,10 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
     import horovod.tensorflow as hvd
     import keras
 
-    from tfdgan import distributed, models, strategies
+    from tfdgan import distributed
     from tfdgan.gossip.native import bootstrap
+    from tfdgan.strategies import Player
+    from tfdgan.tasks.image import nets
 
     distributed.start()
     for setup in chosen:
@@ -218,9 +222,9 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
         bootstrap.start(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0))
     for setup in chosen:
         # Equal weights on all learners, by the seed: nothing need be sent.
-        generator, critic = models.build(options_of(setup), (32, 32, 3))
+        generator, critic = nets.build(options_of(setup), (32, 32, 3), None)
         players = [
-            strategies.Player(name, list(model.trainable_variables), keras.optimizers.SGD(1e-4))
+            Player(name, model, keras.optimizers.SGD(1e-4))
             for name, model in (("critic", critic), ("generator", generator))
         ]
         cell = {**measure(setup, players, **how), "link_mbit": link_mbit}

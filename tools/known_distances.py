@@ -11,7 +11,8 @@ import sys
 import numpy as np
 from absl import flags
 
-from tfdgan import command, config
+from tfdgan.cli import command
+from tfdgan.tasks import ImageOptions
 
 _BATCH = 250
 
@@ -50,17 +51,17 @@ def taken(source, count):
 def main(argv):
     flag_values = command.parse(argv, _define)
     (path,) = command.required(flag_values, "inception")
-    config.Config(inception=path).check_extractor()
+    ImageOptions(inception=path).check_judges()
 
     from tqdm import tqdm
 
     from tfdgan.data import tfds_images
-    from tfdgan.metrics.extractor import Extractor
-    from tfdgan.tasks.feature_scores import FeatureScores
+    from tfdgan.metrics import SavedModelExtractor
+    from tfdgan.tasks.image.scores import FeatureScores
 
     shard = dict(data_dir=flag_values.data_dir, image_size=0, rank=0, size=1, partition="iid")
     train, test = (tfds_images.load(flag_values.dataset, split=split, **shard) for split in ("train", "test"))
-    scored, number = FeatureScores(Extractor(path), train), flag_values.samples
+    scored, number = FeatureScores(SavedModelExtractor(path), train), flag_values.samples
 
     def bar(batches, length, what):
         return tqdm(batches, total=length, desc=what, disable=None)

@@ -1,31 +1,17 @@
-"""What benchmarks share: configurations by name, processes of their own, peaks of memory."""
+"""What benchmarks share: processes of their own, peaks of memory."""
 
 import multiprocessing
 import resource
-
-from absl import flags
-
-from tfdgan import config, flagfiles
-from tfdgan.errors import UserError
+from collections.abc import Callable
+from typing import Any
 
 
-def configuration(name, **changes):
-    """The `Config` of configs/NAME.flags, with changes."""
-    path, flag_values = f"configs/{name}.flags", flags.FlagValues()
-    flagfiles.define(flag_values)
-    try:
-        flag_values(["bench_step", f"--flagfile={path}"])
-    except flags.Error as error:
-        raise UserError(f"{path}: {error}") from error
-    return config.Config(**{**flagfiles.given(flag_values), **changes})
-
-
-def peak():
-    """MiB."""
+def peak() -> float:
+    """MiB that this process has taken at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def alone(function, *arguments):
+def alone(function: Callable[..., Any], *arguments: Any) -> Any:
     """What a function returns in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, arguments)

@@ -14,7 +14,7 @@ import sys
 
 from absl import flags
 
-from tfdgan import command
+from tfdgan.cli import command
 from tfdgan.errors import UserError
 from tools.network import jobs, links
 from tools.network.lab import Lab

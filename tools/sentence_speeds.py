@@ -6,6 +6,7 @@ import time
 
 import measuring
 
+from tfdgan.cli import flagfiles
 from tfdgan.errors import UserError
 
 
@@ -23,19 +24,20 @@ def show(problems, blocks, steps):
 
 def _speeds(problem, jit, blocks, steps):
     """Rows of one configuration: medians over blocks, without the first, which compiles."""
-    from tfdgan import distributed, tasks
-    from tfdgan.training import trainers
-    from tfdgan.training.noise import Noise
+    from tfdgan import distributed
+    from tfdgan.cli.assembly import make_trainer
+    from tfdgan.tasks import TextTask
 
-    if measuring.configuration(problem).task != "text":
+    flagfile = f"configs/{problem}.flags"
+    if flagfiles.read(flagfile).task != "text":
         raise UserError(f"--problem={problem}: no configuration of text")
     distributed.start()
     with tempfile.TemporaryDirectory() as workdir:
         # The oracle's sentences cost as much as their number: any will do.
-        options = measuring.configuration(problem, strategy="local", jit=jit, workdir=workdir, corpus_size=500)
-        task = tasks.make(options)
+        options = flagfiles.read(flagfile, strategy="local", jit=jit, workdir=workdir, corpus_size=500)
+        task = TextTask(options)
         source = task.source()
-    trainer = trainers.make(options, *task.build_models(source.sample_shape), Noise(options.seed, 0), 1)
+    trainer = make_trainer(options, task, *task.build_models(source.sample_shape))
     count = options.batch_size * options.critic_steps
     batches, rows = iter(source.stream(count, options.seed, 0).prefetch(2)), []
     generator = trainer.generator
@@ -61,6 +63,5 @@ def _speeds(problem, jit, blocks, steps):
 
 
 def _taken(trainer, first, steps, batches):
-    import tensorflow as tf
-
-    trainer.steps(tf.constant(first, tf.int64), tf.constant(steps, tf.int64), batches).numpy()
+    for figure in trainer.steps(first, steps, batches).values():
+        figure.numpy()

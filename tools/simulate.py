@@ -17,7 +17,7 @@ import sys
 
 from absl import flags
 
-from tfdgan import command
+from tfdgan.cli import command
 from tfdgan.errors import UserError
 from tools.simulation import claims, convergence, cost_model, games, rules, scaling, setups, study, timing
 

@@ -19,7 +19,7 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command
+from tfdgan.cli import command
 from tfdgan.errors import UserError
 from tfdgan.gossip import topology
 
@@ -88,7 +88,7 @@ def table(names, sizes, random):
             try:
                 schedule = topology.make_schedule(name, size, random=random)
             except UserError as error:
-                notes[f"-: {error}"] = None
+                notes[f"-: {error.as_flags()}"] = None
             else:
                 rounds = rounds_expected(name, size) if random and size > 1 else rounds_needed(schedule)
                 rounds = "never" if rounds is None else rounds

@@ -14,10 +14,12 @@ import sys
 import numpy as np
 from absl import flags
 
-from tfdgan import command, config, rules
+from tfdgan.cli import command
 from tfdgan.errors import UserError
+from tfdgan.tasks import ImageOptions
 
 _BATCH = 128
+_WITHOUT_SPLITS = ("gaussians", "digits")
 
 
 def _define(flag_values):
@@ -64,7 +66,7 @@ def accuracy(model, name, data_dir, image_size):
 
     load = tfds_images.load
     shard = dict(image_size=image_size, rank=0, size=1, partition="iid")
-    if name in rules.DATASETS:
+    if name in _WITHOUT_SPLITS:
         return None
     for split in ("test", "validation"):
         try:
@@ -81,24 +83,10 @@ def accuracy(model, name, data_dir, image_size):
     return None
 
 
-def main(argv):
-    flag_values = command.parse(argv, _define)
-    (output,) = command.required(flag_values, "output")
-    if os.path.exists(output):
-        raise UserError(f"--output={output}: exists already; choose a new folder")
-    options = config.Config(
-        dataset=flag_values.dataset, data_dir=flag_values.data_dir, image_size=flag_values.image_size
-    )
-
+def trained(source, flag_values):
+    """(both models of `classifier`, accuracy while training) after training on a source's samples."""
     import keras
 
-    from tfdgan import data, files
-    from tfdgan.metrics import extractor
-
-    keras.utils.set_random_seed(flag_values.seed)
-    source = data.load(options)
-    if source.classes is None:
-        raise UserError(f"--dataset={flag_values.dataset}: has no labels")
     steps = max(1, len(source) // _BATCH)
     model, both = classifier(source.sample_shape, source.classes, flag_values.width, flag_values.flip)
     rate = keras.optimizers.schedules.CosineDecay(flag_values.learning_rate, steps * flag_values.epochs)
@@ -111,19 +99,47 @@ def main(argv):
     history = model.fit(
         batches, epochs=flag_values.epochs, steps_per_epoch=steps, verbose="auto" if sys.stdout.isatty() else 2
     )
-    found = accuracy(model, flag_values.dataset, flag_values.data_dir, flag_values.image_size)
-    lines = [
-        f"classifier of {flag_values.dataset}, width {flag_values.width}, {flag_values.epochs} epochs, "
-        f"seed {flag_values.seed}; accuracy while training {history.history['accuracy'][-1]:.4f}",
-        f"{found[1]} accuracy {found[0]:.4f}" if found else "no split was left to measure its accuracy on",
-    ]
+    return model, both, history.history["accuracy"][-1]
+
+
+def write(both, report, output):
+    """Write the extractor and REPORT.txt in it, whole or not at all."""
+    from tfdgan.metrics import extractor
+    from tfdgan.storage import files
+
     beside = f"{os.path.normpath(output)}.{os.getpid()}.tmp"
     try:
         extractor.save(both, beside)
-        files.write_text(os.path.join(beside, "REPORT.txt"), "\n".join(lines) + "\n")
+        files.write_text(os.path.join(beside, "REPORT.txt"), report)
         os.replace(beside, output)
     finally:
         shutil.rmtree(beside, ignore_errors=True)
+
+
+def main(argv):
+    flag_values = command.parse(argv, _define)
+    (output,) = command.required(flag_values, "output")
+    if os.path.exists(output):
+        raise UserError(f"--output={output}: exists already; choose a new folder")
+    where = {name: flag_values[name].value for name in ("data_dir", "image_size")}
+    ImageOptions(dataset=flag_values.dataset, **where)  # says what of it cannot be
+
+    import keras
+
+    from tfdgan import data
+
+    keras.utils.set_random_seed(flag_values.seed)
+    source = data.load(flag_values.dataset, **where)
+    if source.classes is None:
+        raise UserError(f"--dataset={flag_values.dataset}: has no labels")
+    model, both, learned = trained(source, flag_values)
+    found = accuracy(model, flag_values.dataset, flag_values.data_dir, flag_values.image_size)
+    lines = [
+        f"classifier of {flag_values.dataset}, width {flag_values.width}, {flag_values.epochs} epochs, "
+        f"seed {flag_values.seed}; accuracy while training {learned:.4f}",
+        f"{found[1]} accuracy {found[0]:.4f}" if found else "no split was left to measure its accuracy on",
+    ]
+    write(both, "\n".join(lines) + "\n", output)
     print("\n".join(lines))
     print(f"{output}: use it by --inception={output}")
 

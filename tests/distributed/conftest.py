@@ -1,5 +1,5 @@
 """Every learner runs these tests in step; a failure on one ends the job."""
 
-from tfdgan import distributed
+from tfdgan.distributed import job
 
-distributed.start(process_sets=True)
+job.start(process_sets=True)

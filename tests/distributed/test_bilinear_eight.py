@@ -5,6 +5,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from distributed.plain_players import player
 from tfdgan import strategies
 from tfdgan.gossip import topology
 
@@ -31,7 +32,7 @@ def end_of(strategy, players):
 
 
 def make_players():
-    return [strategies.Player(n, [keras.Variable(np.ones(1, np.float32))], keras.optimizers.SGD(0.1)) for n in "uv"]
+    return [player(name, [1.0], keras.optimizers.SGD(0.1)) for name in "uv"]
 
 
 def exchange():

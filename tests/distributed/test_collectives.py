@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdgan import distributed
+from tfdgan.distributed import collectives
 
 N, RANK = hvd.size(), hvd.rank()
 
@@ -21,15 +21,15 @@ def test_broadcast_gives_everybody_rank_0s_values():
     mine += [np.zeros([0, 2], np.float32), np.arange(1_100_001, dtype=np.float32) - 1_000_000.0 * RANK]
     variables = [tf.Variable(value) for value in mine]
     variables += [keras.Variable([1.0 + RANK]), tf.Variable(np.float64(RANK + 0.5))]
-    distributed.broadcast_to_all(variables)
+    collectives.broadcast_to_all(variables)
     want = [[True, False, False], [[1.5, 0], [3, 4]], 7, [0.1], np.zeros([0, 2]), np.arange(1_100_001), [1], 0.5]
     for variable, value in zip(variables, want, strict=True):
         np.testing.assert_array_equal(variable.numpy(), value)
-    distributed.broadcast_to_all([])
+    collectives.broadcast_to_all([])
 
 
 def test_totals_and_means_keep_shapes_and_types():
-    whole = distributed.total(
+    whole = collectives.total(
         [np.zeros([0, 3]), np.float32([[1.0, RANK]]), np.int64(RANK), np.full(300_000, 1.0)], "test"
     )
     ranks = sum(range(N))
@@ -37,12 +37,12 @@ def test_totals_and_means_keep_shapes_and_types():
     assert whole[0].shape == (0, 3) and whole[2] == ranks
     assert [found.dtype for found in whole] == [np.float64, np.float32, np.int64, np.float64]
     np.testing.assert_array_equal(whole[3], np.full(300_000, float(N)))
-    assert distributed.total([], "none") == []
+    assert collectives.total([], "none") == []
 
 
 def test_means_are_of_sums_in_float64():
     """In float32 2^24 + 1 is 2^24, whoever adds it when."""
     large = 2.0**24
     mine = np.float32([large if RANK == rank else 1.0 for rank in range(N)])
-    (mean,) = distributed.mean([mine], "large")
+    (mean,) = collectives.mean([mine], "large")
     np.testing.assert_array_equal(mean, np.full(N, (large + N - 1) / N, np.float32))

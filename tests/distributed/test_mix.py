@@ -94,7 +94,7 @@ def test_repeats_bit_for_bit():
     assert len(results) == 1
 
 
-def test_bad_input():
+def test_bad_input(monkeypatch):
     schedule = topology.make_schedule("ring", N)
     with pytest.raises(TypeError, match="a list of tensors, not a EagerTensor"):
         gossip.mix(tf.constant([1.0]), schedule, 0)
@@ -109,3 +109,12 @@ def test_bad_input():
         gossip.mix([tf.constant([1.0])], schedule, 0, rounds=0)
     with pytest.raises(ValueError, match="backend 'mpi'"):
         gossip.mix([tf.constant([1.0])], schedule, 0, backend="mpi")
+    with pytest.raises(UserError, match="backend horovod: cannot mix late"):
+        gossip.begin_late([tf.constant([1.0])], [tf.constant([1.0])], schedule, 0, backend="horovod")
+    with pytest.raises(UserError, match="backend horovod: cannot gather"):
+        gossip.begin_gather(tf.constant([1], tf.uint8), schedule, 0, backend="horovod")
+    with pytest.raises(UserError, match="backend horovod: cannot mix late"):
+        gossip.forget([tf.constant([1.0])], "default", backend="horovod")
+    monkeypatch.setenv("HOROVOD_DYNAMIC_PROCESS_SETS", "0")
+    with pytest.raises(UserError, match=r"call tfdgan.start\(process_sets=True\) before"):
+        gossip.mix([tf.constant([1.0])], schedule, 0, backend="horovod_pairs")

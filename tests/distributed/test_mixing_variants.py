@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from distributed.plain_players import player as plain_player
 from tfdgan import gossip, strategies
 from tfdgan.errors import UserError
 from tfdgan.gossip import compression, topology
@@ -27,8 +28,7 @@ def finite(gradients):
 
 
 def one_player(start, optimizer=None):
-    variables = [keras.Variable(np.float32([value])) for value in start]
-    return strategies.Player("both", variables, optimizer or keras.optimizers.SGD(RATE))
+    return plain_player("both", start, optimizer or keras.optimizers.SGD(RATE))
 
 
 def stepper(player, strategy):
@@ -127,7 +127,7 @@ def test_messages_reach_neighbours_only():
     schedule = topology.make_schedule("one_peer_exponential", N, every=1)
     fixed = topology.make_schedule(schedule.matrices[0], N)  # learner i receives from i - 1
     message = np.arange(70_000).astype(np.uint8) + np.uint8(RANK)
-    got = gossip.begin_gather(message, fixed, 0, channel="messages").finish()
+    (got,) = gossip.begin_gather(message, fixed, 0, channel="messages").finish()
     assert got.shape == (1, 70_000)
     np.testing.assert_array_equal(got[0], np.arange(70_000).astype(np.uint8) + np.uint8((RANK - 1) % N))
     with pytest.raises(UserError, match="other"):

@@ -5,12 +5,13 @@ import keras
 import numpy as np
 import pytest
 
-from tfdgan.config import Config
+from tfdgan.cli.assembly import make_trainer
+from tfdgan.cli.fit import consensus_kind
 from tfdgan.errors import UserError
 from tfdgan.metrics import extractor
-from tfdgan.models.sampling import Sampler
-from tfdgan.tasks import ImageTask
-from tfdgan.training import scoring
+from tfdgan.tasks import ImageOptions, ImageTask
+from tfdgan.tasks.latent_sampler import LatentSampler
+from tfdgan.training import consensus, scoring
 
 N, RANK = hvd.size(), hvd.rank()
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (1100, 4, 4, 1)).astype(np.float32)
@@ -25,13 +26,14 @@ def saved(folder, seed):
 
 
 def task(path):
-    config = Config(dataset="given", model="given", latent_size=3, inception=path)
+    options = ImageOptions(dataset="given", model="given", latent_size=3, inception=path)
     critic = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
     keras.utils.set_random_seed(1)
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(16), keras.layers.Reshape((4, 4, 1))])
-    made = ImageTask(config, generator, critic, IMAGES)
+    made = ImageTask(options, generator, critic, IMAGES)
     made.build_models((4, 4, 1))
-    return made, Sampler(generator, (generator.trainable_variables, generator.non_trainable_variables), 3, "test")
+    weights = generator.trainable_variables, generator.non_trainable_variables
+    return made, LatentSampler(generator, weights, 3, "test")
 
 
 def test_parts_of_learners_give_the_scores_of_one(tmp_path, monkeypatch):
@@ -67,17 +69,16 @@ def test_learners_with_other_extractors_are_told(tmp_path):
 
 
 def test_under_local_learner_0_is_scored():
-    from tfdgan.training import consensus
-    from tfdgan.training.adversarial import AdversarialTrainer
-    from tfdgan.training.noise import Noise
-
-    config = Config(dataset="given", model="given", latent_size=3, strategy="local", ema_decay=0)
+    options = ImageOptions(dataset="given", model="given", latent_size=3, strategy="local", ema_decay=0)
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     generator.set_weights([np.full((3, 2), float(RANK)), np.full(2, 10.0 + RANK)])
     critic.set_weights([np.full((2, 1), float(RANK)), np.zeros(1)])
-    trainer = AdversarialTrainer(generator, critic, config, Noise(0, RANK), N)
-    stored, distance = consensus.gather(trainer, config)
+    task = ImageTask(options, generator, critic, np.zeros([1, 2]))
+    trainer = make_trainer(options, task, *task.build_models((2,)), learner=RANK, size=N)
+    kind = consensus_kind(options)
+    assert kind.label == "learner 0"
+    stored, distance = consensus.gather(trainer, kind.shared)
     np.testing.assert_array_equal(stored["model/generator/000.kernel"], np.zeros((3, 2)))
     np.testing.assert_array_equal(stored["model/generator/001.bias"], [10, 10])
     # 10 weights that are the rank: the mean over ranks of 10 (rank - mean)^2.

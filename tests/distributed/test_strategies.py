@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from distributed import plain_players
 from tfdgan import strategies
 from tfdgan.gossip import topology
 from tfdgan.optimizers import OptimisticAdam
@@ -15,7 +16,7 @@ YES = tf.constant(True)
 
 
 def player(name, value, optimizer):
-    return strategies.Player(name, [keras.Variable(np.atleast_1d(np.float32(value)), name=name)], optimizer)
+    return plain_players.player(name, [value], optimizer)
 
 
 def exchange(schedule, **changes):

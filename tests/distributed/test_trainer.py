@@ -1,6 +1,7 @@
 """The real trainer with real models on several learners."""
 
 import time
+from unittest import mock
 
 import horovod.tensorflow as hvd
 import keras
@@ -8,9 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdgan.config import Config
-from tfdgan.training.adversarial import AdversarialTrainer
-from tfdgan.training.clipped_ratio import ClippedRatioTrainer
+from tfdgan.cli import assembly
+from tfdgan.strategies.base import no_wait
+from tfdgan.tasks import ImageOptions, ImageTask
 from tfdgan.training.noise import Noise
 
 N, RANK = hvd.size(), hvd.rank()
@@ -20,7 +21,8 @@ BATCH, CRITIC_STEPS = 8, 2
 class NoiseOfAll:
     """What all learners draw, side by side: the noise of one learner that holds everybody's batch."""
 
-    def __init__(self, seed):
+    def __init__(self, seed, learner):
+        del learner
         self._each = [Noise(seed, rank) for rank in range(N)]
 
     def normal(self, shape, purpose, draw):
@@ -42,14 +44,16 @@ def models():
     return generator, critic
 
 
-def make(noise, size, **changes):
+def make(size=N, learner=RANK, noise=Noise, **changes):
+    """The trainer that options ask for, of one learner of `size`."""
     settings = dict(
         dataset="given", model="given", latent_size=4, batch_size=BATCH, critic_steps=CRITIC_STEPS,
         learning_rate_g=1e-2, learning_rate_d=1e-2, steps=10,
     )  # fmt: skip
-    config = Config(**{**settings, **changes})
-    trainer = ClippedRatioTrainer if config.trainer == "clipped_ratio" else AdversarialTrainer
-    return trainer(*models(), config, noise, size)
+    options = ImageOptions(**{**settings, **changes})
+    task = ImageTask(options, *models(), samples=np.zeros([1, 2]))
+    with mock.patch.object(assembly, "Noise", noise):
+        return assembly.make_trainer(options, task, *task.build_models((2,)), learner=learner, size=size)
 
 
 CLIPPED_RATIO = dict(
@@ -59,9 +63,9 @@ CLIPPED_RATIO = dict(
 
 def run(trainer, steps, data):
     for step in range(steps):
-        metrics = trainer.step(tf.constant(step, tf.int64), tf.constant(data(step)))
+        figures = trainer.step(tf.constant(step, tf.int64), tf.constant(data(step)))
     assert trainer.step.experimental_get_tracing_count() == 1
-    return metrics
+    return {name: float(figure) for name, figure in figures.items()}
 
 
 def weights(trainer):
@@ -70,27 +74,27 @@ def weights(trainer):
 
 def test_cp_equals_one_learner_on_the_whole_batch():
     update = "simultaneous" if N == 4 else "alternating"
-    together = make(Noise(0, RANK), N, strategy="centralized", update=update)
+    together = make(strategy="centralized", update=update)
     run(together, 5, lambda step: real(RANK, step).reshape(-1, 2))
-    alone = make(NoiseOfAll(0), 1, strategy="local", update=update, batch_size=N * BATCH)
+    alone = make(1, noise=NoiseOfAll, strategy="local", update=update, batch_size=N * BATCH)
     run(alone, 5, lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2))
     np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)
-    assert np.abs(weights(together) - weights(make(Noise(0, 0), 1, strategy="local"))).max() > 1e-2
+    assert np.abs(weights(together) - weights(make(1, learner=0, strategy="local"))).max() > 1e-2
 
 
 def test_clipped_ratio_under_cp_equals_one_learner_on_the_whole_batch():
     """The weights of generated samples are a softmax over all learners' batches, the ratio's classifier is one."""
-    together = make(Noise(0, RANK), N, strategy="centralized", **CLIPPED_RATIO)
-    ours = run(together, 5, lambda step: real(RANK, step).reshape(-1, 2)).numpy()
-    alone = make(NoiseOfAll(0), 1, strategy="local", batch_size=N * BATCH, **CLIPPED_RATIO)
+    together = make(strategy="centralized", **CLIPPED_RATIO)
+    ours = run(together, 5, lambda step: real(RANK, step).reshape(-1, 2))
+    alone = make(1, noise=NoiseOfAll, strategy="local", batch_size=N * BATCH, **CLIPPED_RATIO)
     data = lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2)  # noqa: E731
-    theirs = run(alone, 5, data).numpy()
+    theirs = run(alone, 5, data)
     np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)
-    which = together.metrics.index("reweighting/effective_sample_size")
+    which = "reweighting/effective_sample_size"
     assert ours[which] == pytest.approx(theirs[which], rel=1e-4) and 1 < ours[which] < N * BATCH - 1
     # A softmax of each learner's own batch would be another step.
-    own = make(Noise(0, RANK), N, strategy="centralized", **CLIPPED_RATIO)
-    own.strategy.of_one_batch = lambda values, name: (values[tf.newaxis], 0, tf.constant(0.0, tf.float64))
+    own = make(strategy="centralized", **CLIPPED_RATIO)
+    own.strategy.share_batch = lambda values, name: (values[tf.newaxis], 0, no_wait())
     run(own, 5, lambda step: real(RANK, step).reshape(-1, 2))
     assert np.abs(weights(own) - weights(alone)).max() > 1e-3
 
@@ -98,8 +102,8 @@ def test_clipped_ratio_under_cp_equals_one_learner_on_the_whole_batch():
 @pytest.mark.parametrize("changes", [{}, CLIPPED_RATIO], ids=["adversarial", "clipped_ratio"])
 def test_dp_complete_equals_the_closed_form(changes):
     """W = 1/n for all: after a step w_i = mean w(start) + own displacement, computed from everybody's weights."""
-    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="complete", **changes)
-    alone = make(Noise(0, RANK), 1, strategy="local", **changes)
+    trainer = make(strategy="decentralized", topology="complete", **changes)
+    alone = make(1, strategy="local", **changes)
     for step in range(3):
         start = weights(trainer)
         everyone = hvd.allgather(start[np.newaxis]).numpy()
@@ -118,7 +122,7 @@ def test_dp_complete_equals_the_closed_form(changes):
 
 
 def test_local_learners_differ():
-    trainer = make(Noise(0, RANK), N, strategy="local")
+    trainer = make(strategy="local")
     start = hvd.allgather(weights(trainer)[np.newaxis]).numpy()
     assert np.ptp(start, axis=0).max() == 0
     run(trainer, 3, lambda step: real(RANK, step).reshape(-1, 2))
@@ -133,7 +137,7 @@ def test_local_learners_differ():
 )
 def test_nan_on_one_learner_is_kept_from_the_others(changes):
     """And it is that learner's fault, also where others are told what its softmax comes to."""
-    trainer = make(Noise(0, RANK), N, **changes)
+    trainer = make(**changes)
 
     def data(step):
         x = real(RANK, step).reshape(-1, 2)
@@ -147,7 +151,7 @@ def test_nan_on_one_learner_is_kept_from_the_others(changes):
 
 def test_mixes_begin_before_the_gradients_and_are_consumed_after_them():
     """In the compiled step: so the exchange overlaps with what takes the time."""
-    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="ring", gossip_backend="native")
+    trainer = make(strategy="decentralized", topology="ring", gossip_backend="native")
     samples = tf.TensorSpec([CRITIC_STEPS * BATCH, 2])
     graph = trainer.step.get_concrete_function(tf.TensorSpec([], tf.int64), samples).graph
     begun, consumed, gradients = (
@@ -166,28 +170,28 @@ def test_mixes_begin_before_the_gradients_and_are_consumed_after_them():
         assert needed >= begun and not needed & consumed
 
 
-def test_metrics_say_who_waits():
+def test_figures_say_who_waits():
     """Learner 1 is late at the last step: its two neighbours wait for it, it waits for nobody."""
-    trainer = make(Noise(0, RANK), N, strategy="decentralized", topology="ring")
+    trainer = make(strategy="decentralized", topology="ring")
 
     def data(step):
         if RANK == 1 and step == 2:
             time.sleep(1)
         return real(RANK, step).reshape(-1, 2)
 
-    metrics = dict(zip(trainer.metrics, run(trainer, 3, data).numpy(), strict=True))
-    waiting = hvd.allgather(tf.constant([metrics["time/waiting"]])).numpy()
+    figures = run(trainer, 3, data)
+    waiting = hvd.allgather(tf.constant([figures["time/waiting"]], tf.float64)).numpy()
     assert (waiting >= 0).all() and 0.2 < min(waiting[0], waiting[2]) and waiting[1] < min(waiting[0], waiting[2])
-    assert metrics["gradient_norm/critic"] > 0 and metrics["gradient_norm/generator"] > 0
+    assert figures["gradient_norm/critic"] > 0 and figures["gradient_norm/generator"] > 0
 
 
 def test_waits_that_overlap_count_once():
     """Learner 1 computes its last step a second late: both reductions of the others wait that second, together."""
-    trainer = make(Noise(0, RANK), N, strategy="centralized", update="simultaneous", critic_steps=1)
+    trainer = make(strategy="centralized", update="simultaneous", critic_steps=1)
     run(trainer, 1, lambda step: real(RANK, step)[0])
     if RANK == 1:
         time.sleep(1)
     begun = time.perf_counter()
-    waiting = run(trainer, 1, lambda step: real(RANK, step)[0]).numpy()[-1]
+    waiting = run(trainer, 1, lambda step: real(RANK, step)[0])["time/waiting"]
     took = time.perf_counter() - begun
     assert waiting <= took and (RANK == 1 or waiting > 0.5)

@@ -1,6 +1,5 @@
 """Data by name: `load` gives a learner its shard as a `Source`."""
 
-from tfdgan.data.load import load
-from tfdgan.data.source import ArraySource, RecordSource, from_user
+import lazy_loader
 
-__all__ = ["ArraySource", "RecordSource", "from_user", "load"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -4,10 +4,10 @@ import numpy as np
 
 from tfdgan.data import images
 from tfdgan.data import partition as parts
-from tfdgan.data.source import ArraySource
+from tfdgan.data.arrays import ArraySource
 
 
-def arrays():
+def arrays() -> tuple[np.ndarray, np.ndarray]:
     """(images uint8 [1797, 8, 8, 1] in 0..255, labels int64 [1797])."""
     from sklearn.datasets import load_digits  # takes a second that other data need not spend
 
@@ -15,8 +15,8 @@ def arrays():
     return np.round(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis], digits.target
 
 
-def load(*, image_size, rank, size, partition):
-    """Digits as float32 [8, 8, 1] in [-1, 1], or resized."""
+def load(*, image_size: int, rank: int, size: int, partition: str) -> ArraySource:
+    """A learner's part of the digits, as float32 [8, 8, 1] in [-1, 1], or resized to `image_size` if that is not 0."""
     pictures, labels = arrays()
     mine = parts.indices(labels, rank, size, partition)
     samples = np.stack([images.to_sample(picture, image_size) for picture in pictures[mine]])

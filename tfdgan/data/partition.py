@@ -1,9 +1,9 @@
-"""Which samples are whose."""
+"""Which samples each learner gets."""
 
 import numpy as np
 
 
-def indices(labels, rank, size, partition):
+def indices(labels: np.ndarray, rank: int, size: int, partition: str) -> np.ndarray:
     """The ascending indices of learner `rank`'s samples: int64 [len(labels) // size].
 
     Args:

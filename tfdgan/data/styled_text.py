@@ -4,13 +4,12 @@ import os
 
 import numpy as np
 
-from tfdgan import corpora
-from tfdgan.data import text_file
+from tfdgan.data import corpora, text_file
 from tfdgan.errors import UserError
 
 
-def read(dataset):
-    """{"train": (texts, styles), "dev": (texts, styles)} of --dataset=file:PREFIX; lines as in `text_file`."""
+def read(dataset: str) -> dict[str, tuple[list[str], np.ndarray]]:
+    """{"train": (texts, styles int [n]), "dev": (texts, styles)} of file:PREFIX; lines are read as by `text_file`."""
     found = {}
     for part, paths in corpora.styled_paths(dataset).items():
         of_style = [text_file.lines(path, f"--dataset={dataset}") for path in paths]
@@ -22,15 +21,26 @@ def read(dataset):
     return found
 
 
-def read_references(path, styles):
-    """(sources, styles of sources, references) of lines "style TAB source TAB reference"; blank ones do not count."""
-    found = [], [], []
+def read_references(path: str, styles: int) -> tuple[list[str], np.ndarray, list[str]]:
+    """(sources, styles of sources int [n], references) of lines "style TAB source TAB reference".
+
+    Empty lines are left out.
+
+    Args:
+      styles: how many there are; those in the file are below.
+
+    Raises:
+      UserError: the file cannot be read, has no lines, or a line is not of this form.
+    """
+    found: tuple[list[str], list[int], list[str]] = ([], [], [])
     try:
         with open(os.path.expanduser(path), encoding="utf-8-sig", errors="replace") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    for values, value in zip(found, _reference(path, number, line, styles), strict=True):
-                        values.append(value)
+                    source, style, reference = _reference(path, number, line, styles)
+                    found[0].append(source)
+                    found[1].append(style)
+                    found[2].append(reference)
     except OSError as error:
         raise UserError(f"--references={path}: cannot be read ({error.strerror})") from error
     if not found[0]:
@@ -38,7 +48,7 @@ def read_references(path, styles):
     return found[0], np.array(found[1]), found[2]
 
 
-def _reference(path, number, line, styles):
+def _reference(path: str, number: int, line: str, styles: int) -> tuple[str, int, str]:
     """(source, its style, reference) of one line."""
     style, *texts = line.split("\t")
     texts = text_file.tidy(texts)

@@ -1,16 +1,31 @@
 """Any image set of TensorFlow Datasets, read as a stream, decoded as late as possible."""
 
+from types import ModuleType
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
 
 from tfdgan.data import images
 from tfdgan.data import partition as parts
-from tfdgan.data.source import RecordSource
+from tfdgan.data.records import RecordSource
 from tfdgan.errors import UserError
 
 
-def load(name, *, data_dir, image_size, rank, size, partition, split="train"):
-    """Images as float32 [side, side, channels] in [-1, 1]. Prepared data only: nothing is downloaded."""
+def load(
+    name: str, *, data_dir: str, image_size: int, rank: int, size: int, partition: str, split: str = "train"
+) -> RecordSource:
+    """A learner's part of a TFDS image set, as float32 [side, side, channels] in [-1, 1]. Nothing is downloaded.
+
+    Args:
+      name: as TFDS names it.
+      data_dir: folder of prepared sets; TFDS's own if empty.
+      image_size: side to which images are resized; 0 keeps them.
+      rank, size, partition: which part of how many, as `partition.indices` divides.
+
+    Raises:
+      UserError: no such set, no images, or not prepared.
+    """
     import tensorflow_datasets as tfds
 
     builder = _builder(tfds, name, data_dir)
@@ -24,14 +39,14 @@ def load(name, *, data_dir, image_size, rank, size, partition, split="train"):
         raise UserError(f"--dataset={name}: its images differ in size; give --image_size")
     skip = {"image": tfds.decode.SkipDecoding()}
 
-    def read(part):
+    def read(part: Any) -> tf.data.Dataset:
         return builder.as_dataset(split=part, decoders=skip, shuffle_files=False)
 
-    def decode(record):
+    def decode(record: Any) -> tf.Tensor:
         return images.to_sample(feature.decode_example(record["image"]), image_size)
 
-    whole = builder.info.splits[split]  # its bytes tell copies of one version apart
-    more = {
+    whole = builder.info.splits[split]  # num_bytes tells copies of one version apart
+    more: dict[str, Any] = {
         "key": f"{builder.info.full_name} {split} {whole.num_bytes} {whole.shard_lengths} {partition} {rank}/{size}"
     }
     if "label" in features:
@@ -49,7 +64,7 @@ def load(name, *, data_dir, image_size, rank, size, partition, split="train"):
     return RecordSource(kept, len(mine), decode, **more)
 
 
-def _builder(tfds, name, data_dir):
+def _builder(tfds: ModuleType, name: str, data_dir: str) -> Any:
     where = data_dir or "the default data_dir"
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)

@@ -1,8 +1,11 @@
-"""A small grammar of two styles, praise and blame: what a sentence is in the other one is known exactly.
+"""A small grammar of two styles, praise and blame: for each sentence the same in the other style is known exactly.
 
-Each noun has an adjective of its own in each style, which the seed gives it, so nothing but the noun tells which one is
-right; each ending of a sentence has its counterpart.
+In each style a noun has an adjective of its own, chosen by the seed: only the noun tells which adjective is right. Each
+ending of a sentence has a counterpart in the other style.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -30,28 +33,31 @@ _SHAPES = (
 )
 
 
-def make(seed, number):
-    """{"train": (texts, styles), "dev": (texts, styles), "answers": texts}, of a seed.
+def make(seed: int, number: int) -> dict[str, Any]:
+    """{"train": (texts, styles int [n]), "dev": (texts, styles), "answers": texts}, of a seed.
 
-    `number` sentences to train on in each style, at most 12,000, since the grammar can say some 31,000 things, and 500
-    held out; no two say the same, in whatever style. `answers` are the held-out ones in the other style.
+    "dev" holds 500 sentences of each style, and "answers" the same sentences in the other style. No two sentences say
+    the same, in whatever style.
+
+    Args:
+      number: sentences of each style to train on; at most 12,000, since the grammar can say some 31,000 things.
     """
     random = np.random.default_rng(seed)
     adjectives = [dict(zip(_NOUNS, random.permutation(kind), strict=True)) for kind in _ADJECTIVES]
-    pairs = {}
+    pairs: dict[str, str] = {}
     while len(pairs) < 2 * (number + HELD_OUT):
         content = _content(random)
         said = [_said(content, style, adjectives[style]) for style in range(2)]
         pairs.setdefault(said[0], said[1])
-    pairs = list(pairs.items())
-    pairs = [pairs[k] for k in random.permutation(len(pairs))]  # the last ones found are of the longer shapes
-    styles = np.arange(len(pairs)) % 2
-    texts, answers = ([pair[style] for pair, style in zip(pairs, which, strict=True)] for which in (styles, 1 - styles))
+    found = list(pairs.items())
+    found = [found[k] for k in random.permutation(len(found))]  # the last ones found are of the longer shapes
+    styles = np.arange(len(found)) % 2
+    texts, answers = ([pair[style] for pair, style in zip(found, which, strict=True)] for which in (styles, 1 - styles))
     last = 2 * number
     return {"train": (texts[:last], styles[:last]), "dev": (texts[last:], styles[last:]), "answers": answers[last:]}
 
 
-def _content(random):
+def _content(random: np.random.Generator) -> dict[str, Any]:
     """What is said: the shape of a sentence and its words."""
     noun, second = random.choice(_NOUNS, 2, replace=False)
     person, other = random.choice(_PEOPLE, 2, replace=False)
@@ -60,7 +66,8 @@ def _content(random):
     return words | chosen | {"ending": int(random.integers(len(_ENDINGS[0])))}
 
 
-def _said(content, style, adjectives):
+def _said(content: dict[str, Any], style: int, adjectives: Mapping[str, str]) -> str:
+    """The sentence of a content in a style."""
     words = content | dict(
         adjective=adjectives[content["noun"]],
         second_adjective=adjectives[content["second"]],

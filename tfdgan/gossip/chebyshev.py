@@ -5,8 +5,8 @@ import numpy as np
 from tfdgan.errors import UserError
 
 
-def accelerated(matrices, rounds, label):
-    """`factors` of the one matrix of a topology; without rounds its matrices as they are: [period, n, n]."""
+def accelerated(matrices: np.ndarray, rounds: int, label: str) -> np.ndarray:
+    """The `factors` of a topology's one matrix, or at 0 rounds the topology's matrices unchanged: [period, n, n]."""
     if not rounds:
         return matrices
     if len(matrices) > 1 or not np.allclose(matrices[0], matrices[0].T, rtol=0, atol=1e-12):
@@ -17,19 +17,22 @@ def accelerated(matrices, rounds, label):
     return factors(matrices[0], rounds)
 
 
-def factors(W, rounds):
-    """Factors whose product mixes best of all polynomials of W of that degree that keep the mean.
+def factors(W: np.ndarray, rounds: int) -> np.ndarray:
+    """Factors whose product P(W) mixes best among the polynomials of W of degree t that keep the mean.
 
         P(W) = T_t(Y) / T_t(y_1) = prod_i (W - r_i I) / (1 - r_i)
         r_i = (a + b) / 2 + (b - a) / 2 cos((2 i - 1) pi / (2 t))
 
     where a and b are the smallest and the second largest eigenvalue of W, Y = (2 W - (a + b) I) / (b - a), y_1 the same
-    with 1 for W, T_t the Chebyshev polynomial and t the gossip rounds (Golub and Varga, "Chebyshev semi-iterative
-    methods", 1961; for gossip Scaman et al., "Optimal algorithms for smooth and strongly convex distributed
-    optimization in networks", ICML 2017). No difference between learners is left larger than 1 / T_t(y_1) of what it
-    was, where plain rounds leave b^t; those that plain rounds forget at once are left that large too. A factor's rows
-    and columns sum to 1, but entries may be negative, and a round alone enlarges differences: on a ring of 32 by up to
-    12 within 8 rounds, 20 within 16. What a wire of 16 bits rounds off grows with them.
+    with 1 in W's place, T_t the Chebyshev polynomial and t the gossip rounds (Golub and Varga, "Chebyshev
+    semi-iterative methods", 1961; for gossip Scaman et al., "Optimal algorithms for smooth and strongly convex
+    distributed optimization in networks", ICML 2017).
+
+    After all t rounds the largest difference between learners is 1 / T_t(y_1) of what it was; plain rounds leave b^t of
+    it. Plain rounds shrink some differences faster than b^t: a difference along an eigenvector of eigenvalue 0 vanishes
+    in one round. The polynomial may leave 1 / T_t(y_1) of such differences too. A factor's rows and columns sum to 1,
+    but entries may be negative, and a round by itself may enlarge differences: on a ring of 32 up to 12-fold within 8
+    rounds, 20-fold within 16. The rounding errors of a 16-bit wire are enlarged in the same way.
 
     Args:
       W: symmetric mixing matrix, float64 [n, n].

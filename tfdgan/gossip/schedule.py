@@ -1,6 +1,9 @@
 """Which mixing matrix is used at which step."""
 
+from collections.abc import Sequence
+
 import numpy as np
+import numpy.typing as npt
 
 from tfdgan.errors import UserError
 from tfdgan.gossip import philox
@@ -20,11 +23,21 @@ class Schedule:
       matrices: float64 [period, size, size], each doubly stochastic.
       random, seed: whether the learners are relabelled, and from which seed.
       every: mixes at steps 0, every, 2 every, ...
-      rounds: gossip rounds a step that the matrices are made for, all of them together; 0: any number.
+      rounds: how many gossip rounds a step the matrices are made for, of which a step uses them all; 0: any number.
       ranks: int [k], the learners that take part, ascending; the others keep to themselves and are not relabelled.
     """
 
-    def __init__(self, name, matrices, *, random=False, seed=0, every=1, rounds=0, ranks=None):
+    def __init__(
+        self,
+        name: str,
+        matrices: npt.ArrayLike,
+        *,
+        random: bool = False,
+        seed: int = 0,
+        every: int = 1,
+        rounds: int = 0,
+        ranks: Sequence[int] | None = None,
+    ) -> None:
         self.name = name
         self.matrices = np.asarray(matrices, dtype=np.float64)
         self.matrices.setflags(write=False)
@@ -34,30 +47,33 @@ class Schedule:
         self.rounds = int(rounds)
         self.ranks = np.arange(self.size) if ranks is None else np.array(ranks)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return (
             f"Schedule({self.name!r}, size={self.size}, period={self.period}, random={self.random}, seed={self.seed}, "
             f"every={self.every})"
         )
 
     @property
-    def size(self):
+    def size(self) -> int:
+        """The number of learners."""
         return self.matrices.shape[1]
 
     @property
-    def period(self):
+    def period(self) -> int:
+        """After how many sub-steps the table of matrices repeats."""
         return self.matrices.shape[0]
 
     @property
-    def is_fixed(self):
+    def is_fixed(self) -> bool:
         """True if every step uses the same matrix."""
         return self.period == 1 and not self.random and self.every == 1
 
     @property
-    def is_symmetric(self):
+    def is_symmetric(self) -> bool:
+        """True if every matrix equals its transpose."""
         return bool(np.allclose(self.matrices, self.matrices.transpose(0, 2, 1), rtol=0, atol=1e-12))
 
-    def check_fixed_symmetric(self):
+    def check_fixed_symmetric(self) -> None:
         """Raise `UserError` unless this is one fixed symmetric matrix, as the backend horovod_pairs needs."""
         if not (self.is_fixed and self.is_symmetric):
             varying = "mixed by other weights each round" if self.rounds else "time-varying"
@@ -68,14 +84,14 @@ class Schedule:
                 "use the backend horovod"
             )
 
-    def permutation(self, step):
+    def permutation(self, step: int) -> np.ndarray:
         """p at this step: int64 [size]; the identity unless the schedule is random."""
         order = np.arange(self.size)
         if self.random:
             order[self.ranks] = self.ranks[philox.permutation(self.seed, step // self.every, len(self.ranks))]
         return order
 
-    def matrix(self, step, rounds=1):
+    def matrix(self, step: int, rounds: int = 1) -> np.ndarray:
         """M of `rounds` gossip rounds at `step`: float64 [size, size]; the last round is the leftmost factor."""
         if rounds < 1:
             raise UserError(f"gossip rounds: {rounds}; at least 1")
@@ -88,7 +104,7 @@ class Schedule:
         order = self.permutation(step)
         return product[np.ix_(order, order)]
 
-    def peers(self, step, rank):
+    def peers(self, step: int, rank: int) -> tuple[tuple[int, ...], tuple[int, ...], tuple[float, ...], float]:
         """Whom learner `rank` talks to in one round at `step`.
 
         Returns:

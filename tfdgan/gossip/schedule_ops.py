@@ -2,10 +2,12 @@
 
 import tensorflow as tf
 
+from tfdgan.gossip.schedule import Schedule
+
 _PHILOX = 1  # tf.random.Algorithm.PHILOX, as the raw op takes it
 
 
-def permutation(schedule, step):
+def permutation(schedule: Schedule, step: tf.Tensor) -> tf.Tensor:
     """`Schedule.permutation` for a scalar int64 tensor: int64 [size], equal to the host's bit for bit."""
     if not schedule.random:
         return tf.range(schedule.size, dtype=tf.int64)
@@ -26,19 +28,21 @@ def permutation(schedule, step):
     return tf.tensor_scatter_nd_update(everyone, ranks[:, tf.newaxis], tf.gather(ranks, order))
 
 
-def row_and_column(schedule, step, rounds, round_index, rank):
+def row_and_column(
+    schedule: Schedule, step: tf.Tensor, rounds: int, round_index: int, rank: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Row and column `rank` of the matrix of one gossip round.
 
     Args:
       schedule: a `Schedule`.
       step: scalar int64 tensor.
-      rounds: gossip rounds a step (int).
-      round_index: which of them (int).
-      rank: the learner (int).
+      rounds: gossip rounds a step.
+      round_index: which of them.
+      rank: the learner.
 
     Returns:
-      (row, column): float64 [size] each; row[j] = W[rank, j] weighs what comes from j, column[i] = W[i, rank]
-      what i makes of ours.
+      (row, column): float64 [size] each. row[j] = W[rank, j] is the weight that `rank` gives to learner j, column[i] =
+      W[i, rank] the weight that learner i gives to `rank`.
     """
     W = tf.constant(schedule.matrices)[(step // schedule.every * rounds + round_index) % schedule.period]
     if schedule.every > 1:

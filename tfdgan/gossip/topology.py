@@ -11,9 +11,12 @@ provably efficient for decentralized deep training", NeurIPS 2021.
 """
 
 import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 
 import networkx as nx
 import numpy as np
+import numpy.typing as npt
 
 from tfdgan.errors import UserError
 from tfdgan.gossip import chebyshev
@@ -21,8 +24,11 @@ from tfdgan.gossip.schedule import Schedule
 
 _TOLERANCE = 1e-8
 
+# What names a topology: one of `NAMES`, the path of a .npy file, an undirected graph, or a matrix.
+Topology: TypeAlias = str | os.PathLike[str] | nx.Graph | np.ndarray | Sequence[Sequence[float]]
 
-def metropolis_hastings(graph):
+
+def metropolis_hastings(graph: nx.Graph) -> np.ndarray:
     """Mixing matrix of an undirected simple networkx graph on nodes 0..n-1: [n, n], symmetric."""
     size = graph.number_of_nodes()
     degree = dict(graph.degree())
@@ -33,7 +39,7 @@ def metropolis_hastings(graph):
     return W
 
 
-def _circulant(size, hops, weight):
+def _circulant(size: int, hops: Sequence[int], weight: float) -> np.ndarray:
     """Learner i receives `weight` from i - hop for every hop; the rest stays with it."""
     W = np.zeros((size, size))
     ranks = np.arange(size)
@@ -43,12 +49,12 @@ def _circulant(size, hops, weight):
     return W
 
 
-def _hop_count(size):
+def _hop_count(size: int) -> int:
     """ceil(log2(size)): how many powers of two are smaller than `size`."""
     return (size - 1).bit_length()
 
 
-def _torus_sides(size):
+def _torus_sides(size: int) -> tuple[int, int]:
     """The most nearly square rows x columns = size with at least two rows."""
     for rows in range(int(size**0.5), 1, -1):
         if size % rows == 0:
@@ -58,11 +64,11 @@ def _torus_sides(size):
     )
 
 
-def _ring(size):
+def _ring(size: int) -> list[np.ndarray]:
     return [metropolis_hastings(nx.cycle_graph(size) if size > 2 else nx.path_graph(size))]
 
 
-def _torus(size, rows=None):
+def _torus(size: int, rows: int | None = None) -> list[np.ndarray]:
     if rows is not None and not isinstance(rows, int):
         raise UserError(f"topology torus: rows is {rows!r}; give a whole number")
     if rows is None:
@@ -79,7 +85,7 @@ def _torus(size, rows=None):
     return [metropolis_hastings(_ordered(grid))]
 
 
-def _hypercube(size):
+def _hypercube(size: int) -> list[np.ndarray]:
     if size & (size - 1):
         raise UserError(f"topology hypercube: {size} learners are no power of two; use 2, 4, 8, ... learners")
     graph = nx.empty_graph(size)
@@ -87,18 +93,18 @@ def _hypercube(size):
     return [metropolis_hastings(graph)]
 
 
-def _exponential(size):
+def _exponential(size: int) -> list[np.ndarray]:
     hops = _hop_count(size)
     return [_circulant(size, [2**j for j in range(hops)], 1.0 / (1 + hops))]
 
 
-def _one_peer_exponential(size):
+def _one_peer_exponential(size: int) -> list[np.ndarray]:
     return [_circulant(size, [2**j], 0.5) for j in range(_hop_count(size))]
 
 
-def _matching(size):
+def _matching(size: int) -> list[np.ndarray]:
     """Round-robin pairings by the circle method: everybody meets everybody once a period."""
-    players = list(range(size)) + ([None] if size % 2 else [])
+    players: list[int | None] = [*range(size), *([None] if size % 2 else [])]
     matrices = []
     for _ in range(len(players) - 1):
         W = np.eye(size)
@@ -110,7 +116,7 @@ def _matching(size):
     return matrices
 
 
-_TOPOLOGIES = {
+_TOPOLOGIES: dict[str, Callable[..., list[np.ndarray]]] = {
     "ring": _ring,
     "exponential": _exponential,
     "one_peer_exponential": _one_peer_exponential,
@@ -123,7 +129,7 @@ _TOPOLOGIES = {
 NAMES = tuple(_TOPOLOGIES)
 
 
-def _ordered(graph):
+def _ordered(graph: nx.Graph) -> nx.Graph:
     """`graph` with its nodes renamed to 0..n-1 in sorted order, as an undirected simple graph."""
     if graph.is_directed():
         raise UserError(
@@ -137,7 +143,7 @@ def _ordered(graph):
     return ordered
 
 
-def _read_matrix(path):
+def _read_matrix(path: str) -> np.ndarray:
     if not os.path.isfile(path):
         raise UserError(f"topology {path!r}: no such name or file; choose one of {', '.join(NAMES)} or a .npy file")
     try:
@@ -146,14 +152,14 @@ def _read_matrix(path):
         raise UserError(f"topology {path!r}: not a readable .npy file ({error})") from error
 
 
-def _as_array(rows):
+def _as_array(rows: npt.ArrayLike) -> np.ndarray:
     try:
         return np.asarray(rows)
     except ValueError as error:
         raise UserError(f"topology matrix: its rows differ in length ({error})") from error
 
 
-def check_mixing_matrix(W, size, name="matrix"):
+def check_mixing_matrix(W: npt.ArrayLike, size: int, name: str = "matrix") -> np.ndarray:
     """Return W as float64 [size, size], or raise `UserError` unless it is doubly stochastic."""
     W = np.asarray(W)
     if W.dtype.kind not in "fiu":
@@ -174,7 +180,7 @@ def check_mixing_matrix(W, size, name="matrix"):
     return np.clip(W, 0, None)
 
 
-def _matrices(name, size, **options):
+def _matrices(name: Topology, size: int, **options: Any) -> list[np.ndarray]:
     if not isinstance(size, int | np.integer) or size < 1:
         raise UserError(f"topology: size is {size!r}; give a number of learners of at least 1")
     allowed = {"rows"} if isinstance(name, str) and name == "torus" else set()
@@ -194,7 +200,7 @@ def _matrices(name, size, **options):
     return _TOPOLOGIES[name](int(size), **options)
 
 
-def mixing_matrix(name, size, *, step=0, **options):
+def mixing_matrix(name: Topology, size: int, *, step: int = 0, **options: Any) -> np.ndarray:
     """The doubly stochastic mixing matrix of a topology.
 
     Args:
@@ -213,29 +219,65 @@ def mixing_matrix(name, size, *, step=0, **options):
     return matrices[step % len(matrices)].copy()
 
 
-def make_schedule(name, size, *, random=False, seed=0, every=1, chebyshev_rounds=0, **options):
+def make_schedule(
+    name: Topology,
+    size: int,
+    *,
+    random: bool = False,
+    seed: int = 0,
+    every: int = 1,
+    chebyshev_rounds: int = 0,
+    **options: Any,
+) -> Schedule:
     """The `Schedule` of a topology: which W at which step.
 
     Args:
       name, size, **options: as `mixing_matrix` takes them.
-      random: relabel the learners anew every step; seed: from which they are drawn.
+      random: relabel the learners anew at every step.
+      seed: of the relabellings.
       every: mix only at steps 0, every, 2 every, ...
-      chebyshev_rounds: the table is the `chebyshev.factors` of W for so many gossip rounds; 0: W itself.
+      chebyshev_rounds: above 0 the matrices are the `chebyshev.factors` of W for this number of gossip rounds; at 0
+        they are the topology's own.
     """
     label = os.fspath(name) if isinstance(name, str | os.PathLike) else type(name).__name__
     matrices = chebyshev.accelerated(np.stack(_matrices(name, size, **options)), chebyshev_rounds, label)
     return Schedule(label, matrices, random=random, seed=seed, every=every, rounds=chebyshev_rounds)
 
 
-def make_schedule_among(ranks, name, size, *, random=False, seed=0, every=1, chebyshev_rounds=0):
-    """The `Schedule` of a topology laid among the learners `ranks` out of `size`; the others keep to themselves."""
-    inner = chebyshev.accelerated(np.stack(_matrices(name, len(ranks))), chebyshev_rounds, name)
-    matrices = np.stack([np.eye(size)] * len(inner))
+def restrict_to(schedule: Schedule, ranks: Sequence[int]) -> Schedule:
+    """The schedule of the same topology among the learners `ranks` only; the others keep to themselves.
+
+    Args:
+      schedule: of a topology by name; a restricted one too.
+      ranks: ascending.
+
+    Returns:
+      A `Schedule` of `schedule.size` learners, with the same relabelling seed, pace and Chebyshev rounds. A torus of
+      `ranks` is as square as can be.
+
+    Raises:
+      UserError: the topology has no name, or not this number of learners.
+    """
+    if schedule.name not in _TOPOLOGIES:
+        raise UserError(
+            f"topology {schedule.name}: a matrix cannot be made anew for {len(ranks)} of {schedule.size} learners; "
+            "use a topology by name"
+        )
+    inner = chebyshev.accelerated(np.stack(_matrices(schedule.name, len(ranks))), schedule.rounds, schedule.name)
+    matrices = np.stack([np.eye(schedule.size)] * len(inner))
     matrices[np.ix_(range(len(inner)), ranks, ranks)] = inner
-    return Schedule(name, matrices, random=random, seed=seed, every=every, rounds=chebyshev_rounds, ranks=ranks)
+    return Schedule(
+        schedule.name,
+        matrices,
+        random=schedule.random,
+        seed=schedule.seed,
+        every=schedule.every,
+        rounds=schedule.rounds,
+        ranks=ranks,
+    )
 
 
-def spectral_gap(W):
+def spectral_gap(W: npt.ArrayLike) -> float:
     """1 - max(|lambda_2|, |lambda_n|) of a doubly stochastic matrix; 1 for a single learner.
 
     A larger gap mixes faster: the distance to the mean shrinks at least by (1 - gap) a round if W is symmetric.
@@ -247,8 +289,8 @@ def spectral_gap(W):
     return float(1.0 - np.sort(np.abs(eigenvalues))[-2])
 
 
-def check_delayed(schedule):
-    """Raise `UserError` if mixing a step late (`strategies.Delayed`) would drive learners apart by one of its matrices.
+def check_delayed(schedule: Schedule) -> None:
+    """Raise `UserError` if a matrix of the schedule, mixed late (`strategies.Delayed`), would drive learners apart.
 
     For each eigenvalue l but 1 both roots of z^2 - z + (1 - l) / 2 must be inside the unit circle.
     """

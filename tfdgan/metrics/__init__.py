@@ -1,5 +1,5 @@
 """How good samples are, and how far learners are apart."""
 
-from tfdgan.metrics.score import Score
+import lazy_loader
 
-__all__ = ["Score"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

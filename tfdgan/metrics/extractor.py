@@ -1,26 +1,64 @@
-"""A feature extractor: a SavedModel on disk with outputs `pool_3` and `logits`. Nothing is downloaded."""
+"""Feature extractors: the contract, and the one that is read from a SavedModel. Nothing is downloaded."""
 
+import abc
 import hashlib
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfdgan.errors import UserError
 
+_OUTPUTS = {"pool_3", "logits"}
 
-class Extractor:
-    """images float32 [n, h, w, c] in [-1, 1] -> {"pool_3": [n, d], "logits": [n, k]}.
+
+class Extractor(abc.ABC):
+    """Features that images are compared by: float32 [n, h, w, c] in [-1, 1] -> {"pool_3": [n, d], "logits": [n, k]}.
+
+    Attributes:
+      name: stands in the names of scores.
+      digest: 8 hex digits; extractors whose outputs may differ have different ones.
+      side: the side of images that the extractor was made for; None if it takes any.
+    """
+
+    name: str
+    digest: str
+    side: int | None
+
+    @abc.abstractmethod
+    def __call__(self, images: Any) -> Mapping[str, tf.Tensor]:
+        """Features "pool_3" float [n, d] and "logits" float [n, k] of images, resized to `side` first.
+
+        Raises:
+          TypeError: images of a shape that the extractor does not take.
+        """
+
+    def resize(self, shape: Sequence[int]) -> str:
+        """How images of `shape` [..., h, w, c] are resized, as words for signatures."""
+        size = "x".join(map(str, shape[-3:]))
+        return f"none, {size}" if self.side in (None, shape[-2]) else f"bilinear, {size} to side {self.side}"
+
+    def sizes(self, sample_shape: Sequence[int]) -> tuple[int, int]:
+        """(d, k), the lengths of pool_3 and logits, for samples of a shape."""
+        outputs = self(tf.zeros([1, *sample_shape]))
+        return outputs["pool_3"].shape[-1], outputs["logits"].shape[-1]
+
+
+class SavedModelExtractor(Extractor):
+    """The extractor of a SavedModel on disk. Resizing is bilinear without antialiasing, as TF-GAN does it.
+
+    `name` is the folder's name, `digest` a hash over graph and weights.
 
     Args:
       path: a SavedModel; callable itself, or with a signature serving_default.
 
-    Attributes:
-      name: the folder's name.
-      digest: 8 hex digits over graph and weights.
-      side: the side of images that it was made for, to which others are resized; None if it takes any.
+    Raises:
+      UserError: no such SavedModel.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str) -> None:
         self.name = os.path.basename(os.path.normpath(path))
         try:
             self.digest = _digest(path)
@@ -36,13 +74,7 @@ class Extractor:
         functions = [signature] if signature else self._loaded.__call__.concrete_functions
         self.side = next(filter(None, map(_side, functions)), None)
 
-    def resize(self, shape):
-        """What is done to images of `shape` [..., h, w, c], for signatures."""
-        size = "x".join(map(str, shape[-3:]))
-        return f"none, {size}" if self.side in (None, shape[-2]) else f"bilinear, {size} to side {self.side}"
-
-    def __call__(self, images):
-        """Resizing, where there is any, is bilinear without antialiasing, as TF-GAN does it."""
+    def __call__(self, images: Any) -> Mapping[str, tf.Tensor]:
         images = tf.constant(images)
         if self.side not in (None, images.shape[-2]):
             images = tf.image.resize(images, [self.side, self.side])
@@ -50,24 +82,19 @@ class Extractor:
             outputs = self._function(images)
         except ValueError as error:  # a signature that does not take this shape
             raise TypeError(f"extractor {self.name} does not take {images.shape}") from error
-        missing = {"pool_3", "logits"} - set(outputs)
+        missing = _OUTPUTS - set(outputs)
         if missing:
             raise UserError(
                 f"extractor {self.name}: has no output {', '.join(sorted(missing))}, only {', '.join(sorted(outputs))}"
             )
         return outputs
 
-    def sizes(self, sample_shape):
-        """(d, k), the lengths of pool_3 and logits."""
-        outputs = self(tf.zeros([1, *sample_shape]))
-        return outputs["pool_3"].shape[-1], outputs["logits"].shape[-1]
 
-
-def save(model, path):
+def save(model: keras.Model, path: str) -> None:
     """Write a Keras model, images [n, side, side, c] -> (features [n, d], logits [n, k]), as an extractor."""
 
     @tf.function(input_signature=[tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32, name="images")])
-    def serve(images):
+    def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
         pool, logits = model(images, training=False)
         return {"pool_3": pool, "logits": logits}
 
@@ -76,14 +103,14 @@ def save(model, path):
     tf.saved_model.save(module, path, signatures={"serving_default": serve})
 
 
-def _side(function):
+def _side(function: Any) -> int | None:
     """The width of images that a concrete function is fixed to, or None."""
     specs = [spec for spec in tf.nest.flatten(function.structured_input_signature) if isinstance(spec, tf.TensorSpec)]
     return next((spec.shape[2] for spec in specs if spec.shape.rank == 4), None)
 
 
-def _digest(path):
-    """A hash of the graph and the weights."""
+def _digest(path: str) -> str:
+    """8 hex digits of a hash over the graph and the weights."""
     variables = os.path.join(path, "variables")
     shards = sorted(os.listdir(variables)) if os.path.isdir(variables) else []
     files = [os.path.join(path, "saved_model.pb"), *(os.path.join(variables, name) for name in shards)]

@@ -21,16 +21,17 @@ class Moments:
     products: np.ndarray
 
     @property
-    def mean(self):
+    def mean(self) -> np.ndarray:
+        """[d]."""
         return self.sum / self.count
 
     @property
-    def covariance(self):
+    def covariance(self) -> np.ndarray:
         """The unbiased estimate, [d, d]."""
         return (self.products - self.count * np.outer(self.mean, self.mean)) / (self.count - 1)
 
 
-def frechet_distance(a, b):
+def frechet_distance(a: Moments, b: Moments) -> float:
     """|mu_a - mu_b|^2 + tr(C_a + C_b - 2 (C_a C_b)^(1/2)) of two `Moments`.
 
     Heusel et al., "GANs trained by a two time-scale update rule", NeurIPS 2017, equation 6. The trace of the root is

@@ -3,11 +3,13 @@
 import numpy as np
 
 
-def inception_score(counts, negative_entropies, probabilities):
+def inception_score(
+    counts: np.ndarray, negative_entropies: np.ndarray, probabilities: np.ndarray
+) -> tuple[float, float]:
     """(mean, standard deviation) over splits of exp(mean_x KL(p(y|x) || p(y))).
 
     Salimans et al., "Improved Techniques for Training GANs", NeurIPS 2016, equation 4. KL splits into the mean negative
-    entropy of p(y|x) and the entropy of p(y), so sums suffice. For k classes between 1 and k.
+    entropy of p(y|x) and the entropy of p(y), so sums suffice. The score of k classes is between 1 and k.
 
     Args:
       counts: [splits], samples of each split; splits without any are left out.

@@ -5,7 +5,9 @@ import numpy as np
 SUBSETS, SUBSET_SIZE = 100, 1000
 
 
-def kernel_distance(a, b, subsets=SUBSETS, size=SUBSET_SIZE, seed=0):
+def kernel_distance(
+    a: np.ndarray, b: np.ndarray, subsets: int = SUBSETS, size: int = SUBSET_SIZE, seed: int = 0
+) -> tuple[float, float]:
     """(mean, standard deviation) over subsets of the unbiased squared MMD under the kernel (x . y / d + 1)^3.
 
     Binkowski et al., "Demystifying MMD GANs", ICLR 2018, equation 4 and appendix A.
@@ -13,7 +15,11 @@ def kernel_distance(a, b, subsets=SUBSETS, size=SUBSET_SIZE, seed=0):
     Args:
       a, b: features [n, d], [m, d].
       subsets: how many pairs of random subsets, drawn without replacement.
-      size: features in each; at most n and m, at least 2.
+      size: features in each subset; n or m if that is less.
+      seed: of the subsets.
+
+    Raises:
+      ValueError: fewer than 2 features.
     """
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     size, random = min(size, len(a), len(b)), np.random.default_rng(seed)
@@ -26,10 +32,10 @@ def kernel_distance(a, b, subsets=SUBSETS, size=SUBSET_SIZE, seed=0):
     return float(np.mean(values)), float(np.std(values))
 
 
-def squared_mmd(a, b):
-    """The unbiased estimate for features [n, d] and [n, d], equally many."""
+def squared_mmd(a: np.ndarray, b: np.ndarray) -> float:
+    """The unbiased estimate of the squared MMD for features [n, d] and [n, d], equally many."""
 
-    def kernel(x, y):
+    def kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return (x @ y.T / x.shape[1] + 1.0) ** 3
 
     n = len(a)

@@ -1,4 +1,7 @@
-"""What scores need to know of an extractor's outputs."""
+"""Sums over an extractor's outputs, from which scores are computed."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -6,26 +9,26 @@ SPLITS = 10  # of the Inception Score
 
 
 class Tally:
-    """Sums over samples: those of parts of the samples add up to that of all, whoever has counted them.
+    """Sums over samples. The sums over parts of the samples add up to the sums over all, whoever has counted them.
 
     Memory: d^2 float64 for the moments, whatever the number of samples, and `keep` features in float32.
 
     Args:
       number: samples in all.
       features, classes: d and k, the lengths of pool_3 and logits.
-      keep: of how many samples, the same random ones each time, features are kept whole.
+      keep: how many samples' features are kept whole; which samples they are depends on `number` alone.
 
     Attributes:
-      arrays: {name: array}, which add up: count [], sum [d] and products [d, d] of features; counts and
+      arrays: {name: array} of the sums: count [], sum [d] and products [d, d] of features; counts and
         negative_entropies [splits], probabilities [splits, k], for the Inception Score; confidence [], the sum of the
-        largest probabilities; predicted [k], how often a class is it; kept [keep, d].
+        samples' largest probabilities; predicted [k], for how many samples a class has it; kept [keep, d].
     """
 
-    def __init__(self, number, features, classes, keep=0):
+    def __init__(self, number: int, features: int, classes: int, keep: int = 0) -> None:
         chosen = np.random.default_rng(0).choice(number, min(keep, number), replace=False)
         self._row = np.full(number, -1)
         self._row[chosen] = np.arange(len(chosen))
-        self.arrays = {
+        self.arrays: dict[str, np.ndarray] = {
             "count": np.zeros(()),
             "sum": np.zeros(features),
             "products": np.zeros((features, features)),
@@ -37,8 +40,8 @@ class Tally:
             "kept": np.zeros((len(chosen), features), np.float32),
         }
 
-    def add(self, outputs, first):
-        """Take in {"pool_3": [n, d], "logits": [n, k]} of the samples first, ..., first + n - 1."""
+    def add(self, outputs: Mapping[str, Any], first: int) -> None:
+        """Add {"pool_3": [n, d], "logits": [n, k]} of the samples number first, ..., first + n - 1."""
         features, logits = np.asarray(outputs["pool_3"]), np.asarray(outputs["logits"], np.float64)
         numbers, sums = np.arange(first, first + len(features)), self.arrays
         rows = self._row[numbers]

@@ -1,14 +1,20 @@
 """Pieces that residual architectures share. Shapes are [n, height, width, channels]."""
 
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, TypeAlias
+
 import keras
+import tensorflow as tf
 from keras import layers, ops
 
 from tfdgan.errors import UserError
 from tfdgan.models.spectral_norm import SpectralConv2D, SpectralDense
 
+Tensor: TypeAlias = keras.KerasTensor
 
-def square_side(model, sample_shape, sides):
-    """The side of square images; raises `UserError` unless it is among `sides`."""
+
+def square_side(model: str, sample_shape: tuple[int, int, int], sides: Collection[int]) -> int:
+    """The side of square images; raises `UserError` unless the side is among `sides`."""
     height, width, _ = sample_shape
     if height != width or height not in sides:
         wanted = " or ".join(map(str, sides))
@@ -16,37 +22,45 @@ def square_side(model, sample_shape, sides):
     return height
 
 
-class Parts:
-    """Convolutions and dense layers, plain or spectrally normalised, with one kind of initial weights."""
+class LayerFactory:
+    """Makes convolutions and dense layers, plain or spectrally normalised, with one kind of initial weights.
 
-    def __init__(self, spectral, initializer):
-        self._conv, self._dense = (SpectralConv2D, SpectralDense) if spectral else (layers.Conv2D, layers.Dense)
+    Args:
+      spectral: whether the layers are spectrally normalised.
+      initializer: the name of a Keras initializer, of all kernels.
+    """
+
+    def __init__(self, spectral: bool, initializer: str) -> None:
+        self._conv: Any = SpectralConv2D if spectral else layers.Conv2D
+        self._dense: Any = SpectralDense if spectral else layers.Dense
         self._initializer = initializer
 
-    def conv(self, channels, size=3, use_bias=True):
+    def conv(self, channels: int, size: int = 3, use_bias: bool = True) -> layers.Layer:
         """A convolution that keeps height and width."""
         weights = keras.initializers.get(self._initializer)
         return self._conv(channels, size, padding="same", use_bias=use_bias, kernel_initializer=weights)
 
-    def dense(self, units, use_bias=True, dtype=None):
+    def dense(self, units: int, use_bias: bool = True, dtype: str | None = None) -> layers.Layer:
+        """A dense layer; `dtype` in place of the policy that holds where models are built."""
         weights = keras.initializers.get(self._initializer)
         return self._dense(units, use_bias=use_bias, kernel_initializer=weights, dtype=dtype)
 
 
-def labels_input(classes):
-    """(the input of class numbers int32 [n], the same as 0 and 1 [n, classes]); (None, None) without classes."""
+def labels_input(classes: int | None) -> tuple[Tensor | None, Tensor | None]:
+    """(the input of labels int32 [n], the labels one-hot [n, classes]); (None, None) without classes."""
     if not classes:
         return None, None
     labels = keras.Input((), dtype="int32", name="labels")
     return labels, OneHot(classes)(labels)
 
 
-def model(x, labels, outputs, name):
+def model(x: Tensor, labels: Tensor | None, outputs: Tensor, name: str) -> keras.Model:
+    """The model from x, and from labels if there are any, to the outputs."""
     return keras.Model(x if labels is None else [x, labels], outputs, name=name)
 
 
-def normalized(x, kinds=None):
-    """Batch norm; with `kinds`, [n, classes] of 0 and 1, each class has scales and shifts of its own.
+def normalized(x: Tensor, kinds: Tensor | None = None) -> Tensor:
+    """Batch norm; with `kinds`, one-hot labels [n, classes], each class has its own scales and shifts.
 
     Dumoulin, Shlens, Kudlur, "A Learned Representation for Artistic Style", ICLR 2017, as SAGAN's generator has it.
     """
@@ -54,7 +68,7 @@ def normalized(x, kinds=None):
         return layers.BatchNormalization()(x)
     channels = x.shape[-1]
 
-    def row(initializer):  # of a table [classes, channels]
+    def row(initializer: str) -> Tensor:  # of a table [classes, channels]
         table = layers.Dense(channels, use_bias=False, kernel_initializer=initializer)
         return layers.Reshape((1, 1, channels))(table(kinds))
 
@@ -62,108 +76,92 @@ def normalized(x, kinds=None):
     return layers.Add()([layers.Multiply()([x, row("ones")]), row("zeros")])
 
 
-def up_block(x, channels, parts, kinds=None, project=True):
-    """norm-ReLU-up-conv-norm-ReLU-conv beside up-conv1x1, or up alone without `project`: twice the side."""
+def up_block(x: Tensor, channels: int, make: LayerFactory, kinds: Tensor | None = None, project: bool = True) -> Tensor:
+    """norm-ReLU-up-conv-norm-ReLU-conv beside up-conv1x1, or beside up alone without `project`: twice the side."""
 
-    def up(y):
+    def up(y: Tensor) -> Tensor:
         return layers.UpSampling2D(2, interpolation="nearest")(y)
 
-    shortcut = parts.conv(channels, 1)(up(x)) if project else up(x)
-    x = parts.conv(channels)(up(layers.ReLU()(normalized(x, kinds))))
-    x = parts.conv(channels)(layers.ReLU()(normalized(x, kinds)))
+    shortcut = make.conv(channels, 1)(up(x)) if project else up(x)
+    x = make.conv(channels)(up(layers.ReLU()(normalized(x, kinds))))
+    x = make.conv(channels)(layers.ReLU()(normalized(x, kinds)))
     return layers.Add()([x, shortcut])
 
 
-def generator(latent_size, multiples, channels, width, parts, classes=None, attention=None):
-    """[n, latent_size] (and labels [n]) -> [n, side, side, channels] in [-1, 1]: from 4 x 4 on, an `up_block` for each
-    further multiple of `width`; self-attention where the side is `attention`."""
+def generator(
+    latent_size: int,
+    multiples: Sequence[int],
+    channels: int,
+    width: int,
+    make: LayerFactory,
+    classes: int | None = None,
+    attention: int | None = None,
+) -> keras.Model:
+    """[n, latent_size] (and labels [n]) -> [n, side, side, channels] in [-1, 1].
+
+    Args:
+      multiples: channels in multiples of `width`: of the first maps, which are 4 x 4, and of each `up_block`.
+      channels: of the images.
+      make: of all layers with kernels but batch norm's.
+      classes: how many there are; None without labels.
+      attention: the side of the maps that self-attention follows; None without self-attention.
+    """
     latents, (labels, kinds) = keras.Input((latent_size,)), labels_input(classes)
-    x = parts.dense(4 * 4 * multiples[0] * width)(latents)
+    x = make.dense(4 * 4 * multiples[0] * width)(latents)
     x = layers.Reshape((4, 4, multiples[0] * width))(x)
     for multiple in multiples[1:]:
-        x = up_block(x, multiple * width, parts, kinds)
+        x = up_block(x, multiple * width, make, kinds)
         if x.shape[1] == attention:
-            x = self_attention(x, parts)
+            x = self_attention(x, make)
     x = layers.ReLU()(layers.BatchNormalization()(x))
-    images = layers.Activation("tanh", dtype="float32")(parts.conv(channels)(x))
+    images = layers.Activation("tanh", dtype="float32")(make.conv(channels)(x))
     return model(latents, labels, images, "generator")
 
 
-def down_block(x, channels, parts, halves, norm=None):
-    """ReLU-conv-ReLU-conv(-mean) beside conv1x1(-mean), or beside x itself where nothing changes. `norm`: a function of
-    what goes into a ReLU."""
+def down_block(
+    x: Tensor, channels: int, make: LayerFactory, halves: bool, norm: Callable[[Tensor], Tensor] | None = None
+) -> Tensor:
+    """ReLU-conv-ReLU-conv(-mean) beside conv1x1(-mean); beside x itself if neither channels nor side change.
 
-    def active(y):
+    Args:
+      halves: whether a mean over 2 x 2 halves the side.
+      norm: is put before each ReLU.
+    """
+
+    def active(y: Tensor) -> Tensor:
         return layers.ReLU()(norm(y) if norm else y)
 
-    def down(y):
+    def down(y: Tensor) -> Tensor:
         return layers.AveragePooling2D(2)(y) if halves else y
 
     changes = halves or x.shape[-1] != channels
-    shortcut = down(parts.conv(channels, 1)(x)) if changes else x
-    x = parts.conv(channels)(active(x))
-    x = down(parts.conv(channels)(active(x)))
+    shortcut = down(make.conv(channels, 1)(x)) if changes else x
+    x = make.conv(channels)(active(x))
+    x = down(make.conv(channels)(active(x)))
     return layers.Add()([x, shortcut])
 
 
-def first_down_block(x, channels, parts):
+def first_down_block(x: Tensor, channels: int, make: LayerFactory) -> Tensor:
     """conv-ReLU-conv-mean beside mean-conv1x1: half the side, no ReLU on pixels."""
-    shortcut = parts.conv(channels, 1)(layers.AveragePooling2D(2)(x))
-    x = parts.conv(channels)(layers.ReLU()(parts.conv(channels)(x)))
+    shortcut = make.conv(channels, 1)(layers.AveragePooling2D(2)(x))
+    x = make.conv(channels)(layers.ReLU()(make.conv(channels)(x)))
     return layers.Add()([layers.AveragePooling2D(2)(x), shortcut])
 
 
-def scores(x, parts, kinds=None):
-    """float32 [n, 1]: a linear function of the sums h over height and width; with `kinds` also V[class] . h.
+def scores(x: Tensor, make: LayerFactory, kinds: Tensor | None = None) -> Tensor:
+    """float32 [n, 1]: w . h + b, h the sums of x over height and width; with `kinds`, w . h + b + V[class] . h.
 
-    The latter is the projection discriminator of Miyato and Koyama, ICLR 2018, equation 4.
+    The sum with V is the projection discriminator of Miyato and Koyama, ICLR 2018, equation 4.
     """
     h = SumPooling()(x)
-    score = parts.dense(1, dtype="float32")(h)
+    score = make.dense(1, dtype="float32")(h)
     if kinds is None:
         return score
-    row = parts.dense(h.shape[-1], use_bias=False, dtype="float32")(kinds)
+    row = make.dense(h.shape[-1], use_bias=False, dtype="float32")(kinds)
     return layers.Add(dtype="float32")([score, layers.Dot(axes=1, dtype="float32")([h, row])])
 
 
-@keras.saving.register_keras_serializable(package="tfdgan")
-class OneHot(layers.Layer):
-    """int32 [n] -> [n, classes] of 0 and 1."""
-
-    def __init__(self, classes, **options):
-        super().__init__(**options)
-        self.classes = classes
-
-    def call(self, labels):
-        return ops.one_hot(labels, self.classes, dtype=self.compute_dtype)
-
-    def get_config(self):
-        return {**super().get_config(), "classes": self.classes}
-
-
-@keras.saving.register_keras_serializable(package="tfdgan")
-class SumPooling(layers.Layer):
-    """[n, height, width, channels] -> float32 [n, channels]: sums over height and width."""
-
-    def __init__(self, **options):
-        super().__init__(**{**options, "dtype": "float32"})
-
-    def call(self, x):
-        return ops.sum(x, axis=(1, 2))
-
-
-@keras.saving.register_keras_serializable(package="tfdgan")
-class Gate(layers.Layer):
-    """gamma x, gamma one trainable number that begins at 0."""
-
-    def build(self, shape):
-        self.gamma = self.add_weight(name="gamma", shape=(), initializer="zeros")
-
-    def call(self, x):
-        return self.gamma * x
-
-
-def self_attention(x, parts):
+def self_attention(x: Tensor, make: LayerFactory) -> Tensor:
     """x + gamma o(softmax(f(x) g(x)^T) h(x)): f, g of channels / 8, h of channels / 2, gamma from 0.
 
     Zhang, Goodfellow, Metaxas, Odena, "Self-Attention Generative Adversarial Networks", ICML 2019, equations 1 to 3;
@@ -171,15 +169,52 @@ def self_attention(x, parts):
     """
     _, height, width, channels = x.shape
 
-    def flat(y):
+    def flat(y: Tensor) -> Tensor:
         return layers.Reshape((-1, y.shape[-1]))(y)
 
-    def projected(units, pool):
-        y = parts.conv(units, 1, use_bias=False)(x)
+    def projected(units: int, pool: bool) -> Tensor:
+        y = make.conv(units, 1, use_bias=False)(x)
         return flat(layers.MaxPooling2D(2)(y) if pool else y)
 
     queries, keys = projected(channels // 8, False), projected(channels // 8, True)
     attention = layers.Softmax(dtype="float32")(layers.Dot(axes=2)([queries, keys]))  # [n, h w, h w / 4]
     seen = layers.Dot(axes=(2, 1))([attention, projected(channels // 2, True)])
-    seen = parts.conv(channels, 1, use_bias=False)(layers.Reshape((height, width, channels // 2))(seen))
+    seen = make.conv(channels, 1, use_bias=False)(layers.Reshape((height, width, channels // 2))(seen))
     return layers.Add()([x, Gate()(seen)])
+
+
+@keras.saving.register_keras_serializable(package="tfdgan")
+class OneHot(layers.Layer):
+    """int32 [n] -> [n, classes] of 0 and 1."""
+
+    def __init__(self, classes: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.classes = classes
+
+    def call(self, labels: tf.Tensor) -> tf.Tensor:
+        return ops.one_hot(labels, self.classes, dtype=self.compute_dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "classes": self.classes}
+
+
+@keras.saving.register_keras_serializable(package="tfdgan")
+class SumPooling(layers.Layer):
+    """[n, height, width, channels] -> float32 [n, channels]: sums over height and width."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{**options, "dtype": "float32"})
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return ops.sum(x, axis=(1, 2))
+
+
+@keras.saving.register_keras_serializable(package="tfdgan")
+class Gate(layers.Layer):
+    """gamma x, gamma one trainable number that begins at 0."""
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.gamma = self.add_weight(name="gamma", shape=(), initializer="zeros")
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        return self.gamma * x

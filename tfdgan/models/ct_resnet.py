@@ -1,9 +1,11 @@
-"""The CIFAR-10 pair of the ratio-clipping paper, which is that of CT-GAN's script: for images of side 32.
+"""The CIFAR-10 nets of the ratio-clipping paper, which come from CT-GAN's script; for images of side 32.
 
 Wei et al., "Improving the Improved Training of Wasserstein GANs", ICLR 2018; Wu et al., "Improving GAN Training with
-Probability Ratio Clipping and Sample Reweighting", NeurIPS 2020. With --width_g=256 --width_d=332 theirs: 4.08 and
-7.07 million parameters. Dropout is on in every training pass, penalty and generator step included.
+Probability Ratio Clipping and Sample Reweighting", NeurIPS 2020. width_g = 256 and width_d = 332 give the paper's nets,
+of 4.08 and 7.07 million parameters. Dropout is on in every training pass, penalty and generator step included.
 """
+
+from collections.abc import Callable
 
 import keras
 from keras import layers
@@ -13,41 +15,61 @@ from tfdgan.models import blocks
 _DROPOUT = (0.2, 0.5, 0.5)  # after the second, third and fourth block
 
 
-def build(config, sample_shape):
-    """Generator [n, latent_size] -> [n, 32, 32, channels]; critic back to [n, 1]; its layer `features`: [n, width]."""
+def build(
+    sample_shape: tuple[int, int, int], *, latent_size: int, width_g: int, width_d: int
+) -> tuple[keras.Model, keras.Model]:
+    """Generator [n, latent_size] -> images [n, 32, 32, channels]; critic of images -> [n, 1].
+
+    The critic's layer `features` gives [n, width_d].
+
+    Args:
+      sample_shape: (32, 32, channels).
+      width_g, width_d: channels of every layer of generator and critic.
+    """
     blocks.square_side("ct_resnet", sample_shape, (32,))
-    parts = blocks.Parts(False, "he_uniform")
-    return (
-        _generator(config.latent_size, sample_shape[-1], config.width_g, parts),
-        _critic(sample_shape, config.width_d, parts),
-    )
+    make = blocks.LayerFactory(False, "he_uniform")
+    return _generator(latent_size, sample_shape[-1], width_g, make), _critic(sample_shape, width_d, make)
 
 
-def _generator(latent_size, channels, width, parts):
+def _generator(latent_size: int, channels: int, width: int, make: blocks.LayerFactory) -> keras.Model:
     latents = keras.Input((latent_size,))
-    x = layers.Reshape((4, 4, width))(parts.dense(4 * 4 * width)(latents))
+    x = layers.Reshape((4, 4, width))(make.dense(4 * 4 * width)(latents))
     for _ in range(3):  # 8, 16, 32
-        x = blocks.up_block(x, width, parts, project=False)
+        x = blocks.up_block(x, width, make, project=False)
     x = layers.ReLU()(layers.BatchNormalization()(x))
-    return keras.Model(latents, layers.Activation("tanh", dtype="float32")(parts.conv(channels)(x)), name="generator")
+    return keras.Model(latents, layers.Activation("tanh", dtype="float32")(make.conv(channels)(x)), name="generator")
 
 
-def classifier(config, critic):
-    """The critic with batch norm in the last three blocks, no dropout: [n, 32, 32, channels] -> logits [n, 1]."""
-    parts = blocks.Parts(False, "he_uniform")
-    return _critic(tuple(critic.inputs[0].shape[1:]), config.width_d, parts, dropout=(0, 0, 0), norm=_quick_norm)
+def classifier(critic: keras.Model, width_d: int) -> keras.Model:
+    """The critic's net with batch norm in the last three blocks and no dropout: images -> logits [n, 1].
+
+    Args:
+      critic: of `build`; only its inputs' shape is looked at.
+      width_d: channels of every layer.
+    """
+    make = blocks.LayerFactory(False, "he_uniform")
+    return _critic(tuple(critic.inputs[0].shape[1:]), width_d, make, dropout=(0, 0, 0), norm=_quick_norm)
 
 
-def _quick_norm(x):
-    """Statistics that follow within some 10 updates: what is asked of the classifier is what it thinks now."""
+def _quick_norm(x: keras.KerasTensor) -> keras.KerasTensor:
+    """Batch norm whose statistics follow the weights within some 10 updates.
+
+    Between its updates the classifier is used in inference mode, so its statistics have to fit its present weights.
+    """
     return layers.BatchNormalization(momentum=0.9)(x)
 
 
-def _critic(sample_shape, width, parts, dropout=_DROPOUT, norm=None):
+def _critic(
+    sample_shape: tuple[int, int, int],
+    width: int,
+    make: blocks.LayerFactory,
+    dropout: tuple[float, ...] = _DROPOUT,
+    norm: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
+) -> keras.Model:
     images = keras.Input(sample_shape)
-    x = blocks.first_down_block(images, width, parts)  # 16
+    x = blocks.first_down_block(images, width, make)  # 16
     for rate, halves in zip(dropout, (True, False, False), strict=True):  # 8, 8, 8
-        x = blocks.down_block(x, width, parts, halves, norm)
+        x = blocks.down_block(x, width, make, halves, norm)
         x = layers.Dropout(rate)(x) if rate else x
     x = layers.GlobalAveragePooling2D(name="features", dtype="float32")(layers.ReLU()(x))
-    return keras.Model(images, parts.dense(1, dtype="float32")(x), name="critic")
+    return keras.Model(images, make.dense(1, dtype="float32")(x), name="critic")

@@ -1,4 +1,6 @@
-"""Latents: drawn, truncated, and on paths between others. Pure functions."""
+"""Latents: random ones, truncated ones, and paths from one to another. Pure functions."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -7,39 +9,43 @@ from scipy.special import ndtr, ndtri
 _EXPORTED = 0x7FD6A4
 
 
-def exported_seeds(seed):
-    """Two integers, of a scalar int64 tensor: the samples of an exported generator are no other use's of that seed."""
+def exported_seeds(seed: tf.Tensor) -> tf.Tensor:
+    """The two seeds int64 [2] that an exported generator makes of a scalar int64 seed. Nothing else uses them."""
     return tf.stack([tf.constant(_EXPORTED, tf.int64), seed])
 
 
-def normal(shape, seeds):
-    """float32 standard normal numbers, a function of two integers."""
+def normal(shape: Sequence[int], seeds: Sequence[int] | tf.Tensor) -> tf.Tensor:
+    """float32 standard normal numbers, a function of two integer seeds."""
     return tf.random.stateless_normal(shape, seeds)
 
 
-def gumbel(shape, seeds):
-    """float32 standard Gumbel numbers -log(-log u), a function of two integers; u is uniform in (0, 1)."""
+def gumbel(shape: Sequence[int], seeds: Sequence[int] | tf.Tensor) -> tf.Tensor:
+    """float32 standard Gumbel numbers -log(-log u), u uniform in (0, 1): a function of two integer seeds."""
     uniform = tf.random.stateless_uniform(shape, seeds, minval=np.finfo(np.float32).tiny)
     return -tf.math.log(-tf.math.log(uniform))
 
 
-def truncated(latents, threshold):
-    """Standard normal numbers as ones that are normal between -threshold and threshold.
+def truncated(latents: np.ndarray, threshold: float) -> np.ndarray:
+    """Standard normal numbers z mapped to a normal distribution truncated to [-t, t], t the threshold: float32.
 
-    By their quantiles, z' = F^-1(F(-t) + F(z) (F(t) - F(-t))), F the normal distribution function: the samples of one
-    seed stay recognisable over all thresholds. Fewer kinds of samples, and fewer bad ones: the truncation trick of
-    Brock, Donahue, Simonyan, "Large Scale GAN Training for High Fidelity Natural Image Synthesis", ICLR 2019.
+    z' = F^-1(F(-t) + F(z) (F(t) - F(-t))), F the normal distribution function. Quantiles stay, so the samples of one
+    seed stay recognisable over all thresholds. A small threshold gives fewer kinds of samples, and fewer bad ones:
+    the truncation trick of Brock, Donahue, Simonyan, "Large Scale GAN Training for High Fidelity Natural Image
+    Synthesis", ICLR 2019.
     """
     low, high = ndtr(-threshold), ndtr(threshold)
     return ndtri(low + ndtr(np.asarray(latents, np.float64)) * (high - low)).astype(np.float32)
 
 
-def paths(starts, ends, frames):
-    """`frames` points of each path from a start to an end, both included: [n, frames, latent_size].
+def paths(starts: np.ndarray, ends: np.ndarray, frames: int) -> np.ndarray:
+    """`frames` points of each path from a start to an end, both included: float32 [n, frames, latent_size].
 
-    Along the great circle, with the length going evenly from one's to the other's, since normal latents in many
-    dimensions lie near a sphere, and the middle of the straight line does not (White, "Sampling Generative Networks",
-    2016). For unit vectors at a right angle, half-way is (a + b) / sqrt 2.
+    A path follows the great circle, while the norm changes evenly from the start's to the end's. Normal latents in
+    many dimensions lie near a sphere, and the middle of the straight line does not (White, "Sampling Generative
+    Networks", 2016). For unit vectors a and b at a right angle, half-way is (a + b) / sqrt 2.
+
+    Args:
+      starts, ends: [n, latent_size].
     """
     starts, ends = np.asarray(starts, np.float64), np.asarray(ends, np.float64)
     lengths = [np.linalg.norm(x, axis=1, keepdims=True) for x in (starts, ends)]

@@ -4,6 +4,10 @@ Santoro et al., "Relational recurrent neural networks", NeurIPS 2018, section 3;
 Narodytska, Patel, "RelGAN", ICLR 2019, section 3.1.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+import keras
 import tensorflow as tf
 from keras import layers
 
@@ -15,7 +19,7 @@ _FORGET_BIAS = 1.0
 class RelationalMemoryCell(layers.Layer):
     """A Keras RNN cell: (input [n, d], (memory [n, slots * heads * head_size],)) -> (memory, (memory,)).
 
-    With x the input brought to a row's size, M the memory's rows and [M; x] both:
+    x is the input, projected to the size of a row. M are the rows of memory, and [M; x] the rows of memory with x:
 
         A   = LN(M + attention of M to [M; x], per head softmax(Q K^T / sqrt(head_size)) V)
         M'  = LN(A + relu(relu(A W1 + b1) W2 + b2))
@@ -28,13 +32,13 @@ class RelationalMemoryCell(layers.Layer):
       heads, head_size: of attention; a row has heads * head_size numbers.
     """
 
-    def __init__(self, slots, heads, head_size, **kwargs):
+    def __init__(self, slots: int, heads: int, head_size: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._slots, self._heads, self._head_size = slots, heads, head_size
         self._row = heads * head_size
         self.state_size = self.output_size = slots * self._row
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[int | None]) -> None:
         row = self._row
         self._to_row = self._dense("input", row, input_shape[-1])
         self._attended = self._dense("query_key_value", 3 * row, row)
@@ -46,16 +50,18 @@ class RelationalMemoryCell(layers.Layer):
             norm.build((None, None, row))
         self.built = True
 
-    def _dense(self, name, units, size, **options):
+    def _dense(self, name: str, units: int, size: int | None, **options: Any) -> layers.Dense:
         dense = layers.Dense(units, name=name, **options)
         dense.build((None, size))
         return dense
 
-    def get_initial_state(self, batch_size=None):
+    def get_initial_state(self, batch_size: tf.Tensor | int | None = None) -> list[tf.Tensor]:
         memory = tf.reshape(tf.eye(self._slots, self._row, dtype=self.compute_dtype), [1, -1])
         return [tf.tile(memory, [batch_size, 1])]
 
-    def call(self, inputs, states, training=None):
+    def call(
+        self, inputs: tf.Tensor, states: Sequence[tf.Tensor], training: bool | None = None
+    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
         del training
         memory = tf.reshape(states[0], [-1, self._slots, self._row])
         x = self._to_row(inputs)[:, tf.newaxis]  # [n, 1, row]
@@ -70,7 +76,7 @@ class RelationalMemoryCell(layers.Layer):
         memory = tf.reshape(memory, [-1, self.state_size])
         return memory, [memory]
 
-    def _attention(self, memory, rows):
+    def _attention(self, memory: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
         """[n, slots, row]: what each row of memory takes from all rows."""
         query, key, value = (self._of_heads(x) for x in tf.split(self._attended(rows), 3, axis=-1))
         query = query[:, :, : self._slots] * self._head_size**-0.5
@@ -78,12 +84,30 @@ class RelationalMemoryCell(layers.Layer):
         taken = tf.transpose(tf.matmul(weights, value), [0, 2, 1, 3])
         return tf.reshape(taken, tf.shape(memory))
 
-    def _of_heads(self, x):
+    def _of_heads(self, x: tf.Tensor) -> tf.Tensor:
         """[n, rows, heads * size] -> [n, heads, rows, size]."""
         return tf.transpose(tf.reshape(x, [-1, x.shape[1], self._heads, self._head_size]), [0, 2, 1, 3])
 
 
-def build(config, sample_shape):
-    """(generator, critic) of sentences; `sample_shape` = (length, vocabulary)."""
-    cell = RelationalMemoryCell(config.memory_slots, config.memory_heads, config.width_g, name="memory")
-    return sentences.build(config, sample_shape, cell)
+def build(
+    sample_shape: tuple[int, int],
+    *,
+    slots: int,
+    heads: int,
+    width_g: int,
+    width_d: int,
+    embedding_size: int,
+    representations: int,
+    ends: bool,
+) -> tuple[sentences.SentenceGenerator, keras.Model]:
+    """(generator, critic) of sentences.
+
+    Args:
+      sample_shape: (length, vocabulary).
+      slots, heads: of the memory; `width_g` is the size of a head.
+      width_d, embedding_size, representations, ends: as `sentences.build` takes them, `width_d` as `filters`.
+    """
+    cell = RelationalMemoryCell(slots, heads, width_g, name="memory")
+    return sentences.build(
+        cell, sample_shape, embedding_size=embedding_size, representations=representations, filters=width_d, ends=ends
+    )

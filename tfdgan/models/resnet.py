@@ -1,8 +1,9 @@
 """Residual nets for images of side 32 and 64: the WGAN-GP and SN-GAN family.
 
-At 32 and width_g = 256, width_d = 128 the nets of Miyato et al., "Spectral Normalization for Generative Adversarial
-Networks", ICLR 2018, table 4; at 64 and width 64 in both those of its larger images with one stage less. With no
-spectral norm, Gulrajani et al.'s ("Improved Training of Wasserstein GANs", NeurIPS 2017) in all but layer norm.
+At side 32, width_g = 256 and width_d = 128 they are the nets of Miyato et al., "Spectral Normalization for Generative
+Adversarial Networks", ICLR 2018, table 4. At side 64 and both widths 64 they are the paper's nets for larger images,
+with one stage less. Without spectral norm they are Gulrajani et al.'s ("Improved Training of Wasserstein GANs", NeurIPS
+2017), except that the critic has no layer norm.
 """
 
 import keras
@@ -18,21 +19,42 @@ _CRITIC = {
 }
 
 
-def build(config, sample_shape, classes=None):
-    """Generator [n, latent_size] (and labels [n]) -> [n, side, side, channels]; critic back (and labels) to [n, 1]."""
+def build(
+    sample_shape: tuple[int, int, int],
+    *,
+    latent_size: int,
+    width_g: int,
+    width_d: int,
+    classes: int | None = None,
+    spectral_normalization: str = "none",
+) -> tuple[keras.Model, keras.Model]:
+    """Generator [n, latent_size] -> images [n, side, side, channels]; critic of images -> [n, 1].
+
+    Args:
+      sample_shape: (side, side, channels).
+      width_g, width_d: the width that the channels of generator and critic are multiples of.
+      classes: how many there are, if both nets take labels int32 [n] as a second input.
+      spectral_normalization: which nets are spectrally normalised: "none", "critic" or "both".
+    """
     side = blocks.square_side("resnet", sample_shape, _GENERATOR)
-    generator = blocks.Parts(config.spectral_normalization == "both", "he_uniform")
-    critic = blocks.Parts(config.spectral_normalization != "none", "he_uniform")
+    generator = blocks.LayerFactory(spectral_normalization == "both", "he_uniform")
+    critic = blocks.LayerFactory(spectral_normalization != "none", "he_uniform")
     return (
-        blocks.generator(config.latent_size, _GENERATOR[side], sample_shape[-1], config.width_g, generator, classes),
-        _critic(sample_shape, _CRITIC[side], config.width_d, critic, classes),
+        blocks.generator(latent_size, _GENERATOR[side], sample_shape[-1], width_g, generator, classes),
+        _critic(sample_shape, _CRITIC[side], width_d, critic, classes),
     )
 
 
-def _critic(sample_shape, stages, width, parts, classes):
+def _critic(
+    sample_shape: tuple[int, int, int],
+    stages: tuple[tuple[int, bool], ...],
+    width: int,
+    make: blocks.LayerFactory,
+    classes: int | None,
+) -> keras.Model:
     images, (labels, kinds) = keras.Input(sample_shape), blocks.labels_input(classes)
     (first, _), *others = stages
-    x = blocks.first_down_block(images, first * width, parts)
+    x = blocks.first_down_block(images, first * width, make)
     for multiple, halves in others:
-        x = blocks.down_block(x, multiple * width, parts, halves)
-    return blocks.model(images, labels, blocks.scores(layers.ReLU()(x), parts, kinds), "critic")
+        x = blocks.down_block(x, multiple * width, make, halves)
+    return blocks.model(images, labels, blocks.scores(layers.ReLU()(x), make, kinds), "critic")

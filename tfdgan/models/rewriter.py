@@ -6,20 +6,26 @@ attention is that of Bahdanau, Cho, Bengio, "Neural Machine Translation by Joint
 ICLR 2015.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
 
 from tfdgan.models import gumbel_softmax
 
+Memory = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # encoder's outputs [n, length, width], their keys, their mask
+
 
 class Rewriter(keras.Model):
-    """[words int32 [n, length], styles int32 [n], Gumbel noise [n, length, vocabulary]] -> soft sentences in these
-    styles, float32 [n, length, vocabulary].
+    """[words, styles, noise] -> the sentences rewritten in these styles, soft: float32 [n, length, vocabulary].
 
-    The encoder, a GRU, ends in a state whose last numbers are the content z; the decoder, a GRU, begins with the code
-    of the style and z, and attends to the encoder's outputs. It writes as a `SentenceGenerator` does; noise 0, also as
-    [n, length, 1], gives the likeliest words. What follows the first END of a sentence has no effect on anything.
+    Inputs: words int32 [n, length], styles int32 [n], Gumbel noise [n, length, vocabulary].
+
+    The encoder is a GRU; the last numbers of its final state are the content z. The decoder is a GRU that begins with
+    the style's code and z, and attends to the encoder's outputs. It writes as a `SentenceGenerator` does; noise 0, also
+    as [n, length, 1], gives the likeliest words. Words after the first END of a sentence have no effect.
 
     Args:
       length, vocabulary: of sentences.
@@ -31,7 +37,17 @@ class Rewriter(keras.Model):
         training.
     """
 
-    def __init__(self, length, vocabulary, styles, embedding_size, width, style_size, dropout, **kwargs):
+    def __init__(
+        self,
+        length: int,
+        vocabulary: int,
+        styles: int,
+        embedding_size: int,
+        width: int,
+        style_size: int,
+        dropout: float,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # words are chosen and sentences end in full precision
         self.length, self.vocabulary, self.styles, self.content_size = length, vocabulary, styles, width - style_size
         self._embedding = layers.Embedding(vocabulary + 1, embedding_size, name="embedding")  # the last: the start
@@ -59,41 +75,41 @@ class Rewriter(keras.Model):
         self._choose.build()
         self.built = True
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Sequence[tf.Tensor], training: bool | None = None) -> tf.Tensor:
         del training
         words, styles, noise = inputs
         return self._write(words, styles, noise, soft=True)
 
-    def rewrite(self, words, styles):
-        """(the likeliest words in these styles int32 [n, length]; for each the place of `words` attended to most)."""
+    def rewrite(self, words: tf.Tensor, styles: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """(the likeliest words in these styles; for each, the place in `words` attended to most): int32 [n, length]."""
         written = self._write(words, styles, tf.zeros([tf.shape(words)[0], self.length, 1]), soft=False)
         _, attention = self._follow(words, styles, written, training=False)
         return written, tf.argmax(attention, axis=2, output_type=tf.int32)
 
-    def content(self, sentences):
+    def content(self, sentences: tf.Tensor) -> tf.Tensor:
         """z [n, content_size] of int32 words [n, length], or of soft sentences."""
         return self._read(sentences, training=False)[0]
 
-    def reconstruction(self, words, styles, training=False):
+    def reconstruction(self, words: tf.Tensor, styles: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits [n, length, vocabulary] of each word after the true words before it."""
         features, _ = self._follow(words, styles, words, training)
         return self._logits(features)
 
-    def log_probabilities(self, words, styles, training=False):
+    def log_probabilities(self, words: tf.Tensor, styles: tf.Tensor, training: bool = False) -> tf.Tensor:
         """log p(word | words before it, z of the sentence, style): float32 [n, length]; 0 after the first END."""
         logits = self.reconstruction(words, styles, training)
         return -tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits) * self.mask(words)
 
-    def mask(self, words):
-        """float32 [n, length]: 1 for the words of sentences, their first END included, 0 after it."""
+    def mask(self, words: tf.Tensor) -> tf.Tensor:
+        """float32 [n, length], of int32 words: 1 up to the first END, which is included, 0 after it."""
         return gumbel_softmax.mask(words)
 
-    def cool(self, beta):
-        """Set the inverse temperature of the soft samples."""
+    def set_inverse_temperature(self, beta: tf.Tensor | float) -> None:
+        """Set beta, the inverse temperature of the soft sentences."""
         self._choose.beta.assign(beta)
 
-    def _read(self, sentences, training):
-        """(z, the decoder's memory: the encoder's outputs [n, length, width], their keys, their mask)."""
+    def _read(self, sentences: tf.Tensor, training: bool) -> tuple[tf.Tensor, Memory]:
+        """(z, what the decoder attends to)."""
         if sentences.dtype.is_floating:
             embedded = sentences @ tf.cast(self._embedding.embeddings[:-1], sentences.dtype)
             embedded = tf.cast(embedded, self._embedding.compute_dtype)
@@ -104,7 +120,7 @@ class Rewriter(keras.Model):
         outputs, state = self._encoder(self._dropout[0](embedded, training=training), mask=mask)
         return state[:, -self.content_size :], (outputs, self._keys(outputs), mask)
 
-    def _advance(self, embedded, state, memory):
+    def _advance(self, embedded: tf.Tensor, state: tf.Tensor, memory: Memory) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """One step of the decoder: (output and context [n, 2 width], its state, attention [n, length])."""
         outputs, keys, mask = memory
         query = self._query(state)[:, tf.newaxis]
@@ -112,20 +128,23 @@ class Rewriter(keras.Model):
         output, state = self._decoder(tf.concat([embedded, context[:, 0]], axis=1), [state])
         return tf.concat([output, context[:, 0]], axis=1), tf.nest.flatten(state)[0], attention[:, 0]
 
-    def _begin(self, words, styles, training):
+    def _begin(self, words: tf.Tensor, styles: tf.Tensor, training: bool) -> tuple[tf.Tensor, Memory]:
+        """(the decoder's state at the start, what it attends to)."""
         z, memory = self._read(words, training)
         return tf.concat([self._code(styles), z], axis=1), memory
 
-    def _write(self, words, styles, noise, soft):
+    def _write(self, words: tf.Tensor, styles: tf.Tensor, noise: tf.Tensor, soft: bool) -> tf.Tensor:
         state, memory = self._begin(words, styles, training=False)
 
-        def advance(word, state):
+        def advance(word: tf.Tensor, state: gumbel_softmax.State) -> tuple[tf.Tensor, gumbel_softmax.State]:
             features, state, _ = self._advance(self._embedding(word), state[0], memory)
             return self._logits(features), [state]
 
         return gumbel_softmax.write(advance, self._choose, noise, [state], self.length, ends=True, soft=soft)
 
-    def _follow(self, words, styles, written, training):
+    def _follow(
+        self, words: tf.Tensor, styles: tf.Tensor, written: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """The decoder along written sentences: (features [n, length, 2 width], attention [n, length, source])."""
         state, memory = self._begin(words, styles, training)
         start = tf.fill([tf.shape(written)[0], 1], self.vocabulary)
@@ -137,7 +156,7 @@ class Rewriter(keras.Model):
             for size in (2 * state.shape[-1], self.length)
         ]
 
-        def step(place, state, *kept):
+        def step(place: tf.Tensor, state: tf.Tensor, *kept: tf.TensorArray) -> tuple[Any, ...]:
             features, state, attention = self._advance(before.read(place), state, memory)
             return place + 1, state, *(k.write(place, x) for k, x in zip(kept, (features, attention), strict=True))
 

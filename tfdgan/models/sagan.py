@@ -1,7 +1,8 @@
 """Self-attention GAN for images of side 64 and 128 (Zhang, Goodfellow, Metaxas, Odena, ICML 2019).
 
-Spectral normalisation in both nets, attention where the side is 32. Conditional: batch norm by class in the generator,
-a projection discriminator. At 128 and widths 64 the nets of the released code; at 64 the same with one stage less.
+Both nets have spectral normalisation, and attention where the side is 32. Conditional nets have batch norm by class in
+the generator and a projection discriminator. At side 128 and widths 64 they are the nets of the released code; at side
+64 they have one stage less.
 """
 
 import keras
@@ -15,23 +16,35 @@ _CRITIC = {64: (1, 2, 4, 8, 8), 128: (1, 2, 4, 8, 16, 16)}
 _ATTENTION = 32  # the side at which positions look at each other
 
 
-def build(config, sample_shape, classes=None):
-    """Generator [n, latent_size] (and labels [n]) -> [n, side, side, channels]; critic back (and labels) to [n, 1]."""
+def build(
+    sample_shape: tuple[int, int, int], *, latent_size: int, width_g: int, width_d: int, classes: int | None = None
+) -> tuple[keras.Model, keras.Model]:
+    """Generator [n, latent_size] -> images [n, side, side, channels]; critic of images -> [n, 1].
+
+    Args:
+      sample_shape: (side, side, channels).
+      width_g, width_d: the width that the channels of generator and critic are multiples of.
+      classes: how many there are, if both nets take labels int32 [n] as a second input.
+    """
     side = blocks.square_side("sagan", sample_shape, _GENERATOR)
-    parts = blocks.Parts(True, "glorot_uniform")
+    make = blocks.LayerFactory(True, "glorot_uniform")
     return (
-        blocks.generator(
-            config.latent_size, _GENERATOR[side], sample_shape[-1], config.width_g, parts, classes, _ATTENTION
-        ),
-        _critic(sample_shape, _CRITIC[side], config.width_d, parts, classes),
+        blocks.generator(latent_size, _GENERATOR[side], sample_shape[-1], width_g, make, classes, _ATTENTION),
+        _critic(sample_shape, _CRITIC[side], width_d, make, classes),
     )
 
 
-def _critic(sample_shape, multiples, width, parts, classes):
+def _critic(
+    sample_shape: tuple[int, int, int],
+    multiples: tuple[int, ...],
+    width: int,
+    make: blocks.LayerFactory,
+    classes: int | None,
+) -> keras.Model:
     images, (labels, kinds) = keras.Input(sample_shape), blocks.labels_input(classes)
-    x = blocks.first_down_block(images, multiples[0] * width, parts)
+    x = blocks.first_down_block(images, multiples[0] * width, make)
     for stage, multiple in enumerate(multiples[1:], start=2):
         if x.shape[1] == _ATTENTION:
-            x = blocks.self_attention(x, parts)
-        x = blocks.down_block(x, multiple * width, parts, halves=stage < len(multiples))
-    return blocks.model(images, labels, blocks.scores(layers.ReLU()(x), parts, kinds), "critic")
+            x = blocks.self_attention(x, make)
+        x = blocks.down_block(x, multiple * width, make, halves=stage < len(multiples))
+    return blocks.model(images, labels, blocks.scores(layers.ReLU()(x), make, kinds), "critic")

@@ -1,5 +1,7 @@
 """A generator of sentences around a recurrent cell, word by word."""
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 from keras import layers
@@ -10,18 +12,21 @@ from tfdgan.models import gumbel_softmax, text_critic
 class SentenceGenerator(keras.Model):
     """Gumbel noise [n, length, vocabulary] -> soft sentences of the same shape.
 
-    At each place o are the logits after the words before it, w = argmax(o + g) is the word, softmax(beta (o + g)) what
-    is returned, and w is what comes next in: a sample of the model's own distribution, through whose soft form
-    gradients pass. Noise times t samples at temperature t. After the first END, if sentences have one, all is END.
+    At each place o are the logits after the words before it, and g is the noise. The word w = argmax(o + g) is a sample
+    of the model's distribution, and the cell's next input. softmax(beta (o + g)), the soft form of w, is returned;
+    gradients pass through it. Noise times t samples at temperature t. If sentences end, every word after the first END
+    is END.
 
     Args:
       cell: a Keras RNN cell.
       length, vocabulary: of sentences.
       embedding_size: of words.
-      ends: whether sentences end; else word 0 is one like the others.
+      ends: whether sentences end; else word 0 is a word like the others.
     """
 
-    def __init__(self, cell, length, vocabulary, embedding_size, ends, **kwargs):
+    def __init__(
+        self, cell: layers.Layer, length: int, vocabulary: int, embedding_size: int, ends: bool, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.length, self.vocabulary, self.ends = length, vocabulary, ends
         self._cell = cell
@@ -35,21 +40,21 @@ class SentenceGenerator(keras.Model):
         self._choose.build()
         self.built = True
 
-    def call(self, noise, training=None):
+    def call(self, noise: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         del training
 
-        def advance(word, state):
+        def advance(word: tf.Tensor, state: gumbel_softmax.State) -> tuple[tf.Tensor, gumbel_softmax.State]:
             output, state = self._cell(self._embedding(word), state)
             return self._logits(output), tf.nest.flatten(state)
 
         state = tf.nest.flatten(self._cell.get_initial_state(batch_size=tf.shape(noise)[0]))
         return gumbel_softmax.write(advance, self._choose, noise, state, self.length, self.ends)
 
-    def cool(self, beta):
-        """Set the inverse temperature of the soft samples."""
+    def set_inverse_temperature(self, beta: tf.Tensor | float) -> None:
+        """Set beta, the inverse temperature of the soft sentences."""
         self._choose.beta.assign(beta)
 
-    def log_probabilities(self, words, training=False):
+    def log_probabilities(self, words: tf.Tensor, training: bool = False) -> tf.Tensor:
         """log p(word | words before it): float32 [n, length], for int32 words [n, length]; 0 after the first END.
 
         One pass of the cell over true words; embedding and logits are computed for all places at once.
@@ -61,14 +66,29 @@ class SentenceGenerator(keras.Model):
         found = -tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
         return found * self.mask(words)
 
-    def mask(self, words):
-        """float32 [n, length]: 1 for the words of sentences, their first END included, 0 after it."""
+    def mask(self, words: tf.Tensor) -> tf.Tensor:
+        """float32 [n, length], of int32 words: 1 up to the first END, which is included, 0 after it."""
         return gumbel_softmax.mask(words, self.ends)
 
 
-def build(config, sample_shape, cell):
-    """(`SentenceGenerator`, critic) for `sample_shape` = (length, vocabulary)."""
+def build(
+    cell: layers.Layer,
+    sample_shape: tuple[int, int],
+    *,
+    embedding_size: int,
+    representations: int,
+    filters: int,
+    ends: bool,
+) -> tuple[SentenceGenerator, keras.Model]:
+    """(generator around a cell, critic) of sentences.
+
+    Args:
+      cell: a Keras RNN cell.
+      sample_shape: (length, vocabulary).
+      embedding_size: numbers that stand for a word in the generator.
+      representations, filters: of the critic, as `text_critic.build` takes them.
+      ends: whether word 0 ends a sentence.
+    """
     length, vocabulary = sample_shape
-    ends = config.sentences_end
-    generator = SentenceGenerator(cell, length, vocabulary, config.embedding_size, ends, name="generator")
-    return generator, text_critic.build(length, vocabulary, config.representations, config.width_d)
+    generator = SentenceGenerator(cell, length, vocabulary, embedding_size, ends, name="generator")
+    return generator, text_critic.build(length, vocabulary, representations, filters)

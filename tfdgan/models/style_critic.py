@@ -1,7 +1,9 @@
-"""What a rewriter plays against: how real a sentence is, which style it has, which style its content tells.
+"""The critic of a rewriter: how real a sentence is, which style it has, which style can be told from its content.
 
 The convolutions are those of Kim, "Convolutional Neural Networks for Sentence Classification", EMNLP 2014.
 """
+
+from typing import Any
 
 import keras
 import tensorflow as tf
@@ -16,18 +18,28 @@ _CONTENT_UNITS = (256, 64)
 class StyleCritic(keras.Model):
     """int32 words [n, length] or soft sentences [n, length, vocabulary] -> scores [n, 1].
 
-    What follows the first END has no effect on anything.
+    Words after the first END of a sentence have no effect.
 
     Args:
       length, vocabulary: of sentences.
-      styles: how many; 0 leaves out what knows of styles.
-      content_size: of what `content_styles` takes.
-      embedding_size: of words; its own.
+      styles: how many; 0 leaves out the layers behind `judge` and `content_styles`.
+      content_size: of the codes that `content_styles` takes.
+      embedding_size: of words; the critic has an embedding of its own.
       filters: of each convolution.
       dropout: before the scores.
     """
 
-    def __init__(self, length, vocabulary, styles, content_size, embedding_size, filters, dropout, **kwargs):
+    def __init__(
+        self,
+        length: int,
+        vocabulary: int,
+        styles: int,
+        content_size: int,
+        embedding_size: int,
+        filters: int,
+        dropout: float,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)  # where a sentence ends is to be seen in full precision
         self.length, self.vocabulary = length, vocabulary
         self._embedding = layers.Embedding(vocabulary, embedding_size, name="embedding")
@@ -41,7 +53,8 @@ class StyleCritic(keras.Model):
         found = filters * len(_WIDTHS)
         self._score = layers.Dense(1, dtype="float32", name="score")
         self._score.build((None, found))
-        self._styles, self._content = None, []
+        self._styles: Any = None
+        self._content: list[layers.Layer] = []
         if styles:
             self._styles = layers.Dense(styles, dtype="float32", name="styles")
             self._styles.build((None, found))
@@ -53,10 +66,10 @@ class StyleCritic(keras.Model):
                 layer.build((None, size))
         self.built = True
 
-    def call(self, sentences, training=None):
+    def call(self, sentences: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         return self._score(self._features(*self.embed(sentences), training))
 
-    def embed(self, sentences):
+    def embed(self, sentences: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """(embedded sentences [n, length, embedding_size], 0 after the first END; their mask, float32 [n, length])."""
         if sentences.dtype.is_floating:
             table = tf.cast(self._embedding.embeddings, sentences.dtype)
@@ -66,18 +79,18 @@ class StyleCritic(keras.Model):
             mask, embedded = gumbel_softmax.mask(sentences), self._embedding(sentences)
         return embedded * tf.cast(mask, embedded.dtype)[..., tf.newaxis], mask
 
-    def judge(self, embedded, mask, training=None):
+    def judge(self, embedded: tf.Tensor, mask: tf.Tensor, training: bool | None = None) -> tuple[tf.Tensor, tf.Tensor]:
         """(scores [n, 1], logits of styles [n, styles]) of embedded sentences."""
         found = self._features(embedded, mask, training)
         return self._score(found), self._styles(found)
 
-    def content_styles(self, z):
-        """Logits [n, styles]: the style of the sentences whose content is z [n, content_size]."""
+    def content_styles(self, z: tf.Tensor) -> tf.Tensor:
+        """Logits [n, styles], from content codes z [n, content_size]: the style of the sentences that have them."""
         for layer in self._content:
             z = layer(z)
         return z
 
-    def _features(self, embedded, mask, training):
+    def _features(self, embedded: tf.Tensor, mask: tf.Tensor, training: bool | None) -> tf.Tensor:
         """[n, filters * convolutions]: the largest value of each filter over windows that begin in the sentence."""
         after = tf.pad(embedded, [[0, 0], [0, max(_WIDTHS) - 1], [0, 0]])
         length, found = embedded.shape[1], []

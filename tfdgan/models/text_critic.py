@@ -14,11 +14,11 @@ _HIDDEN = 100
 _CARRY = -2.0  # bias of the highway's gate: at first it carries
 
 
-def build(length, vocabulary, representations, filters):
+def build(length: int, vocabulary: int, representations: int, filters: int) -> keras.Model:
     """Soft or one-hot sentences [n, length, vocabulary] -> scores [n, 1]: the mean over representations.
 
-    Each representation is one number a word. A sentence's score is a mean, so weights over sentences are weights of
-    sentences (the released code of the ratio-clipping paper weighs representations one by one).
+    Each representation is one number a word. A sentence has one score, so reweighting gives each sentence one weight
+    (the released code of the ratio-clipping paper weights each representation by itself).
 
     Args:
       length, vocabulary: of sentences.

@@ -1,34 +1,5 @@
-"""Pure functions from scores to losses. All are to be minimised but for `clipped_ratio_surrogate`."""
+"""The payoff of the game: pure functions from scores to losses, and the contract `Objective` in `base`."""
 
-from tfdgan.objectives import hinge, non_saturating, penalties, relativistic, wasserstein
-from tfdgan.objectives.ratio_clipping import clip_fraction, clipped_ratio_surrogate, probability_ratio
-from tfdgan.objectives.reweighting import effective_sample_size, log_mass, sample_weights, summing_exactly
+import lazy_loader
 
-# Each module has critic_loss(real_scores, fake_scores) and generator_loss(fake_scores); relativistic's takes real
-# scores too.
-OBJECTIVES = {
-    "wasserstein": wasserstein,
-    "hinge": hinge,
-    "non_saturating": non_saturating,
-    "relativistic": relativistic,
-}
-
-# Each is a function (critic, real, fake, alpha) -> scalar.
-PENALTIES = {"two_sided": penalties.two_sided, "one_sided": penalties.one_sided, "r1": penalties.r1}
-
-__all__ = [
-    "OBJECTIVES",
-    "PENALTIES",
-    "clip_fraction",
-    "clipped_ratio_surrogate",
-    "effective_sample_size",
-    "hinge",
-    "log_mass",
-    "non_saturating",
-    "penalties",
-    "probability_ratio",
-    "relativistic",
-    "sample_weights",
-    "summing_exactly",
-    "wasserstein",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,23 +1,31 @@
-"""What is added to a critic's loss so that it stays smooth. Pure functions of a critic and samples, each a scalar.
+"""What is added to a critic's loss so that the critic stays smooth: pure functions of a critic and samples.
 
-`critic` is a function from samples [batch, ...] to scores [batch] or [batch, 1].
+`critic` is a function from samples [batch, ...] to scores [batch] or [batch, 1]. Each penalty is a scalar.
 """
+
+from collections.abc import Callable
 
 import tensorflow as tf
 
 _UNDER_ROOT = 1e-12  # keeps the gradient of the norm finite where the critic is flat
 
+Critic = Callable[[tf.Tensor], tf.Tensor]
 
-def two_sided(critic, real, fake, alpha):
+
+def two_sided(critic: Critic, real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
     """mean over the batch of (|grad_x critic(x)| - 1)^2 at x = real + alpha (fake - real).
 
     Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, equation 3. For critic(x) = c.x
-    it is (|c| - 1)^2 whatever the samples. `alpha`: interpolation coefficients in [0, 1], shape [batch].
+    the penalty is (|c| - 1)^2 whatever the samples.
+
+    Args:
+      real, fake: samples [batch, ...].
+      alpha: interpolation coefficients in [0, 1], [batch].
     """
     return tf.reduce_mean(tf.square(_norms(critic, _between(real, fake, alpha)) - 1.0))
 
 
-def one_sided(critic, real, fake, alpha):
+def one_sided(critic: Critic, real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
     """mean of max(0, |grad_x critic(x)| - 1)^2 at the points of `two_sided`: slopes below 1 cost nothing.
 
     Petzka, Fischer, Lukovnikov, "On the Regularization of Wasserstein GANs", ICLR 2018, equation 8.
@@ -25,8 +33,8 @@ def one_sided(critic, real, fake, alpha):
     return tf.reduce_mean(tf.square(tf.nn.relu(_norms(critic, _between(real, fake, alpha)) - 1.0)))
 
 
-def r1(critic, real, fake, alpha):
-    """mean of |grad_x critic(x)|^2 / 2 at the real samples. For critic(x) = c.x it is |c|^2 / 2.
+def r1(critic: Critic, real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
+    """mean of |grad_x critic(x)|^2 / 2 at the real samples. For critic(x) = c.x the penalty is |c|^2 / 2.
 
     Mescheder, Geiger, Nowozin, "Which Training Methods for GANs do actually Converge?", ICML 2018, equation 9.
     `fake` and `alpha` are not looked at.
@@ -34,27 +42,29 @@ def r1(critic, real, fake, alpha):
     return tf.reduce_mean(_squared_norms(critic, real)) / 2.0
 
 
-def consistency(first, second, margin=0.0):
-    """mean of max(0, (f - f')^2 + 0.1 mean_j (h_j - h'_j)^2 - margin): two passes of real samples through a critic
-    with dropout.
+def consistency(
+    first: tuple[tf.Tensor, tf.Tensor], second: tuple[tf.Tensor, tf.Tensor], margin: float = 0.0
+) -> tf.Tensor:
+    """mean of max(0, (f - f')^2 + 0.1 mean_j (h_j - h'_j)^2 - margin): scalar.
 
-    Wei et al., "Improving the Improved Training of Wasserstein GANs", ICLR 2018, equation 4, squared as in its
-    released code.
+    `first` and `second` are two passes of the same real samples through a critic with dropout. Wei et al., "Improving
+    the Improved Training of Wasserstein GANs", ICLR 2018, equation 4, squared as in its released code.
 
     Args:
       first, second: (scores f [batch] or [batch, 1], features h [batch, m]) of a pass each.
+      margin: the difference that costs nothing.
     """
     scores = tf.square(tf.reshape(first[0] - second[0], [-1]))
     features = tf.reduce_mean(tf.square(first[1] - second[1]), axis=1)
     return tf.reduce_mean(tf.nn.relu(scores + 0.1 * features - margin))
 
 
-def _between(real, fake, alpha):
+def _between(real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor) -> tf.Tensor:
     alpha = tf.reshape(tf.cast(alpha, real.dtype), [-1] + [1] * (len(real.shape) - 1))
     return real + alpha * (fake - real)
 
 
-def _squared_norms(critic, points):
+def _squared_norms(critic: Critic, points: tf.Tensor) -> tf.Tensor:
     """|grad_x critic(x)|^2 for each x of `points`: float [batch]."""
     with tf.GradientTape() as tape:
         tape.watch(points)
@@ -63,5 +73,5 @@ def _squared_norms(critic, points):
     return tf.reduce_sum(tf.square(tf.reshape(gradient, [tf.shape(gradient)[0], -1])), axis=1)
 
 
-def _norms(critic, points):
+def _norms(critic: Critic, points: tf.Tensor) -> tf.Tensor:
     return tf.sqrt(_squared_norms(critic, points) + _UNDER_ROOT)

@@ -1,6 +1,5 @@
 """Optimizers and learning rates that Keras does not have."""
 
-from tfdgan.optimizers.linear_decay import LinearDecay
-from tfdgan.optimizers.optimistic_adam import OptimisticAdam
+import lazy_loader
 
-__all__ = ["LinearDecay", "OptimisticAdam"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

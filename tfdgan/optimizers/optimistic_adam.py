@@ -1,6 +1,10 @@
 """Optimistic Adam: Adam with the previous step's direction taken back."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -12,24 +16,36 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         d_t = (m_t / (1 - b1^t)) / (sqrt(v_t / (1 - b2^t)) + eps)
         w_t = w_{t-1} - 2 lr_t d_t + lr_t d_{t-1},      d_0 := d_1
 
-    so the first step is a plain Adam step. lr_t, the current step's, stands in both terms. Under a constant
-    gradient d_t = sign(g) and every step is lr, as Adam's: from w = 1 with g = 0.5, lr = 0.1 and a tiny eps, w runs
+    so the first step is a plain Adam step. Both terms have the current step's lr_t. Under a constant gradient
+    d_t = sign(g), and every step has length lr, as Adam's: from w = 1 with g = 0.5, lr = 0.1 and a tiny eps, w runs
     0.9, 0.8, 0.7, ... . Memory: three slots (m, v, d) of each variable's size and type.
 
     Args:
       learning_rate: float or `keras.optimizers.schedules.LearningRateSchedule`.
       beta_1, beta_2: decay rates of the moments, in [0, 1).
       epsilon: added to the root of the second moment.
+      kwargs: what every `keras.optimizers.Optimizer` takes, such as `global_clipnorm`.
+
+    Raises:
+      ValueError: a beta outside [0, 1).
     """
 
-    def __init__(self, learning_rate=1e-4, beta_1=0.5, beta_2=0.9, epsilon=1e-8, name="optimistic_adam", **kwargs):
+    def __init__(
+        self,
+        learning_rate: float | keras.optimizers.schedules.LearningRateSchedule = 1e-4,
+        beta_1: float = 0.5,
+        beta_2: float = 0.9,
+        epsilon: float = 1e-8,
+        name: str = "optimistic_adam",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         for label, beta in (("beta_1", beta_1), ("beta_2", beta_2)):
             if not 0 <= beta < 1:
                 raise ValueError(f"OptimisticAdam: {label} is {beta}; give a number in [0, 1)")
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -37,8 +53,8 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         self._velocities = [self.add_variable_from_reference(v, name="velocity") for v in variables]
         self._directions = [self.add_variable_from_reference(v, name="direction") for v in variables]
 
-    def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
+        index = self._get_variable_index(variable)  # how Keras lets a subclass find the slots of a variable
         m, v, previous = self._momentums[index], self._velocities[index], self._directions[index]
         dtype = variable.dtype
         lr = ops.cast(learning_rate, dtype)
@@ -55,7 +71,7 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         self.assign_sub(variable, lr * (2 * direction - previous_direction))
         self.assign(previous, direction)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "beta_1": self.beta_1,

@@ -1,36 +1,43 @@
 """CP: gradients averaged over all learners, every learner takes the same step."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import horovod.tensorflow as hvd
 import tensorflow as tf
 
-from tfdgan.strategies.local import Local, seconds_until
+from tfdgan.strategies.base import Strategy, no_wait, seconds_until
+from tfdgan.strategies.player import Player
 
 
-class Centralized(Local):
-    """g = mean_i g_i by one grouped all-reduce an update; with optimistic Adam this is CP-OAdam.
+class Centralized(Strategy):
+    """g = mean_i g_i by one grouped all-reduce for each update; with optimistic Adam this is CP-OAdam.
 
     Equal to one learner on the concatenated batch, except for batch norm, whose statistics stay each learner's.
 
     Args:
-      wire_dtype: "float32" or "float16", in which Horovod then also adds (it adds no bfloat16). Each learner sends its
-        share, gradient / n, so no sum overflows unless the mean does, above 65,504: then no learner takes the update,
-        and nobody is told. Shares below 3e-8 vanish.
+      players: whose gradients are averaged.
+      wire_dtype: "float32" or "float16". In float16 Horovod also adds (it cannot add bfloat16). Each learner sends its
+        share, gradient / n, so a sum overflows only if the mean does, above 65,504. Then no learner takes the update,
+        and no message says so. Shares below 3e-8 become 0.
     """
 
-    def __init__(self, players, wire_dtype="float32"):
+    def __init__(self, players: Sequence[Player], wire_dtype: str = "float32") -> None:
         super().__init__(players)
         self._wire = tf.as_dtype(wire_dtype)
 
-    def of_one_batch(self, values, name):
+    def share_batch(self, values: tf.Tensor, name: str) -> tuple[tf.Tensor, int, tf.Tensor]:
         if hvd.size() == 1:
-            return super().of_one_batch(values, name)
+            return super().share_batch(values, name)
         everyone = hvd.allgather(values[tf.newaxis], name=f"tfdgan.{name}", ignore_name_scope=True)
         everyone = tf.ensure_shape(everyone, [hvd.size(), *values.shape])
         return everyone, hvd.rank(), seconds_until([everyone], [values])
 
-    def apply(self, player, gradients, finite, begun):
+    def apply(self, player: Player, gradients: Sequence[tf.Tensor], finite: tf.Tensor, begun: Any) -> tf.Tensor:
+        del begun
         if hvd.size() == 1:
-            return super().apply(player, gradients, finite, begun)
+            player.step_if(finite, gradients)
+            return no_wait()
         named = dict(name=f"tfdgan.gradients.{player.name}", ignore_name_scope=True)
         if self._wire == tf.float32:
             averaged = hvd.grouped_allreduce(gradients, op=hvd.Average, **named)
@@ -39,5 +46,5 @@ class Centralized(Local):
             averaged = [tf.cast(mean, tf.float32) for mean in hvd.grouped_allreduce(shares, op=hvd.Sum, **named)]
         waited = seconds_until(averaged, gradients)
         # Every learner decides by the average, so all decide alike and stay equal.
-        super().apply(player, averaged, tf.math.is_finite(tf.linalg.global_norm(averaged)), begun)
+        player.step_if(tf.math.is_finite(tf.linalg.global_norm(averaged)), averaged)
         return waited

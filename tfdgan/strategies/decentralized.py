@@ -1,9 +1,23 @@
 """DP: every learner keeps its own weights and averages them with its neighbours'."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
 import tensorflow as tf
 
-from tfdgan.strategies.local import seconds_until
+from tfdgan.gossip import Begun
+from tfdgan.strategies.base import no_wait, seconds_until
 from tfdgan.strategies.mixing import Mixing
+from tfdgan.strategies.player import Player
+
+
+class _Mix(NamedTuple):
+    """A mix under way: the variables, their values when the mix began, the exchange."""
+
+    variables: list[keras.Variable]
+    before: list[tf.Tensor]
+    begun: Begun
 
 
 class Decentralized(Mixing):
@@ -15,40 +29,41 @@ class Decentralized(Mixing):
     after mixing.
 
     Args:
-      mix_after: "step": once a step, whose number the schedule takes; "update": at each update, numbered for
-        each player by itself.
+      players: whose weights are mixed.
+      mix_after: "step": once a step, and the schedule takes the number of the step; "update": at each update, and the
+        schedule takes the number of the player's update.
+      **exchange: as `Mixing` takes it.
     """
 
-    def __init__(self, players, *, mix_after="step", **exchange):
+    def __init__(self, players: Sequence[Player], *, mix_after: str = "step", **exchange: Any) -> None:
         super().__init__(players, **exchange)
         self._mix_after = mix_after
 
-    def begin_step(self, step):
+    def begin_step(self, step: tf.Tensor) -> Any:
         return self._begin(self.players, step, self._channel) if self._mix_after == "step" else None
 
-    def begin_update(self, player, update):
+    def begin_update(self, player: Player, update: tf.Tensor) -> Any:
         return self._begin([player], update, player.name) if self._mix_after == "update" else None
 
-    def apply(self, player, gradients, finite, begun):
-        waited = super().apply(player, gradients, finite, None)
-        return waited if begun is None else self._end(begun)
+    def apply(self, player: Player, gradients: Sequence[tf.Tensor], finite: tf.Tensor, begun: Any) -> tf.Tensor:
+        player.step_if(finite, gradients)
+        return no_wait() if begun is None else self._end(begun)
 
-    def end_step(self, begun):
-        return tf.constant(0.0, tf.float64) if begun is None else self._end(begun)
+    def end_step(self, begun: Any) -> tf.Tensor:
+        return no_wait() if begun is None else self._end(begun)
 
-    def started(self, begun):
-        return [] if begun is None else begun[2].started
+    def started(self, begun: Any) -> list[tf.Tensor]:
+        return [] if begun is None else begun.begun.started
 
-    def _begin(self, players, index, channel):
-        """Start one exchange of all these players' weights: (variables, values before, the mix begun)."""
+    def _begin(self, players: Sequence[Player], index: tf.Tensor, channel: str) -> _Mix:
+        """Start one exchange of all these players' weights."""
         variables = [v for player in players for v in player.variables]
         before = [tf.convert_to_tensor(v) for v in variables]
-        return variables, before, self._begin_mix(before, index, channel)
+        return _Mix(variables, before, self._begin_mix(before, index, channel))
 
-    def _end(self, begun):
-        variables, before, mix = begun
-        mixed = mix.finish()
-        waited = seconds_until(mixed, [tf.convert_to_tensor(v) for v in variables])
-        for variable, old, new in zip(variables, before, mixed, strict=True):
+    def _end(self, mix: _Mix) -> tf.Tensor:
+        mixed = mix.begun.finish()
+        waited = seconds_until(mixed, [tf.convert_to_tensor(v) for v in mix.variables])
+        for variable, old, new in zip(mix.variables, mix.before, mixed, strict=True):
             variable.assign_add(new - old)
         return waited

@@ -1,10 +1,17 @@
-"""What strategies that average weights with neighbours share."""
+"""What strategies share if they average weights with neighbours."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
 
 from tfdgan import gossip
-from tfdgan.strategies.local import Local
+from tfdgan.gossip import Begun, Exchange, topology
+from tfdgan.gossip.schedule import Schedule
+from tfdgan.strategies.base import Strategy
+from tfdgan.strategies.player import Player
 
 
-class Mixing(Local):
+class Mixing(Strategy):
     """A strategy that mixes by one schedule.
 
     Args:
@@ -12,18 +19,35 @@ class Mixing(Local):
       schedule, rounds, backend, wire_dtype, channel: as `gossip.mix` takes them.
     """
 
-    def __init__(self, players, *, schedule, rounds, backend, wire_dtype, channel="weights"):
+    def __init__(
+        self,
+        players: Sequence[Player],
+        *,
+        schedule: Schedule,
+        rounds: int = 1,
+        backend: str | Exchange = "auto",
+        wire_dtype: str | None = None,
+        channel: str = "weights",
+    ) -> None:
         super().__init__(players)
-        self._exchange = dict(schedule=schedule, rounds=rounds, backend=backend, wire_dtype=wire_dtype)
-        self._channel = channel
+        self._schedule, self._rounds, self._backend = schedule, rounds, backend
+        self._wire_dtype, self._channel = wire_dtype, channel
 
-    def lay(self, schedule):
-        """Mix by another schedule from now on: in functions that are traced after this."""
-        self._exchange["schedule"] = schedule
+    def restrict_to(self, ranks: Sequence[int]) -> bool:
+        """Mix among the learners `ranks`. In a symmetric topology the lost edges' weights have gone back to self, which
+        keeps the mean, so nothing changes; a directed topology is made anew among those left."""
+        if self._schedule.is_symmetric:
+            return False
+        self._schedule = topology.restrict_to(self._schedule, ranks)
+        return True
 
-    def _begin_mix(self, values, index, channel):
-        return gossip.begin(values, step=index, channel=channel, **self._exchange)
-
-    def _begin_late(self, values, before, index, channel):
-        exchange = {name: value for name, value in self._exchange.items() if name != "backend"}
-        return gossip.begin_late(values, before, step=index, channel=channel, **exchange)
+    def _begin_mix(self, values: Sequence[tf.Tensor], index: tf.Tensor, channel: str) -> Begun:
+        return gossip.begin(
+            values,
+            self._schedule,
+            index,
+            rounds=self._rounds,
+            backend=self._backend,
+            wire_dtype=self._wire_dtype,
+            channel=channel,
+        )

@@ -1,6 +1,7 @@
-"""A player of the game: what it plays with and how it steps."""
+"""A player of the game: a net, and how it steps."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import keras
 import tensorflow as tf
@@ -8,36 +9,44 @@ import tensorflow as tf
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Player:
-    """A network's trainable variables and their optimizer.
+    """A net with an optimizer of its own.
 
     Attributes:
-      name: "generator", "critic", ...; names its messages.
-      variables: trainable variables, all floating.
-      optimizer: a Keras optimizer of its own.
+      name: "generator", "critic", ...; names its messages and its part of a checkpoint.
+      model: a built Keras model. Strategies read its `trainable_variables` only.
+      optimizer: a Keras optimizer that serves no other player.
+      updates: how many updates the player makes in a step.
     """
 
     name: str
-    variables: list
+    model: keras.Model
     optimizer: keras.optimizers.Optimizer
+    updates: int = 1
 
-    def __post_init__(self):
-        # Slots are made here, since tf.function may make no variables when it is traced again.
+    def __post_init__(self) -> None:
+        # Slots are made here, since a tf.function may make no variables when it is traced again.
         self.optimizer.build(self.variables)
 
-    def step_if(self, finite, gradients):
-        """Take an optimizer step; where the bool tensor `finite` does not hold, zeros stand in for the gradients.
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The trainable variables, all floating."""
+        return list(self.model.trainable_variables)
 
-        `finite` is to depend on all of the gradients. TensorFlow 2.21's dependency optimizer takes the IdentityN of
-        Keras' optimizers for a reason why every update follows every gradient, drops the edges from reads to updates as
-        superfluous, and then the IdentityN: a gradient that reads one variable may see it updated, now and then.
+    def step_if(self, finite: tf.Tensor, gradients: Sequence[tf.Tensor]) -> None:
+        """Take an optimizer step; where the scalar bool `finite` does not hold, zeros stand in for the gradients.
+
+        `finite` has to depend on all of the gradients. Otherwise a gradient would now and then read a variable that is
+        already updated: Keras' optimizers pass gradients through an IdentityN, by which every update follows every
+        gradient. So TensorFlow 2.21's dependency optimizer drops the edges from reads to updates as superfluous; later
+        it drops the IdentityN too.
         """
         self.optimizer.apply(finite_or_zero(finite, gradients), self.variables)
 
-    def values(self):
-        """The variables' present values, as tensors."""
+    def values(self) -> list[tf.Tensor]:
+        """The present values of the variables."""
         return [tf.convert_to_tensor(v) for v in self.variables]
 
 
-def finite_or_zero(finite, gradients):
-    """The gradients if the bool tensor `finite` holds, else zeros: what is not finite never gets into weights."""
+def finite_or_zero(finite: tf.Tensor, gradients: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """The gradients if the scalar bool `finite` holds, else zeros: NaN and Inf never get into weights."""
     return [tf.where(finite, gradient, tf.zeros_like(gradient)) for gradient in gradients]

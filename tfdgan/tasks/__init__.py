@@ -1,12 +1,9 @@
-"""What belongs together for one kind of data: the data itself, models, scores, pictures."""
+"""What is generated: a folder for each task, and the contracts `Task` and `Sampler` in `base`.
 
-from tfdgan.tasks.image import ImageTask
-from tfdgan.tasks.style_transfer import StyleTransferTask
-from tfdgan.tasks.text import TextTask
+A task brings together the data, models, feeding, scores, pictures and exported functions of one kind of sample. Names
+are loaded when they are first used, so that flags can be checked before TensorFlow is there.
+"""
 
-__all__ = ["ImageTask", "StyleTransferTask", "TextTask", "make"]
+import lazy_loader
 
-
-def make(config):
-    """The task that `config.task` names."""
-    return {"image": ImageTask, "text": TextTask, "style_transfer": StyleTransferTask}[config.task](config)
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,1 +1,5 @@
-"""The training loop and what it keeps: trainers, checkpoints, monitoring."""
+"""The training loop and what it keeps: trainers, ticks, checkpoints, monitoring."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

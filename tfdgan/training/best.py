@@ -8,15 +8,19 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Sequence
+from typing import Any
 
 from tfdgan.errors import UserError
-from tfdgan.training import kept
+from tfdgan.metrics import Score
+from tfdgan.training import consensus_file
+from tfdgan.training.consensus_file import Consensus
 
 _FOLDER = "best"
 
 
-def keep(workdir, step, scores, consensus, manifest):
-    """Keep a consensus if it is the best yet, by the first of its scores that can tell.
+def keep(workdir: str, step: int, scores: Sequence[Score], consensus: Consensus, manifest: dict[str, Any]) -> None:
+    """Keep a consensus if it is the best yet, by the first of its scores that has a `best`.
 
     Args:
       workdir: of the run.
@@ -29,33 +33,33 @@ def keep(workdir, step, scores, consensus, manifest):
     now = score.record(step)
     kind = json.dumps([now["name"], now["signature"]], sort_keys=True)
     path = os.path.join(workdir, _FOLDER, f"{hashlib.blake2b(kind.encode(), digest_size=6).hexdigest()}.npz")
-    if os.path.isfile(path) and not score.beats(kept.read_record(path)["value"]):
+    if os.path.isfile(path) and not score.beats(consensus_file.read_record(path)["value"]):
         return
-    kept.write(path, consensus, {**now, "manifest": manifest})
+    consensus_file.write(path, consensus, {**now, "manifest": manifest})
 
 
-def _path(workdir):
+def _path(workdir: str) -> str | None:
     """The file that was written last, or None."""
     folder = os.path.join(workdir, _FOLDER)
     names = [name for name in os.listdir(folder) if name.endswith(".npz")] if os.path.isdir(folder) else []
     return max((os.path.join(folder, name) for name in names), key=os.path.getmtime, default=None)
 
 
-def record(workdir):
+def record(workdir: str) -> dict[str, Any] | None:
     """The best score as `Score.record` has it, with "manifest", of the kind that was kept last; None if none was."""
     path = _path(workdir)
-    return path and kept.read_record(path)
+    return consensus_file.read_record(path) if path else None
 
 
-def said(workdir):
+def said(workdir: str) -> str | None:
     """A line about the best score, or None."""
     found = record(workdir)
-    return found and f"best: {found['name']} {found['value']:.4g} at step {found['step']} (--step=best)"
+    return f"best: {found['name']} {found['value']:.4g} at step {found['step']} (--step=best)" if found else None
 
 
-def load(workdir):
+def load(workdir: str) -> tuple[dict[str, Any], Consensus]:
     """(record, {name: array}) of the best consensus of the kind that was kept last."""
     path = _path(workdir)
     if path is None:
         raise UserError(f"--step=best: {workdir} has none; score by --eval_every or evaluate --watch")
-    return kept.read(path)
+    return consensus_file.read(path)

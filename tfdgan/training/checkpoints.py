@@ -13,23 +13,28 @@ import os
 import re
 import shutil
 import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfdgan import distributed, files
+from tfdgan.distributed import collectives
 from tfdgan.errors import UserError
+from tfdgan.storage import files, npz
+
+State = Mapping[str, Sequence[Any]]  # {group: variables}
 
 _FOLDER = "checkpoints"
 _STEP = re.compile(r"\d{8,}")
 
 
-def arrays(state):
+def arrays(state: State) -> dict[str, np.ndarray]:
     """{name: NumPy array} of {group: variables}."""
     return {name: np.asarray(variable) for name, variable in named(state)}
 
 
-def named(state):
+def named(state: State) -> Iterator[tuple[str, Any]]:
     """(name, variable) of every variable of {group: variables}, in order."""
     for group, variables in state.items():
         for index, variable in enumerate(variables):
@@ -38,7 +43,7 @@ def named(state):
             yield f"{group}/{index:03d}.{leaf}", variable
 
 
-def restore(state, stored, source):
+def restore(state: State, stored: Mapping[str, np.ndarray], source: str) -> None:
     """Assign stored arrays to variables; raise `UserError` unless names and shapes are those of `state`."""
     wanted = dict(named(state))
     only_one_has = sorted(set(wanted) ^ set(stored))
@@ -53,7 +58,7 @@ def restore(state, stored, source):
         variable.assign(tf.constant(stored[name]))
 
 
-def read(path):
+def read(path: str) -> dict[str, np.ndarray]:
     """{name: array} of an .npz file."""
     try:
         with np.load(path, allow_pickle=False) as file:
@@ -65,31 +70,32 @@ def read(path):
 
 
 class Checkpoints:
-    """The checkpoints of one workdir, as learner `rank` of `size` sees them."""
+    """The checkpoints of one workdir, as learner `rank` of `size` sees them; the last `keep` of them stay."""
 
-    def __init__(self, workdir, rank, size, keep):
+    def __init__(self, workdir: str, rank: int, size: int, keep: int) -> None:
         self._root = os.path.join(workdir, _FOLDER)
         self._rank, self._size, self._keep = rank, size, keep
 
-    def folder(self, step):
+    def folder(self, step: int) -> str:
+        """Where the checkpoint of a step is."""
         return os.path.join(self._root, f"{step:08d}")
 
-    def _shard(self, step):
+    def _shard(self, step: int) -> str:
         return os.path.join(self.folder(step), f"learner_{self._rank:03d}.npz")
 
-    def _steps(self):
+    def _steps(self) -> list[int]:
         """Ascending steps with a folder here, committed or not."""
         names = os.listdir(self._root) if os.path.isdir(self._root) else []
         return sorted(int(name) for name in names if _STEP.fullmatch(name))
 
-    def committed(self):
+    def committed(self) -> list[int]:
         """Ascending steps with a manifest here: all checkpoints, as rank 0 sees them."""
         return [step for step in self._steps() if os.path.isfile(self._manifest(step))]
 
-    def _manifest(self, step):
+    def _manifest(self, step: int) -> str:
         return os.path.join(self.folder(step), "manifest.json")
 
-    def manifest(self, step):
+    def manifest(self, step: int) -> dict[str, Any]:
         """What `save` was given, and {"step", "learners"}."""
         try:
             with open(self._manifest(step)) as file:
@@ -101,11 +107,11 @@ class Checkpoints:
                 f"{self._manifest(step)}: not readable ({error}); remove its folder to use an older checkpoint"
             ) from error
 
-    def consensus(self, step):
+    def consensus(self, step: int) -> dict[str, np.ndarray]:
         """{name: array}: the mean over learners at `step`."""
         return read(os.path.join(self.folder(step), "consensus.npz"))
 
-    def save(self, step, state, consensus, manifest):
+    def save(self, step: int, state: State, consensus: Mapping[str, np.ndarray], manifest: dict[str, Any]) -> None:
         """Write this learner's `state`, wait for the others, commit, remove what is too old.
 
         Args:
@@ -114,47 +120,45 @@ class Checkpoints:
           consensus: {name: array}, needed on rank 0 only.
           manifest: what else to keep, JSON.
         """
-        with distributed.together():
-            if self._rank == 0:  # saved before, by a run that fell back further: not whole while it is written anew
+        with collectives.together():
+            if self._rank == 0:  # an earlier run may have saved this step: it is not whole while it is written again
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(self._manifest(step))
-        with distributed.together():
-            with files.replacing(self._shard(step)) as file:
-                np.savez(file, **arrays(state))
-        with distributed.together():
+        with collectives.together():
+            npz.write(self._shard(step), arrays(state))
+        with collectives.together():
             if self._rank == 0:
-                with files.replacing(os.path.join(self.folder(step), "consensus.npz")) as file:
-                    np.savez(file, **consensus)
-                text = json.dumps({"step": step, "learners": len(distributed.ranks()), **manifest}, indent=2)
+                npz.write(os.path.join(self.folder(step), "consensus.npz"), consensus)
+                text = json.dumps({"step": step, "learners": len(collectives.ranks()), **manifest}, indent=2)
                 files.write_text(self._manifest(step), text + "\n")
         self._prune(step)
 
-    def newest(self):
+    def newest(self) -> tuple[int, bool] | None:
         """(step, whole): the newest checkpoint that this job can start from, agreed by all; None if there is none.
 
-        `whole`: every learner has its own state of that step, from as many learners; else only the
-        consensus serves, which is the newest committed step's.
+        `whole` is True if every learner has its own state of that step, and as many learners wrote it. Else only the
+        consensus of the newest committed step can be used.
         """
         held = {s for s in self._steps() if os.path.isfile(self._shard(s)) and zipfile.is_zipfile(self._shard(s))}
         known = None
-        with distributed.together():
+        with collectives.together():
             if self._rank == 0:
                 known = {s: self.manifest(s)["learners"] for s in self.committed()}
-        known = distributed.gather(known, "checkpoints.known")[0]
+        known = collectives.gather(known, "checkpoints.known")[0]
         if not known:
             return None
         newest = max(known)
-        common = set(known).intersection(*distributed.gather(held, "checkpoints.held"))
+        common = set(known).intersection(*collectives.gather(held, "checkpoints.held"))
         whole = [step for step in common if known[step] == self._size]
         return (max(whole), True) if whole and known[newest] == self._size else (newest, False)
 
-    def load(self, step, state):
+    def load(self, step: int, state: State) -> None:
         """Restore this learner's own state of `step`."""
         restore(state, read(self._shard(step)), self._shard(step))
 
-    def _prune(self, newest):
+    def _prune(self, newest: int) -> None:
         """Remove all but the last `keep` checkpoints, and what earlier runs left unfinished or beyond `newest`."""
-        committed = distributed.gather(self.committed(), "checkpoints.committed")[0]
+        committed = collectives.gather(self.committed(), "checkpoints.committed")[0]
         kept = [step for step in committed if step <= newest][-self._keep :]
         for step in set(self._steps()) - set(kept):
             with contextlib.suppress(FileNotFoundError):  # the manifest first: half a checkpoint is none

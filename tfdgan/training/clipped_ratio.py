@@ -4,243 +4,279 @@ Wu, Zhou, Wilson, Xing, Hu, "Improving GAN Training with Probability Ratio Clipp
 NeurIPS 2020, Algorithm 1.
 """
 
-import numpy as np
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import tensorflow as tf
 
-from tfdgan import models, objectives
+from tfdgan import objectives
 from tfdgan.models.stateless import applied
-from tfdgan.training.part import Part, gradients_of
-from tfdgan.training.trainer import Trainer, in_training, inputs_of
+from tfdgan.strategies.base import Strategy, no_wait
+from tfdgan.strategies.player import Player
+from tfdgan.training import reweighting
+from tfdgan.training.game import Game
+from tfdgan.training.gradients import Figures, Gradients, Outcome, gradients_of, in_training, inputs_of
+from tfdgan.training.step_loop import figure_names
+from tfdgan.training.trainer import Trainer
 
-_VARIANCE_BATCHES = 4  # of generated samples, for the variance of the critic's gradient
+
+@dataclasses.dataclass(frozen=True)
+class RatioClipping:
+    """How the generator's step is clipped by the probability ratio.
+
+    Attributes:
+      epsilon: how far from 1 the ratio counts.
+      mode: "paper" or "released", as `objectives.clipped_ratio_surrogate` takes it.
+      center_scores: whether the mean of the batch is subtracted from the scores that the ratio multiplies.
+    """
+
+    epsilon: float = 0.4
+    mode: str = "paper"
+    center_scores: bool = False
+
+
+class _Reweighted(NamedTuple):
+    """The gradients of the generated samples' term, apart from those of the other terms.
+
+    Learners that share a batch scale the generated samples' term, and only this one.
+    """
+
+    rest: list[tf.Tensor]
+    generated: list[tf.Tensor]
+    losses: tuple[tf.Tensor, tf.Tensor]
+    penalty: tf.Tensor
+    share: tf.Tensor  # [2]: log of the weights' sum, effective sample size
 
 
 class ClippedRatioTrainer(Trainer):
     """Trains a generator against a critic, and a classifier C of real against generated beside them.
 
     A step is
-    (a) `critic_steps` critic updates, to minimise -mean f(real) + sum_i w_i f(x_i) + penalties, where with
-        `sample_reweighting` w = softmax(f / temperature) over the batch x of generated samples, else 1 / batch;
-    (b) `generator_steps` times: with `ratio_clipping` an update of the classifier C, on the critic's real batches in
-        turn and on newly generated samples; then a generator update, to maximise the mean of the clipped surrogate of
-        f(x) and r(x) = exp(l_old(x) - l(x)), else of f(x).
-    With the objective `relativistic` f(x_i) is compared with the real sample of its row, r_i: the critic minimises
-    sum_i w_i log(1 + exp(f(x_i) - f(r_i))) + penalties, w as above, and what the generator's ratio multiplies is
-    -log(1 + exp(f(r_i) - f(x_i))) (the paper has no such thing; this is its objective put in the place of the paper's).
-    l is C's logit, l_old that under C's weights when (b) began. Both are taken in inference mode and under the same
-    batch-norm statistics, so that they are functions of x alone and r is 1 while the weights stay. Where learners share
-    one batch (`centralized`) so do the weights w; `center_scores` takes the mean of each learner's own.
-    Passes for each update of (b) beyond a plain generator's: the generator forward once, C forward and back on twice
+    (a) the critic's updates, to minimise -mean f(real) + sum_i w_i f(x_i) + penalties. With reweighting
+        w = softmax(f / temperature) over the batch x of generated samples, else w = 1 / batch;
+    (b) as often as the generator has updates: with a classifier one update of C, on the critic's real batches in turn
+        and on newly generated samples; then a generator update, to maximise the mean of the clipped surrogate of f(x)
+        and r(x) = exp(l_old(x) - l(x)), without a classifier the mean of f(x).
+    With the objective `relativistic` f(x_i) is compared with r_i, the real sample of its row: the critic minimises
+    sum_i w_i log(1 + exp(f(x_i) - f(r_i))) + penalties, w as above, and the generator's ratio multiplies
+    -log(1 + exp(f(r_i) - f(x_i))). (The paper has the Wasserstein objective alone; here another takes its place.)
+    l is C's logit, l_old the logit under C's weights when (b) began. Both are taken in inference mode and under the
+    same batch-norm statistics, so they are functions of x alone, and r is 1 while the weights stay. Where learners
+    share one batch (`centralized`), they share the weights w too; `center_scores` takes the mean of each learner's own.
+    Each update of (b) costs, besides a plain generator update: the generator forward once, C forward and back on twice
     the batch, C forward and back to x twice. Memory: C, its optimizer's slots, and during (b) one copy of C's weights.
 
-    Metrics: of the last critic update; means over (b), but for `ratio/max`, the largest in (b). The rest is as in
-    `Trainer`.
+    Figures: those of the last critic update, and means over the updates of (b), but `ratio/max` is the largest ratio in
+    (b).
+
+    Args:
+      players: "critic", "generator", and for ratio clipping "classifier".
+      strategy, game: as `Trainer` takes them.
+      clipping: how the ratio clips; used with a classifier only.
+      reweighting_temperature: temperature of w; None: no reweighting.
+      **others: as `Trainer` takes them.
     """
 
-    further = ()  # figures of the generator's updates that a subclass adds
+    def __init__(
+        self,
+        players: Sequence[Player],
+        strategy: Strategy,
+        game: Game,
+        *,
+        clipping: RatioClipping | None = None,
+        reweighting_temperature: float | None = 1.0,
+        **others: Any,
+    ) -> None:
+        self._clipping, self._temperature = clipping or RatioClipping(), reweighting_temperature
+        # The labels of the last batch, for `diagnose`. Checkpoints need not hold them: a step comes before a diagnosis.
+        self._labels_seen = tf.Variable(tf.zeros([game.batch_size], tf.int32), trainable=False)
+        super().__init__(players, strategy, game, **others)
 
     @property
-    def diagnostics(self):
-        """What reweighting does to a Wasserstein critic's gradient; nothing for other objectives."""
-        return () if self._relative else ("gradient_variance/reweighted", "gradient_variance/plain")
+    def _has_classifier(self) -> bool:
+        return "classifier" in self._player
 
-    def __init__(self, generator, critic, config, noise, size):
-        self._classifier = models.build_classifier(config, critic) if config.ratio_clipping else None
-        # The last labels, for `diagnose`. No state to keep: a step always comes before it.
-        self._labels_seen = tf.Variable(tf.zeros([config.batch_size], tf.int32), trainable=False)
-        super().__init__(generator, critic, config, noise, size)
-
-    def parts(self):
-        config = self._config
-        found = {
-            "critic": Part(self.critic, config.learning_rate_d, config.critic_steps, config.clip_norm),
-            "generator": Part(self.generator, config.learning_rate_g, config.generator_steps, config.clip_norm),
-        }
-        if self._classifier:
-            found["classifier"] = Part(
-                self._classifier, config.learning_rate_c, config.generator_steps, config.clip_norm_c
-            )
-        return found
-
-    @property
-    def figures(self):
-        critic = ["loss/critic", "loss/gradient_penalty"]
-        if self._config.sample_reweighting:
-            critic.append("reweighting/effective_sample_size")
-        inner = ["loss/generator", "gradient_norm/generator", "critic/mean_score"]
-        if self._classifier:
-            inner += ["loss/classifier", "classifier/accuracy", "ratio/mean", "ratio/clip_fraction", "ratio/max"]
-        return (*critic, "gradient_norm/critic", *inner, *self.further)
-
-    def _compile(self):
+    def _compile(self) -> None:
         super()._compile()
-        self._classifier_gradients = self._compiled(self._classifier_loss_and_gradients, self._config.jit)
+        jit = self._game.jit
+        self._reweighted_gradients = self._compiled(self._reweighted_losses_and_gradients, jit)
+        self._surrogate_gradients = self._compiled(self._surrogate_loss_and_gradients, jit)
+        self._classifier_gradients = self._compiled(self._classifier_loss_and_gradients, jit)
         self._inner_update = self._compiled(self._update_inner)
-        self._gradient_pair = self._compiled(self._plain_and_reweighted_gradients, self._config.jit)
-        self.diagnose = self._compiled(self._diagnose)
+        variance = reweighting.GradientVariance(self._player["generator"], self._player["critic"], self._temperature)
+        gradient_pair = self._compiled(variance.gradient_pair, jit)
 
-    def _updates(self, step, batches):
-        last = self._config.critic_steps - 1
-        if len(batches) > 1:
+        def diagnose(step: tf.Tensor) -> dict[str, tf.Tensor]:
+            return variance.measured(gradient_pair, self._fresh_inputs, step)
+
+        self._diagnose = self._compiled(diagnose)
+
+    def _updates(self, step: tf.Tensor, batches: tuple[tf.Tensor, ...]) -> Outcome:
+        last = self.batches_a_step - 1
+        if self._game.conditional:
             self._labels_seen.assign(batches[1][last])
         waited, finite = self._critic_updates(step, batches, 0, last)
-        critic, more, alright = self._critic_update(step * (last + 1) + last, self._batch_of(batches, last))
-        inner, most, fine = self._inner_steps(step, batches)
-        return [*critic, *tf.unstack(inner)], waited + more + most, finite & alright & fine
-
-    def _inner_steps(self, step, batches):
-        """(b): (its figures, seconds waited, whether all is finite)."""
-        count = self._config.generator_steps
-        old = self._player["classifier"].values() if self._classifier else []
-        names = self.figures[self.figures.index("loss/generator") :]
-
-        def inner(index, total, highest, waited, finite):
-            real = self._batch_of(batches, index % self._config.critic_steps)
-            figures, more, alright = self._inner_update(step * count + index, real, old)
-            return index + 1, total + figures, tf.maximum(highest, figures), waited + more, finite & alright
-
-        begin = (
-            tf.constant(0, tf.int64),
-            tf.zeros([len(names)]),
-            tf.fill([len(names)], -tf.float32.max),
-            tf.constant(0.0, tf.float64),
-            tf.constant(True),
+        critic = self._critic_update(step * (last + 1) + last, self._batch_of(batches, last))
+        inner = self._inner_steps(step, batches)
+        return Outcome(
+            {**critic.figures, **inner.figures},
+            waited + critic.waited + inner.waited,
+            finite & critic.finite & inner.finite,
         )
+
+    def _inner_steps(self, step: tf.Tensor, batches: tuple[tf.Tensor, ...]) -> Outcome:
+        """Part (b) of a step."""
+        count = self._player["generator"].updates
+        old = self._player["classifier"].values() if self._has_classifier else []
+        names = figure_names(self._inner_update, step, self._batch_of(batches, 0), old)
+
+        def inner(
+            index: tf.Tensor, total: tf.Tensor, highest: tf.Tensor, waited: tf.Tensor, finite: tf.Tensor
+        ) -> tuple[tf.Tensor, ...]:
+            real = self._batch_of(batches, index % self.batches_a_step)
+            found = self._inner_update(step * count + index, real, old)
+            figures = tf.stack([found.figures[name] for name in names])
+            highest, waited = tf.maximum(highest, figures), waited + found.waited
+            return index + 1, total + figures, highest, waited, finite & found.finite
+
+        zeros, lowest = tf.zeros([len(names)]), tf.fill([len(names)], -tf.float32.max)
+        begin = (tf.constant(0, tf.int64), zeros, lowest, no_wait(), tf.constant(True))
         _, total, highest, waited, finite = tf.while_loop(
             lambda index, *_: index < count, inner, begin, parallel_iterations=1
         )
-        return tf.where([name == "ratio/max" for name in names], highest, total / count), waited, finite
+        means = tf.where([name == "ratio/max" for name in names], highest, total / count)
+        return Outcome(dict(zip(names, tf.unstack(means), strict=True)), waited, finite)
 
-    def _update_inner(self, update, real, old):
-        """One classifier update, if there is one, and one of the generator: (figures, seconds waited, finite)."""
-        classifier, waited, finite = [], tf.constant(0.0, tf.float64), tf.constant(True)
-        if self._classifier:
-            mixing, (gradients, *classifier) = self._begin(
+    def _update_inner(self, update: tf.Tensor, real: tuple[Any, ...], old: list[tf.Tensor]) -> Outcome:
+        """One classifier update, if there is a classifier, and one of the generator.
+
+        Args:
+          old: weights of C when (b) began.
+        """
+        figures: Figures = {}
+        waited, finite = no_wait(), tf.constant(True)
+        if self._has_classifier:
+            mixing, found = self._begin(
                 "classifier", update, lambda latents: self._classifier_gradients(latents, *real)
             )
-            _, waited, finite = self._apply("classifier", mixing, classifier[0], gradients)
-        mixing, (gradients, loss, score, *ratio) = self._begin(
-            "generator", update, lambda latents: self._generator_gradients(latents, old, *real)
-        )
-        norm, more, alright = self._apply("generator", mixing, loss, gradients)
-        return tf.stack([loss, norm, score, *classifier, *ratio]), waited + more, finite & alright
+            classifier = self._apply("classifier", mixing, found)
+            waited, finite = classifier.waited, classifier.finite
+            figures = found.figures
+        mixing, found = self._begin("generator", update, lambda latents: self._surrogate_gradients(latents, old, *real))
+        generator = self._apply("generator", mixing, found)
+        return Outcome({**figures, **generator.figures}, waited + generator.waited, finite & generator.finite)
 
-    def _critic_game(self, latents, alpha, *real):
-        if not self._config.sample_reweighting:
-            return super()._critic_game(latents, alpha, *real)
-        rest, generated, losses, penalty, mine = self._critic_gradients(latents, alpha, *real)
-        everyone, place, waited = self.strategy.of_one_batch(mine, "reweighting")  # [learners, 2]
-        # Another learner's NaN is its fault, not this one's.
-        mass = tf.where(tf.math.is_finite(everyone[:, 0]), everyone[:, 0], -np.inf)
-        shares = objectives.summing_exactly(tf.nn.softmax(mass))
-        # Gradients will be averaged over these learners, so each counts by its share times their number.
-        scale = tf.where(tf.math.is_finite(mine[0]), shares[place] * everyone.shape[0], np.nan)
-        gradients = [a + scale * b for a, b in zip(rest, generated, strict=True)]
-        effective = 1.0 / tf.reduce_sum(tf.square(shares) / everyone[:, 1])
-        return gradients, waited, losses[0] + scale * losses[1], penalty, effective
+    def _play_critic(
+        self, latents: Any, alpha: tf.Tensor, real: Any, *labels: tf.Tensor
+    ) -> tuple[Gradients, tf.Tensor]:
+        if self._temperature is None:
+            return super()._play_critic(latents, alpha, real, *labels)
+        found = self._reweighted_gradients(latents, alpha, real, *labels)
+        everyone, place, waited = self.strategy.share_batch(found.share, "reweighting")  # [learners, 2]
+        scale, effective = reweighting.scale_of(found.share, everyone, place)
+        gradients = [a + scale * b for a, b in zip(found.rest, found.generated, strict=True)]
+        loss = found.losses[0] + scale * found.losses[1]
+        figures = {
+            "loss/critic": loss,
+            "loss/gradient_penalty": found.penalty,
+            "reweighting/effective_sample_size": effective,
+        }
+        return Gradients(gradients, loss, figures), waited
 
-    def _critic_losses_and_gradients(self, latents, alpha, real, *labels):
-        """With reweighting: gradients of the generated samples' term apart from the others', since its scale depends on
-        learners that share the batch; (log of the weights' sum, effective sample size) last."""
-        if not self._config.sample_reweighting:
-            return super()._critic_losses_and_gradients(latents, alpha, real, *labels)
-        fake = self._generate(latents, real, labels)
+    def _reweighted_losses_and_gradients(
+        self, latents: Any, alpha: tf.Tensor, real: Any, *labels: tf.Tensor
+    ) -> _Reweighted:
+        fake, temperature = self._generate(latents, real, labels), self._temperature or 1.0
         weights = [v.value for v in self._player["critic"].variables]
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            real_scores, added, penalty = self._real_side(real, fake, alpha, labels)
+            real_scores, added, penalty = self._critic_loss.of_real(real, fake, alpha, labels)
             scores = in_training(self.critic, fake, labels)
-            w = objectives.summing_exactly(objectives.sample_weights(scores, self._config.reweighting_temperature))
-            if self._relative:
-                rest, generated = added, tf.reduce_sum(w * tf.nn.softplus(scores - real_scores))
-            else:
-                rest, generated = added - tf.reduce_mean(real_scores), tf.reduce_sum(w * scores)
-        mass = objectives.log_mass(scores, self._config.reweighting_temperature)
-        gradients = (gradients_of(tape, loss, weights) for loss in (rest, generated))
-        return *gradients, (rest, generated), penalty, tf.stack([mass, objectives.effective_sample_size(w)])
+            w = objectives.summing_exactly(objectives.sample_weights(scores, temperature))
+            of_real, generated = self._game.objective.weighted_critic_terms(real_scores, scores, w)
+            rest = added + of_real
+        mass = objectives.log_mass(scores, temperature)
+        share = tf.stack([mass, objectives.effective_sample_size(w)])
+        of_rest, of_generated = (gradients_of(tape, loss, weights) for loss in (rest, generated))
+        return _Reweighted(of_rest, of_generated, (rest, generated), penalty, share)
 
-    def _classifier_loss_and_gradients(self, latents, real, *labels):
+    def _classifier_loss_and_gradients(self, latents: Any, real: Any, *labels: tf.Tensor) -> Gradients:
         """Binary cross-entropy of real samples and as many generated ones, in one pass, for one batch norm."""
-        both = tf.concat([self._form.like_generated(real), self._generate(latents, real, labels)], axis=0)
-        weights = [v.value for v in self._player["classifier"].variables]
+        player = self._player["classifier"]
+        both = tf.concat([self._game.feed.like_generated(real), self._generate(latents, real, labels)], axis=0)
+        weights = [v.value for v in player.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            logits = in_training(self._classifier, both, [tf.tile(kinds, [2]) for kinds in labels])
+            logits = in_training(player.model, both, [tf.tile(kinds, [2]) for kinds in labels])
             of_real, of_fake = tf.split(tf.reshape(logits, [-1]), 2)
-            loss = objectives.non_saturating.critic_loss(of_real, of_fake)
+            loss = objectives.NonSaturating().critic_loss(of_real, of_fake)
         right = tf.concat([of_real > 0, of_fake < 0], axis=0)
-        return gradients_of(tape, loss, weights), loss, tf.reduce_mean(tf.cast(right, tf.float32))
+        accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
+        return Gradients(
+            gradients_of(tape, loss, weights), loss, {"loss/classifier": loss, "classifier/accuracy": accuracy}
+        )
 
-    def _generator_loss_and_gradients(self, latents, old, real, *labels):
-        config, weights = self._config, [v.value for v in self._player["generator"].variables]
-        figures, others = [], []
-        if self._relative:
-            others = [tf.reshape(in_training(self.critic, real, labels), [-1])]
+    def _surrogate_loss_and_gradients(
+        self, latents: Any, old: list[tf.Tensor], real: Any, *labels: tf.Tensor
+    ) -> Gradients:
+        objective, weights = self._game.objective, [v.value for v in self._player["generator"].variables]
+        figures: Figures = {}
+        others = tf.reshape(in_training(self.critic, real, labels), [-1]) if objective.compares else None
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
             fake = self._generate(latents, real, labels)
             scores = tf.reshape(in_training(self.critic, fake, labels), [-1])
-            if self._classifier:
-                new = self._player["classifier"].values()
-                ratio = objectives.probability_ratio(*(self._logits(w, fake, labels) for w in (new, old)))
-                payoff = -tf.nn.softplus(others[0] - scores) if self._relative else scores
-                level = tf.stop_gradient(tf.reduce_mean(payoff)) if config.center_scores else 0.0
-                loss = -tf.reduce_mean(
-                    objectives.clipped_ratio_surrogate(payoff - level, ratio, config.clip_epsilon, config.clip_mode)
-                )
-                clipped = objectives.clip_fraction(ratio, config.clip_epsilon)
-                figures = [tf.reduce_mean(ratio), clipped, tf.reduce_max(ratio)]
+            if self._has_classifier:
+                loss, figures = self._clipped_loss(objective.payoff(scores, others), fake, old, labels)
             else:
-                loss = self._objective.generator_loss(scores, *others)
+                loss = objective.generator_loss(scores, others)
             loss, further = self._whole_loss(loss, fake, latents, real)
-        return gradients_of(tape, loss, weights), loss, tf.reduce_mean(scores), *figures, *further
+        figures |= {"loss/generator": loss, "critic/mean_score": tf.reduce_mean(scores), **further}
+        return Gradients(gradients_of(tape, loss, weights), loss, figures)
 
-    def _whole_loss(self, loss, fake, latents, real):
-        """(the generator's loss, `further` figures), of the loss that its scores give."""
+    def _clipped_loss(
+        self, payoff: tf.Tensor, fake: tf.Tensor, old: list[tf.Tensor], labels: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, Figures]:
+        """(minus the mean of the clipped surrogate, figures of the ratio)."""
+        new, how = self._player["classifier"].values(), self._clipping
+        ratio = objectives.probability_ratio(*(self._logits(w, fake, labels) for w in (new, old)))
+        level = tf.stop_gradient(tf.reduce_mean(payoff)) if how.center_scores else 0.0
+        surrogate = objectives.clipped_ratio_surrogate(payoff - level, ratio, how.epsilon, how.mode)
+        loss = -tf.reduce_mean(surrogate)
+        return loss, {
+            "ratio/mean": tf.reduce_mean(ratio),
+            "ratio/clip_fraction": objectives.clip_fraction(ratio, how.epsilon),
+            "ratio/max": tf.reduce_max(ratio),
+        }
+
+    def _whole_loss(self, loss: tf.Tensor, fake: tf.Tensor, latents: Any, real: Any) -> tuple[tf.Tensor, Figures]:
+        """(the generator's whole loss, further figures); a subclass adds terms to `loss`, which the scores give."""
         del fake, latents, real
-        return loss, []
+        return loss, {}
 
-    def _logits(self, weights, x, labels):
+    def _logits(self, weights: list[tf.Tensor], x: tf.Tensor, labels: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """float32 [n]: of the classifier with these weights and its present statistics, in inference mode."""
-        others = _values(self._classifier.non_trainable_variables)
-        logits = applied(self._classifier, weights, others, inputs_of(x, labels))
+        classifier = self._player["classifier"].model
+        others = [tf.convert_to_tensor(v) for v in classifier.non_trainable_variables]
+        logits = applied(classifier, weights, others, inputs_of(x, labels))
         return tf.reshape(tf.cast(logits, tf.float32), [-1])
 
-    def _diagnose(self, step):
-        """The variance of the critic's gradient on generated samples, with and without reweighting.
+    def diagnose(self, step: int) -> dict[str, float]:
+        """What reweighting does to the variance of the critic's gradient on generated samples.
 
-        sum_j Var(g_j) over all weights j, between batches, from 4 of them.
+        The term of generated samples is that of a Wasserstein critic; for other objectives there are no figures.
         """
-        variables = self._player["critic"].variables
-        totals = [[tf.zeros(v.shape) for v in variables] for _ in self.diagnostics]
-        squares = [tf.constant(0.0, tf.float64) for _ in self.diagnostics]
-        labels = [self._labels_seen] if self._config.conditional else []
-        for index in range(_VARIANCE_BATCHES):
-            latents = self._latents("diagnosis latents", step * _VARIANCE_BATCHES + index)
-            for kind, gradients in enumerate(self._gradient_pair(latents, *labels)):
-                totals[kind] = [a + b for a, b in zip(totals[kind], gradients, strict=True)]
-                squares[kind] += _square(gradients)
-        pairs = zip(squares, totals, strict=True)
-        return tf.stack([(s - _square(t) / _VARIANCE_BATCHES) / (_VARIANCE_BATCHES - 1) for s, t in pairs])
+        if self._pretrains(step - 1) or not self._shows_variance:
+            return {}
+        found = self._diagnose(tf.constant(step, tf.int64))
+        return {name: float(value) for name, value in found.items()}
 
-    def _plain_and_reweighted_gradients(self, latents, *labels):
-        """In the order of `diagnostics`, of models that stay as they are."""
-        (made_by, beside), (weights, others) = (
-            [_values(group) for group in (model.trainable_variables, model.non_trainable_variables)]
-            for model in (self.generator, self.critic)
-        )
-        fake = applied(self.generator, made_by, beside, inputs_of(latents, labels), training=True)
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            scores = tf.cast(applied(self.critic, weights, others, inputs_of(fake, labels), training=True), tf.float32)
-            w = objectives.sample_weights(scores, self._config.reweighting_temperature)
-            means = tf.reduce_sum(w * scores), tf.reduce_mean(scores)
-        return [gradients_of(tape, mean, weights) for mean in means]
+    @property
+    def _shows_variance(self) -> bool:
+        return not self._game.objective.compares
 
-
-def _values(variables):
-    return [tf.convert_to_tensor(v) for v in variables]
-
-
-def _square(tensors):
-    return tf.cast(2 * tf.add_n([tf.nn.l2_loss(tensor) for tensor in tensors]), tf.float64)
+    def _fresh_inputs(self, draw: tf.Tensor) -> tuple[Any, ...]:
+        """New inputs of the generator; for conditional nets also the labels of the last batch."""
+        latents = self._latents("diagnosis latents", draw)
+        return (latents, self._labels_seen) if self._game.conditional else (latents,)

@@ -1,37 +1,48 @@
-"""What a person sees of a run: a progress bar or lines, TensorBoard, pictures, scores. On rank 0 only."""
+"""What a person sees of a run: a progress bar or lines, TensorBoard, pictures, scores. On learner 0 only."""
 
-import dataclasses
 import os
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
-from tfdgan import files, pictures, score_log
+from tfdgan.metrics import Score
+from tfdgan.storage import files, png
+from tfdgan.training import score_log
 
 
-def say(line):
-    """One line to the person who started this."""
+def say(line: str) -> None:
+    """Print one line to the person who started this."""
     tqdm.write(line, file=sys.stdout)
     sys.stdout.flush()
 
 
 class Monitor:
-    """Progress, TensorBoard (workdir/tensorboard), samples/*.png and scores.jsonl of a run."""
+    """Progress, TensorBoard (workdir/tensorboard), samples/*.png or *.txt and scores.jsonl of a run.
 
-    def __init__(self, config, start):
-        self._workdir, self._steps = config.workdir, config.steps
-        self._writer = tf.summary.create_file_writer(os.path.join(config.workdir, "tensorboard"))
-        self._bar = tqdm(total=config.steps, initial=start, unit="step") if sys.stderr.isatty() else None
-        self._spoke, self._began = 0.0, time.monotonic() - score_log.take_back(config.workdir, start)
-        values = {k: v for k, v in dataclasses.asdict(config).items() if k != "workdir"}
+    Args:
+      workdir: of the run.
+      steps: the last step.
+      start: steps done already.
+      hyper_parameters: {name: value} for TensorBoard.
+      flags: the run's flags as text.
+    """
+
+    def __init__(self, workdir: str, steps: int, start: int, hyper_parameters: Mapping[str, Any], flags: str) -> None:
+        self._workdir, self._steps = workdir, steps
+        self._writer = tf.summary.create_file_writer(os.path.join(workdir, "tensorboard"))
+        self._bar = tqdm(total=steps, initial=start, unit="step") if sys.stderr.isatty() else None
+        self._spoke, self._began = 0.0, time.monotonic() - score_log.take_back(workdir, start)
         with self._writer.as_default(step=start):
-            hparams.hparams(values)
-            tf.summary.text("flags", "\n".join(f"    {line}" for line in config.to_flags().splitlines()))
+            hparams.hparams(dict(hyper_parameters))
+            tf.summary.text("flags", "\n".join(f"    {line}" for line in flags.splitlines()))
 
-    def tick(self, step, scalars):
+    def tick(self, step: int, scalars: Mapping[str, float]) -> None:
         """Write a tick's scalars; a line or a move of the bar, at most once a second."""
         with self._writer.as_default(step=step):
             for name, value in scalars.items():
@@ -48,40 +59,43 @@ class Monitor:
             say(f"step {step}/{self._steps}: {brief}")
             self._spoke = time.monotonic()
 
-    def scores(self, step, scores):
+    def scores(self, step: int, scores: Sequence[Score]) -> None:
         """Print scores, add them to scores.jsonl and to TensorBoard."""
         record_scores(self._workdir, step, scores, self._writer, {"seconds": round(time.monotonic() - self._began, 3)})
         for score in scores:
             say(f"step {step}: {score.name} {score.value:.4g}")
 
-    def picture(self, step, picture):
-        """Keep a picture of samples; returns its path."""
-        path = os.path.join(self._workdir, "samples", f"{step:08d}.png")
-        with files.replacing(path) as file:
-            file.write(pictures.to_png(picture))
+    def samples(self, step: int, shown: np.ndarray | str | None) -> str | None:
+        """Keep samples: a picture, uint8 [h, w, 1 or 3], or lines of text. Returns the path of their file."""
+        if shown is None:
+            return None
+        kind = "txt" if isinstance(shown, str) else "png"
+        path = os.path.join(self._workdir, "samples", f"{step:08d}.{kind}")
         with self._writer.as_default(step=step):
-            tf.summary.image("samples", picture[None])
+            if isinstance(shown, str):
+                files.write_text(path, shown + "\n")
+                tf.summary.text("samples", "\n".join(f"    {line}" for line in shown.splitlines()))
+            else:
+                with files.replacing(path) as file:
+                    file.write(png.to_png(shown))
+                tf.summary.image("samples", shown[None])
         return path
 
-    def text(self, step, text):
-        """Keep lines of samples; returns their file's path."""
-        path = os.path.join(self._workdir, "samples", f"{step:08d}.txt")
-        files.write_text(path, text + "\n")
-        with self._writer.as_default(step=step):
-            tf.summary.text("samples", "\n".join(f"    {line}" for line in text.splitlines()))
-        return path
-
-    def scalar(self, step, name, value):
+    def scalar(self, step: int, name: str, value: float) -> None:
+        """Write one scalar."""
         with self._writer.as_default(step=step):
             tf.summary.scalar(name, value)
 
-    def close(self):
+    def close(self) -> None:
+        """End the bar and the logs."""
         if self._bar is not None:
             self._bar.close()
         self._writer.close()
 
 
-def record_scores(workdir, step, scores, writer, extra):
+def record_scores(
+    workdir: str, step: int, scores: Sequence[Score], writer: tf.summary.SummaryWriter, extra: Mapping[str, Any]
+) -> None:
     """Append scores to workdir/scores.jsonl, one JSON object a line with what `extra` adds, and to TensorBoard."""
     score_log.add(workdir, [{**score.record(step), **extra} for score in scores])
     with writer.as_default(step=step):

@@ -1,61 +1,65 @@
-"""The phase before the game: a generator of sentences learns how likely the data's words are, a rewriter to repeat."""
-
-import dataclasses
+"""The phase before the game: maximum likelihood for generators of sentences; a rewriter learns to repeat them."""
 
 import tensorflow as tf
 
-from tfdgan import strategies
-from tfdgan.training.part import Part, gradients_of, hand_over, make_optimizer
+from tfdgan.strategies.base import Strategy, no_wait
+from tfdgan.strategies.player import Player
+from tfdgan.training.gradients import Gradients, Outcome, apply_gradients, gradients_of
+from tfdgan.training.step_loop import figure_names
 
 
 class Pretraining:
-    """Maximum likelihood under the run's strategy: minimises -sum log p(word | words before it) / number of words, of a
-    rewriter given the sentence and its style.
+    """Maximum likelihood: minimises -sum log p(word | words before it) / number of words.
 
-    A step is as many updates as the game's has critic updates, so it takes as much data. Each learner divides by the
-    words of its own batch: where sentences end, `centralized` is not quite one learner on the whole batch. Of the
-    models only the generator is exchanged. Memory: an optimizer's slots, kept through the game.
+    The probabilities of a rewriter depend on the whole sentence and its style, too.
+    Each learner divides by the words of its own batch. So where sentences end, `centralized` is not quite one learner
+    on the whole batch. Only the generator is exchanged. Memory: an optimizer's slots, kept through the game.
 
     Args:
-      generator: a `SentenceGenerator`, or a `Rewriter`, which learns to give back what it is given.
-      config: a `Config`; learning_rate_p is the learning rate here.
-      size: number of learners.
+      player: the generator, with an optimizer of its own for this phase. Its model has
+        `log_probabilities(words, *styles, training)` and `mask(words)`. It makes `player.updates` updates a step, as
+        many as the game's critic, so that a step takes as much data.
+      strategy: of this player alone.
+      steps: how many come before the game.
+      jit: whether XLA compiles what computes gradients.
     """
 
-    figures = ("loss/likelihood", "gradient_norm/generator")
+    def __init__(self, player: Player, strategy: Strategy, steps: int, jit: bool = False) -> None:
+        self.player, self.strategy, self.steps = player, strategy, steps
+        self._gradients = tf.function(self._loss_and_gradients, autograph=False, jit_compile=jit or None)
+        self._update = tf.function(self._one_update, autograph=False)
 
-    def __init__(self, generator, config, size):
-        self._generator, self._config = generator, config
-        part = Part(generator, config.learning_rate_p, config.critic_steps, config.clip_norm)
-        optimizer = make_optimizer(dataclasses.replace(config, learning_rate_decay="constant"), part)
-        self.player = strategies.Player("pretraining", list(generator.trainable_variables), optimizer)
-        self.strategy = strategies.make(config, [self.player], size, channel="pretraining")
-        self._gradients = tf.function(self._loss_and_gradients, autograph=False, jit_compile=config.jit or None)
+    def updates(self, step: tf.Tensor, batches: tuple[tf.Tensor, ...]) -> Outcome:
+        """A step's updates; figures are means over them.
 
-    def updates(self, step, batches):
-        """A step's updates, as `Trainer._updates` is to give them; figures are means over them."""
-        count = self._config.critic_steps
+        Args:
+          step: scalar int64.
+          batches: words [updates, n, length], of a rewriter also styles [updates, n].
+        """
+        count = self.player.updates
+        names = figure_names(self._update, step, *(x[0] for x in batches))
 
-        def update(index, total, waited, finite):
-            mixing = self.strategy.begin_update(self.player, step * count + index)
-            with tf.control_dependencies(self.strategy.started(mixing)):
-                gradients, loss = self._gradients(*(x[index] for x in batches))
-            norm, more, alright = hand_over(self.strategy, self.player, mixing, loss, gradients)
-            return index + 1, total + tf.stack([loss, norm]), waited + more, finite & alright
+        def update(index: tf.Tensor, total: tf.Tensor, waited: tf.Tensor, finite: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            found = self._update(step * count + index, *(x[index] for x in batches))
+            figures = tf.stack([found.figures[name] for name in names])
+            return index + 1, total + figures, waited + found.waited, finite & found.finite
 
-        begin = (
-            tf.constant(0, tf.int64),
-            tf.zeros([len(self.figures)]),
-            tf.constant(0.0, tf.float64),
-            tf.constant(True),
-        )
+        begin = (tf.constant(0, tf.int64), tf.zeros([len(names)]), no_wait(), tf.constant(True))
         _, total, waited, finite = tf.while_loop(lambda index, *_: index < count, update, begin, parallel_iterations=1)
-        return tf.unstack(total / count), waited, finite
+        return Outcome(dict(zip(names, tf.unstack(total / count), strict=True)), waited, finite)
 
-    def _loss_and_gradients(self, words, *styles):
-        weights = [v.value for v in self.player.variables]
+    def _one_update(self, update: tf.Tensor, words: tf.Tensor, *styles: tf.Tensor) -> Outcome:
+        mixing = self.strategy.begin_update(self.player, update)
+        with tf.control_dependencies(self.strategy.started(mixing)):
+            found = self._gradients(words, *styles)
+        outcome = apply_gradients(self.strategy, self.player, mixing, found)
+        norm = outcome.figures[f"gradient_norm/{self.player.name}"]
+        return outcome._replace(figures={"loss/likelihood": found.loss, "gradient_norm/generator": norm})
+
+    def _loss_and_gradients(self, words: tf.Tensor, *styles: tf.Tensor) -> Gradients:
+        generator, weights = self.player.model, [v.value for v in self.player.variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            found = self._generator.log_probabilities(words, *styles, training=True)
-            loss = -tf.reduce_sum(found) / tf.reduce_sum(self._generator.mask(words))
-        return gradients_of(tape, loss, weights), loss
+            found = generator.log_probabilities(words, *styles, training=True)
+            loss = -tf.reduce_sum(found) / tf.reduce_sum(generator.mask(words))
+        return Gradients(gradients_of(tape, loss, weights), loss, {})

@@ -2,12 +2,14 @@
 
 import dataclasses
 import time
+from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
-from tfdgan import distributed
-from tfdgan.metrics import consensus
+from tfdgan.distributed import collectives
+from tfdgan.metrics import consensus_distance
+from tfdgan.training.trainer import WAITING, Trainer
 
 _NO_FAULT = -1
 
@@ -22,70 +24,87 @@ class Report:
       fault: (step, learner) of the first NaN or Inf, or None.
     """
 
-    scalars: dict
+    scalars: dict[str, float]
     stop: bool
-    fault: tuple | None
+    fault: tuple[int, int] | None
 
 
 class Ticker:
     """Collects a learner's figures between ticks.
 
     Args:
-      trainer: its `fault_step` and players are read at ticks.
+      trainer: its `fault_step`, figures and players are read at ticks.
       samples_a_step: real samples a learner takes a step.
       seed: of the sketch of the weights.
     """
 
-    def __init__(self, trainer, samples_a_step, seed):
+    def __init__(self, trainer: Trainer, samples_a_step: int, seed: int) -> None:
         self._trainer, self._samples, self._seed = trainer, samples_a_step, seed
-        self._metrics, self._since = [], time.perf_counter()
+        self._figures: list[tuple[Mapping[str, tf.Tensor], int]] = []
+        self._since = time.perf_counter()
         self._sketch = tf.function(
-            lambda: tf.stack([consensus.sketch(player.values(), seed) for player in trainer.players]), autograph=False
+            lambda: tf.stack([consensus_distance.sketch(player.values(), seed) for player in trainer.players]),
+            autograph=False,
         )
 
-    def add(self, names, means, steps):
-        """Take in the means of metrics called `names` over `steps` steps, float64 [len(names)]."""
-        self._metrics.append((names, means, steps))
+    def add(self, means: Mapping[str, tf.Tensor], steps: int) -> None:
+        """Take in the means of named figures over `steps` steps, scalars float64."""
+        self._figures.append((means, steps))
 
-    def skip(self):
+    def skip(self) -> None:
         """Leave out the time since the last tick: it went into something other than steps."""
         self._since = time.perf_counter()
 
-    def exchange(self, step, stop):
-        """Exchange figures with all learners after `step` steps; returns the `Report`, the same on every learner."""
-        steps = sum(count for *_, count in self._metrics)
+    def exchange(self, step: int, stop: bool) -> Report:
+        """Exchange figures with all learners after `step` steps; returns the `Report`, the same on every learner.
+
+        Args:
+          stop: whether this learner was asked to stop.
+        """
+        steps = sum(count for _, count in self._figures)
         seconds = (time.perf_counter() - self._since) / max(steps, 1)
-        metrics = self._means()
-        if diagnostics := self._trainer.diagnostics_at(step):
-            metrics |= dict(zip(diagnostics, self._trainer.diagnose(tf.constant(step, tf.int64)).numpy(), strict=True))
-        names, metrics = list(metrics), np.array(list(metrics.values()))
+        mine = {**self._means(), **self._trainer.diagnose(step)}
+        names = sorted(mine)
         head = [float(stop), float(self._trainer.fault_step.numpy()), seconds]
-        sketch = self._sketch().numpy()
-        mine = np.concatenate([head, metrics, sketch.ravel()])
-        everyone = distributed.gather_vector(mine, "tick")
+        vector = np.concatenate([head, [mine[name] for name in names], self._sketch().numpy().ravel()])
+        everyone = collectives.gather_vector(vector, "tick")
         stops, faults, times = everyone[:, :3].T
         figures = everyone[:, 3 : 3 + len(names)]
         sketches = everyone[:, 3 + len(names) :]
+        self._figures = []
+        self.skip()
+        scalars = self._scalars(names, figures, times, sketches)
+        return Report(scalars, bool(stops.any()), _first_fault(faults))
+
+    def _scalars(
+        self, names: list[str], figures: np.ndarray, times: np.ndarray, sketches: np.ndarray
+    ) -> dict[str, float]:
+        """For logs, from every learner's figures [learners, names], step times and sketches."""
         scalars = dict(zip(names, figures.mean(axis=0), strict=True))
         for name in ("loss/critic", "loss/generator"):
             if name in names:
                 scalars[f"{name}_spread"] = np.ptp(figures[:, names.index(name)])
-        scalars["consensus/distance"] = consensus.sketched_distance(sketches)
+        scalars["consensus/distance"] = consensus_distance.sketched_distance(sketches)
         scalars["time/step"] = times.mean()
-        scalars["time/waiting_share"] = scalars.setdefault("time/waiting", 0.0) / max(times.mean(), 1e-9)
-        scalars["speed/samples_per_second"] = self._samples * len(everyone) / max(times.mean(), 1e-9)
-        self._metrics = []
-        self.skip()
-        faulty = np.flatnonzero(faults > _NO_FAULT)
-        first = faulty[np.argmin(faults[faulty])] if len(faulty) else None
-        fault = None if first is None else (int(faults[first]), distributed.ranks()[first])
-        return Report(scalars, bool(stops.any()), fault)
+        scalars["time/waiting_share"] = scalars.setdefault(WAITING, 0.0) / max(times.mean(), 1e-9)
+        scalars["speed/samples_per_second"] = self._samples * len(times) / max(times.mean(), 1e-9)
+        return scalars
 
-    def _means(self):
+    def _means(self) -> dict[str, float]:
         """{name: mean over the steps since the last tick that have it}."""
-        totals, counts = {}, {}
-        for names, means, count in self._metrics:
-            for name, mean in zip(names, means.numpy(), strict=True):
-                totals[name] = totals.get(name, 0.0) + count * mean
+        totals: dict[str, float] = {}
+        counts: dict[str, int] = {}
+        for means, count in self._figures:
+            for name, mean in means.items():
+                totals[name] = totals.get(name, 0.0) + count * mean.numpy()
                 counts[name] = counts.get(name, 0) + count
         return {name: total / counts[name] for name, total in totals.items()}
+
+
+def _first_fault(faults: np.ndarray) -> tuple[int, int] | None:
+    """(step, learner) of the first fault, from each learner's first faulty step."""
+    faulty = np.flatnonzero(faults > _NO_FAULT)
+    if not len(faulty):
+        return None
+    first = faulty[np.argmin(faults[faulty])]
+    return int(faults[first]), collectives.ranks()[first]

@@ -1,183 +1,153 @@
-"""What trainers share: players and their optimizers, the critic's update, the compiled step."""
+"""What trainers share: players, the critic's update, the compiled step."""
 
+import abc
 import functools
+from collections.abc import Callable, Sequence
+from typing import Any
 
-import keras
 import tensorflow as tf
 
-from tfdgan import objectives, strategies
-from tfdgan.errors import UserError
 from tfdgan.models import spectral_norm
-from tfdgan.optimizers import LinearDecay
-from tfdgan.training import forms
+from tfdgan.optimizers import linear_decay
+from tfdgan.strategies.base import Strategy, no_wait
+from tfdgan.strategies.player import Player
 from tfdgan.training.average import ModelAverage
-from tfdgan.training.part import Part, gradients_of, hand_over, make_optimizer
+from tfdgan.training.game import CriticLoss, Game
+from tfdgan.training.gradients import Gradients, Outcome, apply_gradients, gradients_of, in_training
 from tfdgan.training.pretraining import Pretraining
 from tfdgan.training.step_loop import looped
 
 WAITING = "time/waiting"
 
 
-def _with_features(critic):
-    """samples -> (scores, features): the critic's own, by its layer of that name."""
-    layer = next((layer for layer in critic.layers if layer.name == "features"), None)
-    if layer is None:
-        raise UserError("--consistency: the critic has no layer called features; use --model=ct_resnet")
-    return keras.Model(critic.inputs, [critic.output, layer.output])
-
-
-class Trainer:
+class Trainer(abc.ABC):
     """Base of the trainers: a generator against a critic, and whoever else plays.
 
-    A subclass says who plays (`parts`), which numbers a step gives beside the time spent waiting (`figures`), and which
-    updates a step is made of (`_updates`). A gradient with NaN or Inf is never applied, so weights that are sent are
-    finite; the first such step is in `fault_step`. Under `jit` XLA compiles what computes gradients; updates and
-    exchanges stay outside.
+    A subclass defines `_updates`, the updates of a step. A gradient with NaN or Inf is never applied, so weights that
+    are sent are finite; `fault_step` is the first step with such a gradient.
 
-    `step(step, batch)` takes one step of the game, compiled: `step` is a scalar int64 tensor, from 0; `batch` holds
-    samples, float32 [critic_steps * batch_size, *sample_shape] or int32 words; for conditional models (samples, labels
-    int32 [...]), where generated samples have the labels of the real ones. It returns float64 [len(metrics)].
-    The first `pretraining_steps` steps are not of the game, see `Pretraining`; `steps` takes both.
+    `step(step, batch)` takes one step of the game, compiled. `step` is a scalar int64 tensor, from 0; `batch` holds
+    samples, float32 [critic_steps * batch_size, *sample_shape] or int32 words. With labels it is (samples, labels int32
+    [...]), and generated samples have the labels of the real ones. It returns {name: scalar float64}.
+    The first `pretraining.steps` steps of a run are not steps of the game; `steps` takes steps of either kind.
 
     Args:
-      generator, critic: Keras models, built.
-      config: a `Config`.
-      noise: a `Noise`, this learner's.
-      size: number of learners.
+      players: "critic", "generator" and others, in the order in which they are exchanged.
+      strategy: of these players.
+      game: what they play.
+      pretraining: the phase before the game, if there is one.
+      ema_decay: decay of the generator's running average; 0 keeps none.
 
     Attributes:
-      players: `Player`s by the order in which they are exchanged.
-      metrics: names of what a step returns.
-      diagnostics: names of what `diagnose` returns: dearer figures, taken at ticks.
+      generator, critic: the nets.
+      players, strategy: as given.
+      average: the generator's running average, or None.
     """
 
-    figures = ("loss/critic", "loss/generator", "loss/gradient_penalty")
-    diagnostics = ()
-
-    def __init__(self, generator, critic, config, noise, size):
-        self.generator, self.critic, self._config, self._noise = generator, critic, config, noise
-        self._form = forms.make(config, generator)
-        self._objective = objectives.OBJECTIVES[config.objective]
-        self._relative = config.objective == "relativistic"  # its generator's loss takes real scores too
-        self._penalty = objectives.PENALTIES[config.penalty]
-        self._with_features = _with_features(critic) if config.consistency else None
-        self._parts = self.parts()
-        self._player = {
-            name: strategies.Player(name, list(part.model.trainable_variables), make_optimizer(config, part))
-            for name, part in self._parts.items()
-        }
-        self.players = list(self._player.values())
-        self.strategy = strategies.make(config, self.players, size)
-        self._pretraining = Pretraining(generator, config, size) if config.pretraining_steps else None
-        self.average = ModelAverage(generator, config.ema_decay) if config.ema_decay else None
+    def __init__(
+        self,
+        players: Sequence[Player],
+        strategy: Strategy,
+        game: Game,
+        *,
+        pretraining: Pretraining | None = None,
+        ema_decay: float = 0.999,
+    ) -> None:
+        self.players, self.strategy, self._game, self._pretraining = list(players), strategy, game, pretraining
+        self._player = {player.name: player for player in self.players}
+        self.generator, self.critic = self._player["generator"].model, self._player["critic"].model
+        self._critic_loss = self._make_critic_loss()
+        self.average = ModelAverage(self.generator, ema_decay) if ema_decay else None
         self.fault_step = tf.Variable(-1, dtype=tf.int64, trainable=False)
-        self._size = size
         self._compile()
 
-    def parts(self):
-        """{name: `Part`}, the critic first."""
-        return {
-            "critic": Part(
-                self.critic, self._config.learning_rate_d, self._config.critic_steps, self._config.clip_norm
-            ),
-            "generator": Part(self.generator, self._config.learning_rate_g, 1, self._config.clip_norm),
-        }
+    @abc.abstractmethod
+    def _updates(self, step: tf.Tensor, batches: tuple[tf.Tensor, ...]) -> Outcome:
+        """The updates of one step.
 
-    def _updates(self, step, batches):
-        """A step's updates: (`figures` as a list, seconds waited, whether every loss and gradient is finite).
-
-        `batches`: the step's batch, or samples and labels of it, as a tuple of [critic_steps, batch_size, ...].
+        Args:
+          step: scalar int64.
+          batches: the step's batch, or samples and labels of it, as a tuple of [critic_steps, batch_size, ...].
         """
-        raise NotImplementedError
 
-    def diagnose(self, step):
-        """float64 [len(diagnostics)] of the models as they are; changes nothing."""
+    def _make_critic_loss(self) -> CriticLoss:
+        return CriticLoss(self.critic, self._game)
+
+    def diagnose(self, step: int) -> dict[str, float]:
+        """Figures that cost too much for every step, of the nets after `step` steps. Nothing is changed."""
         del step
-        return tf.zeros([0], tf.float64)
+        return {}
 
-    @property
-    def metrics(self):
-        return (*self.figures, WAITING)
+    def steps(self, first: int, count: int, batches: Any) -> dict[str, tf.Tensor]:
+        """The means of the figures of `count` steps from `first`, all of one phase; `batches`: a data iterator."""
+        loop = self._pretraining_steps if self._pretrains(first) else self._game_steps
+        return loop(tf.constant(first, tf.int64), tf.constant(count, tf.int64), batches)
 
-    def metrics_at(self, step):
-        """Names of what `steps` returns for steps from `step` on, an int."""
-        return (*Pretraining.figures, WAITING) if self._pretrains(step) else self.metrics
+    def _pretrains(self, step: int) -> bool:
+        return self._pretraining is not None and step < self._pretraining.steps
 
-    def diagnostics_at(self, step):
-        """Names of what `diagnose` is good for after `step` steps."""
-        return () if self._pretrains(step - 1) else self.diagnostics
-
-    def _pretrains(self, step):
-        return self._pretraining is not None and step < self._config.pretraining_steps
-
-    def steps(self, first, count, batches):
-        """The mean metrics of `count` steps from `first`, which are all of one phase; as `looped` says."""
-        looped_steps = self._pretraining_steps if self._pretrains(int(first)) else self._game_steps
-        return looped_steps(first, count, batches)
-
-    def _compiled(self, function, jit=False):
-        # A closure, since tf.function spends time on `self` at every call of a decorated method; with the method's
-        # name, or TensorFlow takes all of them for one that is traced again and again. Each is traced once, however
-        # often a step calls it.
+    def _compiled(self, function: Callable, jit: bool = False) -> Any:
+        # tf.function spends time on `self` at every call of a decorated method, hence the closure. It has the method's
+        # name, or TensorFlow would take all closures for one function that is traced again and again.
         @functools.wraps(function)
-        def closure(*args):
+        def closure(*args: Any) -> Any:
             return function(*args)
 
         return tf.function(closure, autograph=False, jit_compile=jit or None)
 
-    def _compile(self):
-        self._critic_gradients = self._compiled(self._critic_losses_and_gradients, self._config.jit)
-        self._generator_gradients = self._compiled(self._generator_loss_and_gradients, self._config.jit)
+    def _compile(self) -> None:
+        """Make the compiled functions anew. Each is traced once, however often a step calls it."""
+        self._critic_gradients = self._compiled(self._critic_loss_and_gradients, self._game.jit)
         self._critic_update = self._compiled(self._update_critic)
         self.step = self._compiled(self._step)
-        self._game_steps = looped(self.step, len(self.metrics))
-        if self._pretraining:
-            pretraining_step = self._compiled(self._pretraining_step)
-            self._pretraining_steps = looped(pretraining_step, len(self.metrics_at(0)))
+        self._game_steps = looped(self.step)
+        if pretraining := self._pretraining:
 
-    def go_on_among(self, ranks):
-        """Only the learners `ranks` are left. A directed topology is laid anew among them, since without the others
-        it would not keep the mean; in a symmetric one the lost edges' weight has gone back to self, which does."""
-        if not self._config.schedule(self._size).is_symmetric:
-            for strategy in self._strategies:
-                strategy.lay(self._config.schedule_among(ranks, self._size))
+            def pretraining_step(step: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
+                return self._any_step(step, batch, pretraining.strategy, pretraining.updates)
+
+            self._pretraining_steps = looped(self._compiled(pretraining_step))
+
+    def restrict_to(self, ranks: Sequence[int]) -> None:
+        """Go on with the learners `ranks` alone; the others are lost."""
+        if any([strategy.restrict_to(ranks) for strategy in self._strategies]):
             self._compile()
 
-    def draw_apart(self, learner):
-        """Give this learner random states (of dropout) of its own; every learner has learner 0's before."""
-        for part in self._parts.values():
-            for variable in part.model.variables:
+    def reseed_for_learner(self, learner: int) -> None:
+        """Give this learner random states (of dropout) of its own; before, every learner has those of learner 0."""
+        for player in self.players:
+            for variable in player.model.variables:
                 if variable.name == "seed_generator_state":  # of Keras' SeedGenerator: a seed and a counter
                     state = tf.convert_to_tensor(variable)
                     variable.assign(state + tf.cast([learner * 7919, 0], state.dtype))
 
-    def go_on_from(self, step):
-        """Let decaying learning rates continue at `step`, however young the optimizers are."""
-        for name, player in self._player.items():
-            schedule = player.optimizer._learning_rate
-            if isinstance(schedule, LinearDecay):
-                updates = max(0, step - self._config.pretraining_steps) * self._parts[name].updates
+    def continue_from(self, step: int) -> None:
+        """Let decaying learning rates continue at `step`, even if the optimizers are new."""
+        first = self._pretraining.steps if self._pretraining else 0
+        for player in self.players:
+            if schedule := linear_decay.schedule_of(player.optimizer):
+                updates = max(0, step - first) * player.updates
                 schedule.offset.assign(updates - tf.cast(player.optimizer.iterations.value, tf.int64))
 
-    def reset(self):
-        """Take the models' present weights as the start: no history in the strategy or the average."""
-        self.forget_mixing()
+    def reset(self) -> None:
+        """Take the nets' present weights as the start: no history in the strategy or the average."""
+        self.reset_strategies()
         if self.average:
             self.average.reset()
 
-    def forget_mixing(self):
-        """Take the weights as the start of the strategies alone."""
+    def reset_strategies(self) -> None:
+        """Take the nets' present weights as the start of the strategies; the average stays."""
         for strategy in self._strategies:
             strategy.reset()
 
     @property
-    def _strategies(self):
+    def _strategies(self) -> list[Strategy]:
         return [self.strategy, *([self._pretraining.strategy] if self._pretraining else [])]
 
     @property
-    def state(self):
-        """{name: variables}: everything that a learner needs to go on as if never interrupted."""
-        groups = {f"model/{name}": part.model.variables for name, part in self._parts.items()}
+    def state(self) -> dict[str, list[Any]]:
+        """{group: variables}: everything that a learner needs to go on as if never interrupted."""
+        groups = {f"model/{player.name}": player.model.variables for player in self.players}
         groups |= {f"optimizer/{player.name}": player.optimizer.variables for player in self.players}
         groups |= {f"strategy/{name}": variables for name, variables in self.strategy.state.items()}
         if self._pretraining:
@@ -189,18 +159,18 @@ class Trainer:
         return groups
 
     @property
-    def batches_a_step(self):
-        return self._config.critic_steps
+    def batches_a_step(self) -> int:
+        """How many batches of real samples a step takes."""
+        return self._player["critic"].updates
 
-    def _step(self, step, batch):
-        self._form.prepare(step)
+    def _step(self, step: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
+        self._game.feed.begin_step(step)
         return self._any_step(step, batch, self.strategy, self._updates)
 
-    def _pretraining_step(self, step, batch):
-        return self._any_step(step, batch, self._pretraining.strategy, self._pretraining.updates)
-
-    def _any_step(self, step, batch, strategy, updates):
-        count, size = self._config.critic_steps, self._config.batch_size
+    def _any_step(
+        self, step: tf.Tensor, batch: Any, strategy: Strategy, updates: Callable[..., Outcome]
+    ) -> dict[str, tf.Tensor]:
+        count, size = self.batches_a_step, self._game.batch_size
         batch = batch if isinstance(batch, tuple) else (batch,)
         batches = tf.nest.map_structure(lambda x: tf.reshape(x, [count, size, *x.shape[1:]]), batch)
         begun = strategy.begin_step(step)
@@ -210,97 +180,79 @@ class Trainer:
         if self.average:
             self.average.update(step)
         self.fault_step.assign(tf.where((self.fault_step < 0) & ~finite, step, self.fault_step))
-        return tf.concat([tf.cast(tf.stack(figures), tf.float64), [waited]], axis=0)
+        return {**{name: tf.cast(value, tf.float64) for name, value in figures.items()}, WAITING: waited}
 
-    def _critic_updates(self, step, batches, first, last):
+    def _critic_updates(
+        self, step: tf.Tensor, batches: tuple[tf.Tensor, ...], first: int, last: int
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Critic updates number `first` to `last` - 1 of a step: (seconds waited, whether all is finite)."""
-        updates = self._config.critic_steps
+        updates = self.batches_a_step
 
-        def update(index, waited, finite):
-            _, more, alright = self._critic_update(step * updates + index, self._batch_of(batches, index))
-            return index + 1, waited + more, finite & alright
+        def update(index: tf.Tensor, waited: tf.Tensor, finite: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            found = self._critic_update(step * updates + index, self._batch_of(batches, index))
+            return index + 1, waited + found.waited, finite & found.finite
 
-        so_far = (tf.constant(first, tf.int64), tf.constant(0.0, tf.float64), tf.constant(True))
+        so_far = (tf.constant(first, tf.int64), no_wait(), tf.constant(True))
         if last > first:
             so_far = tf.while_loop(lambda index, *_: index < last, update, so_far, parallel_iterations=1)
         return so_far[1:]
 
-    def _update_critic(self, update, real):
-        """One critic update: (loss, further figures, norm of the gradient; seconds waited; whether all is finite)."""
+    def _update_critic(self, update: tf.Tensor, real: tuple[Any, ...]) -> Outcome:
+        """One critic update."""
 
-        def game(latents):
-            alpha = self._noise.uniform([self._config.batch_size], "interpolation", update)
-            return self._critic_game(latents, alpha, *real)
+        def play(latents: Any) -> tuple[Gradients, tf.Tensor]:
+            alpha = self._game.noise.uniform([self._game.batch_size], "interpolation", update)
+            return self._play_critic(latents, alpha, *real)
 
-        mixing, (gradients, waited, loss, *figures) = self._begin("critic", update, game)
-        norm, more, finite = self._apply("critic", mixing, loss, gradients)
-        return (loss, *figures, norm), waited + more, finite
+        mixing, (found, waited) = self._begin("critic", update, play)
+        outcome = self._apply("critic", mixing, found)
+        return outcome._replace(waited=waited + outcome.waited)
 
-    def _begin(self, name, update, game):
-        """Before a player's update: (the mix begun, what `game`, a function of generator latents, gives meanwhile)."""
-        spectral_norm.update(self._parts[name].model)
+    def _begin(self, name: str, update: tf.Tensor, play: Callable[[Any], Any]) -> tuple[Any, Any]:
+        """Start a player's update: (the mix begun, the result of `play`, which runs while the mix is under way).
+
+        Args:
+          play: function of the generator's inputs.
+        """
+        spectral_norm.update(self._player[name].model)
         mixing = self.strategy.begin_update(self._player[name], update)
         with tf.control_dependencies(self.strategy.started(mixing)):
-            return mixing, game(self._latents(f"{name} latents", update))
+            return mixing, play(self._latents(f"{name} latents", update))
 
-    def _critic_game(self, latents, alpha, *real):
-        """(gradients, seconds waited, loss, further figures) of the critic."""
-        gradients, *figures = self._critic_gradients(latents, alpha, *real)
-        return gradients, tf.constant(0.0, tf.float64), *figures
+    def _apply(self, name: str, mixing: Any, found: Gradients) -> Outcome:
+        """Apply a player's gradients; the figures are those of the gradients and their norm."""
+        outcome = apply_gradients(self.strategy, self._player[name], mixing, found)
+        return outcome._replace(figures={**found.figures, **outcome.figures})
 
-    def _latents(self, purpose, draw):
-        return self._form.draw(self._noise, self._config.batch_size, purpose, draw)
+    def _play_critic(
+        self, latents: Any, alpha: tf.Tensor, real: Any, *labels: tf.Tensor
+    ) -> tuple[Gradients, tf.Tensor]:
+        """(the critic's gradients, seconds waited for other learners)."""
+        return self._critic_gradients(latents, alpha, real, *labels), no_wait()
 
-    def _batch_of(self, batches, index):
-        """The batch of one update, of what `_updates` is given: (samples as the critic takes them, *labels)."""
-        return self._form.present(*(x[index] for x in batches))
+    def _latents(self, purpose: str, draw: tf.Tensor) -> Any:
+        return self._game.feed.draw(self._game.noise, self._game.batch_size, purpose, draw)
 
-    def _generate(self, latents, real, labels):
+    def _batch_of(self, batches: tuple[tf.Tensor, ...], index: Any) -> tuple[Any, ...]:
+        """The batch of update `index` of a step: (samples as the critic takes them, *labels).
+
+        Args:
+          batches: as `_updates` takes them.
+        """
+        return self._game.feed.prepare_real(*(x[index] for x in batches))
+
+    def _generate(self, latents: Any, real: Any, labels: tuple[tf.Tensor, ...]) -> tf.Tensor:
         """Generated samples, in training mode, beside a batch of real ones."""
         del real
         return in_training(self.generator, latents, labels)
 
-    def _critic_losses_and_gradients(self, latents, alpha, real, *labels):
+    def _critic_loss_and_gradients(self, latents: Any, alpha: tf.Tensor, real: Any, *labels: tf.Tensor) -> Gradients:
         fake = self._generate(latents, real, labels)
         weights = [v.value for v in self._player["critic"].variables]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(weights)
-            real_scores, rest, penalty = self._real_side(real, fake, alpha, labels)
-            loss = self._objective.critic_loss(real_scores, in_training(self.critic, fake, labels)) + rest
-        return gradients_of(tape, loss, weights), loss, penalty
-
-    def _real_side(self, real, fake, alpha, labels):
-        """(scores of real samples, what is added to the loss, the penalty in it)."""
-        scores, added, penalty = None, tf.constant(0.0), tf.constant(0.0)
-        if self._with_features:
-            passes = [self._with_features(inputs_of(real, labels), training=True) for _ in range(2)]
-            scores, added = passes[0][0], self._config.consistency * objectives.penalties.consistency(*passes)
-        else:
-            scores = in_training(self.critic, real, labels)
-        if self._config.gradient_penalty:
-            penalty = self._penalty(lambda x: in_training(self.critic, x, labels), real, fake, alpha)
-            added += self._config.gradient_penalty * penalty
-        return scores, added, penalty
-
-    def _generator_loss_and_gradients(self, latents, real, *labels):
-        weights = [v.value for v in self._player["generator"].variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            fake = self._generate(latents, real, labels)
-            scores = [in_training(self.critic, fake, labels)]
-            if self._relative:
-                scores.append(in_training(self.critic, real, labels))
-            loss = self._objective.generator_loss(*scores)
-        return gradients_of(tape, loss, weights), loss
-
-    def _apply(self, name, mixing, loss, gradients):
-        return hand_over(self.strategy, self._player[name], mixing, loss, gradients)
-
-
-def inputs_of(x, labels):
-    return [x, *labels] if labels else x
-
-
-def in_training(model, x, labels):
-    """The model's float32 output in training mode; `labels`: one tensor or none."""
-    return tf.cast(model(inputs_of(x, labels), training=True), tf.float32)
+            real_scores, rest, penalty = self._critic_loss.of_real(real, fake, alpha, labels)
+            fake_scores = in_training(self.critic, fake, labels)
+            loss = self._game.objective.critic_loss(real_scores, fake_scores) + rest
+        figures = {"loss/critic": loss, "loss/gradient_penalty": penalty}
+        return Gradients(gradients_of(tape, loss, weights), loss, figures)

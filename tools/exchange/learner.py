@@ -16,7 +16,8 @@ import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
-from tfdgan import distributed, gossip
+from tfdgan import gossip
+from tfdgan.distributed import collectives, job
 from tfdgan.gossip import topology
 from tfdgan.gossip.native import bootstrap, library
 from tools.exchange.plain import PlainRing
@@ -64,11 +65,11 @@ def seconds_each(ways, blocks, repeats):
     times = {name: [] for name in ways}
     for _ in range(blocks):
         for name, way in ways.items():
-            distributed.gather_vector([0.0], "bench.start")
+            collectives.gather_vector([0.0], "bench.start")
             begun = time.perf_counter()
             way(repeats)
             mine = (time.perf_counter() - begun) / repeats
-            times[name].append(float(distributed.gather_vector([mine], "bench.end").max()))
+            times[name].append(float(collectives.gather_vector([mine], "bench.end").max()))
     return {name: statistics.median(values) for name, values in times.items()}
 
 
@@ -100,13 +101,13 @@ def slow(backend):
     """When each learner has finished each of 8 steps if learner 0 sleeps 200 ms before its own: seconds [n, 8]."""
     mix = mixer(1000, backend)
     mix(2)
-    distributed.gather_vector([0.0], "bench.start")
+    collectives.gather_vector([0.0], "bench.start")
     begun, ends = time.perf_counter(), []
     for _ in range(8):
         time.sleep(0.2 if hvd.rank() == 0 else 0.001)
         mix(1)
         ends.append(time.perf_counter() - begun)
-    return distributed.gather_vector(ends, "bench.ends").tolist()
+    return collectives.gather_vector(ends, "bench.ends").tolist()
 
 
 def overlap(milliseconds):
@@ -158,7 +159,7 @@ def overlap(milliseconds):
     ways = {"compute": lambda: compute_alone(turns), "exchange": exchange_alone, "both": lambda: both(turns)}
     seconds = seconds_each({name: repeated(call) for name, call in ways.items()}, 15, 3)
     timeline = np.stack([both(turns).numpy() for _ in range(5)])
-    lines = distributed.gather(timeline.tolist(), "bench.timeline")
+    lines = collectives.gather(timeline.tolist(), "bench.timeline")
     return {"seconds": seconds, "timeline": lines}
 
 
@@ -172,7 +173,7 @@ def main(what, *arguments):
     os.environ["TF_NUM_INTRAOP_THREADS"] = "1"
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    distributed.start()
+    job.start()
     found = {"sizes": sizes, "slow": slow, "overlap": overlap}[what](*arguments)
     if hvd.rank() == 0:
         print("RESULT " + json.dumps(found), flush=True)

@@ -19,8 +19,10 @@ from absl import flags
 from matplotlib.figure import Figure
 from strategies import STRATEGIES
 
-from tfdgan import command, files, score_log
+from tfdgan.cli import command
 from tfdgan.errors import UserError
+from tfdgan.storage import files
+from tfdgan.training import score_log
 from tools.network import jobs, links
 from tools.network.lab import Lab
 

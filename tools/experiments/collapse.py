@@ -22,8 +22,10 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, files, score_log
+from tfdgan.cli import command
 from tfdgan.errors import TrainingFault
+from tfdgan.storage import files
+from tfdgan.training import score_log
 
 _STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
 _FD = "FD (digits_classifier)"
@@ -44,7 +46,7 @@ def _define(flag_values):
 
 
 def drawn(number):
-    """The `number`-th random net, as changes to a `Config`; its learning rate is log-uniform from 1e-4 to 1e-2."""
+    """The `number`-th random net, as `ImageOptions` take it; its learning rate is log-uniform from 1e-4 to 1e-2."""
     random = np.random.default_rng(number)
     width = int(random.choice([8, 16]))
     rate = float(f"{10 ** random.uniform(-4, -2):.3g}")
@@ -69,10 +71,8 @@ def train(number, method, workdir, steps):
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1", TF_CPP_MIN_LOG_LEVEL="2")
     import keras
 
-    from tfdgan import files
-    from tfdgan.config import Config
-    from tfdgan.tasks import ImageTask
-    from tfdgan.training import loop
+    import tfdgan
+    from tfdgan.tasks import ImageOptions
 
     keras.backend.clear_session()
     every = max(2, steps // _SCORES)
@@ -84,8 +84,8 @@ def train(number, method, workdir, steps):
     result = {"start": None, "FD": []}
     try:
         for end, evaluate in ((1, 1), (steps, every)):
-            config = Config(**settings, **drawn(number), **_METHODS[method], steps=end, eval_every=evaluate)
-            loop.train(config, ImageTask(config))
+            how = {**settings, **drawn(number), **_METHODS[method]}
+            tfdgan.fit(ImageOptions(**how, steps=end, eval_every=evaluate))
     except TrainingFault as error:
         result["fault"] = str(error)
     scores = {score["step"]: score["value"] for score in score_log.read(workdir) if score["name"] == _FD}

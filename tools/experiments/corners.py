@@ -21,7 +21,9 @@ from absl import flags
 from matplotlib.figure import Figure
 from strategies import STRATEGIES
 
-from tfdgan import command, files, score_log
+from tfdgan.cli import command
+from tfdgan.storage import files
+from tfdgan.training import score_log
 
 _STEPS, _EVERY = 400, 100
 _FLAGS = [

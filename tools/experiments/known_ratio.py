@@ -16,7 +16,8 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, files
+from tfdgan.cli import command
+from tfdgan.storage import files
 
 _OLD, _NEW = (0.0, 1.5), (0.8, 1.0)  # mean and standard deviation of the generator
 _AFTER = (1, 5, 100, 2000)  # steps of the classifier on the new generator
@@ -57,10 +58,12 @@ def estimates(points, seed, after=_AFTER):
     optimizer = keras.optimizers.Adam(_RATE)
     optimizer.build(classifier.trainable_variables)
 
+    objective = objectives.NonSaturating()
+
     @tf.function
     def step(samples, generated):
         with tf.GradientTape() as tape:
-            loss = objectives.non_saturating.critic_loss(classifier(samples), classifier(generated))
+            loss = objective.critic_loss(classifier(samples), classifier(generated))
         optimizer.apply(tape.gradient(loss, classifier.trainable_variables), classifier.trainable_variables)
 
     random = np.random.default_rng(seed)

@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
-from tfdgan import files
 from tfdgan.errors import UserError
+from tfdgan.storage import files
 from tools.simulation import cost_model, setups, timing
 
 SETUPS = (

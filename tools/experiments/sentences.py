@@ -18,7 +18,9 @@ import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, files, score_log
+from tfdgan.cli import command
+from tfdgan.storage import files
+from tfdgan.training import score_log
 
 _PRETRAINING, _GAME, _EVERY = 200, 100, 25
 _CLIPPED = ["--trainer=clipped_ratio", "--critic_steps=5", "--generator_steps=5", "--clip_epsilon=0.2"]

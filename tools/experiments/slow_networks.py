@@ -20,8 +20,9 @@ import sys
 from absl import flags
 from network_report import LOOPBACK, LOOPBACK_ALONE, SETUPS, SPARING, read, show
 
-from tfdgan import command, files
+from tfdgan.cli import command
 from tfdgan.errors import UserError
+from tfdgan.storage import files
 from tools import iterations
 from tools.network import jobs
 from tools.network.lab import Lab

@@ -4,18 +4,18 @@ import keras
 from keras import layers
 
 
-def relu(config, sample_shape):
-    return _pair(config, sample_shape, layers.ReLU)
+def relu(options, sample_shape):
+    return _pair(options, sample_shape, layers.ReLU)
 
 
-def leaky_relu(config, sample_shape):
-    return _pair(config, sample_shape, lambda: layers.LeakyReLU(0.2))
+def leaky_relu(options, sample_shape):
+    return _pair(options, sample_shape, lambda: layers.LeakyReLU(0.2))
 
 
-def _pair(config, sample_shape, activation):
+def _pair(options, sample_shape, activation):
     """Generator [n, latent_size] -> [n, 8, 8, channels]; critic back to [n, 1]; one activation in both."""
-    width, wide = config.width_g, config.width_d
-    generator = keras.Sequential([keras.Input((config.latent_size,)), layers.Dense(2 * 2 * 2 * width, use_bias=False)])
+    width, wide = options.width_g, options.width_d
+    generator = keras.Sequential([keras.Input((options.latent_size,)), layers.Dense(2 * 2 * 2 * width, use_bias=False)])
     for layer in (
         *(layers.BatchNormalization(), activation(), layers.Reshape((2, 2, 2 * width))),
         *(layers.Conv2DTranspose(width, 5, strides=2, padding="same", use_bias=False),),  # 4

@@ -15,7 +15,8 @@ import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, files
+from tfdgan.cli import command
+from tfdgan.storage import files
 
 STRATEGIES = {
     "local": ["--strategy=local"],

@@ -15,7 +15,9 @@ import trials
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, files, score_log
+from tfdgan.cli import command
+from tfdgan.storage import files
+from tfdgan.training import score_log
 
 _EVERY = 200
 _PRETRAINING, _GAME = 1400, 600

@@ -16,7 +16,8 @@ import numpy as np
 from absl import flags
 from matplotlib.figure import Figure
 
-from tfdgan import command, config, files, flagfiles
+from tfdgan.cli import command, flagfiles
+from tfdgan.storage import files
 
 _FLAGFILE = "configs/digits_clipped_ratio.flags"
 _AMOUNTS = np.linspace(0, 3, 31)
@@ -30,30 +31,29 @@ def _define(flag_values):
 
 
 def settings(seed):
-    """The `Config` of the flagfile with five updates of each player, on one learner."""
-    flag_values = flags.FlagValues()
-    flagfiles.define(flag_values)
-    flag_values(["surrogate_line", f"--flagfile={_FLAGFILE}"])
-    changes = dict(strategy="local", critic_steps=5, generator_steps=5, seed=seed)
-    return config.Config(**{**flagfiles.given(flag_values), **changes})
+    """The options of the flagfile with five updates of each player, on one learner."""
+    return flagfiles.read(_FLAGFILE, strategy="local", critic_steps=5, generator_steps=5, seed=seed)
+
+
+def moving(trainer):
+    """{player: net} of those whose weights are looked at: generator, classifier."""
+    found = {player.name: player.model for player in trainer.players}
+    return {name: found[name] for name in ("generator", "classifier")}
 
 
 def before_and_after(options, steps):
     """(trainer, {player: (old values, new values)}) of the step after `steps`."""
-    import tensorflow as tf
+    from tfdgan.cli.assembly import make_trainer
+    from tfdgan.tasks import ImageTask
 
-    from tfdgan import tasks
-    from tfdgan.training import trainers
-    from tfdgan.training.noise import Noise
-
-    task = tasks.ImageTask(options)
+    task = ImageTask(options)
     source = task.source()
-    trainer = trainers.make(options, *task.build_models(source.sample_shape), Noise(options.seed, 0), 1)
+    trainer = make_trainer(options, task, *task.build_models(source.sample_shape))
     batches = iter(source.stream(options.batch_size * trainer.batches_a_step, options.seed, 0))
-    trainer.steps(tf.constant(0, tf.int64), tf.constant(steps, tf.int64), batches)
-    models = {name: trainer.parts()[name].model for name in ("generator", "classifier")}
+    trainer.steps(0, steps, batches)
+    models = moving(trainer)
     old = {name: model.get_weights() for name, model in models.items()}
-    trainer.steps(tf.constant(steps, tf.int64), tf.constant(1, tf.int64), batches)
+    trainer.steps(steps, 1, batches)
     return trainer, {name: (old[name], model.get_weights()) for name, model in models.items()}
 
 
@@ -65,7 +65,7 @@ def along(trainer, ends, options):
     from tfdgan.training.noise import Noise
 
     z = Noise(options.seed, "line").normal([_LATENTS, options.latent_size], "latents", 0)
-    generator, classifier = (trainer.parts()[name].model for name in ("generator", "classifier"))
+    generator, classifier = moving(trainer).values()
 
     def set_to(name, model, amount):
         model.set_weights([old + amount * (new - old) for old, new in zip(*ends[name], strict=True)])

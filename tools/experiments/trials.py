@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 
-from tfdgan import score_log
 from tfdgan.errors import UserError
+from tfdgan.training import score_log
 from tools.network import jobs
 
 

@@ -32,7 +32,7 @@ def run(study, setups, sizes, folder):
             try:
                 rate, trace = study.best(setup, size, stop=False)
             except UserError as error:
-                report.say(f"left out, {size} learners: {error}")
+                report.say(f"left out, {size} learners: {error.as_flags()}")
                 continue
             end = slice(-10, None)
             figures = float(trace.consensus[end].mean()), float(trace.gradient_norm[end].mean())

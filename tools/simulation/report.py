@@ -6,7 +6,7 @@ import sys
 import numpy as np
 from matplotlib.figure import Figure
 
-from tfdgan import files
+from tfdgan.storage import files
 
 
 def say(line):

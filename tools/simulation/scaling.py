@@ -31,7 +31,7 @@ def run(study, workload, setups, sizes, networks, folder):
                     timing.seconds_an_iteration(setup, size, workload, network, seed=study.seed) for network in networks
                 ]
             except UserError as error:
-                report.say(f"left out, {size} learners: {error}")
+                report.say(f"left out, {size} learners: {error.as_flags()}")
                 continue
             report.say(f"{size} learners, {setup.name}: {report.cell(trace.reached)} steps to the target")
             for network, second in zip(networks, seconds, strict=True):

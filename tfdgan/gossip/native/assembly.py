@@ -1,12 +1,14 @@
-"""Gathering and averaging values by letters between all learners, so that one which is gone or stands still is named.
+"""Gathering and averaging values by letters between all learners; errors name a learner that is gone or stands still.
 
-A Horovod collective waits for every learner without saying for whom, and ends with any of them. This costs a
-connection between any two learners instead.
+A Horovod collective waits for every learner without saying for whom, and fails for all when one ends. Letters do
+neither; they need a connection between any two learners.
 """
 
 import itertools
 import pickle
 import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import horovod.tensorflow as hvd
 import numpy as np
@@ -20,34 +22,34 @@ _PEEK = 0.05  # seconds to wait for one learner before looking at the next
 class Assembly:
     """The learners that are left, and what they agree on.
 
-    A learner is lost whose connection has ended, or whose process has given no sign of life for `timeout` seconds;
-    one that merely takes its time is waited for. With `degrade` the others agree on who is lost by a second round
-    of letters (who got whose), which holds if at most one learner is lost in the course of one gathering; a second
-    one ends up lost in the next.
+    A learner is lost if its connection has ended, or if its process has given no sign of life for `timeout` seconds. A
+    learner that merely takes its time is waited for. With `degrade` the others agree on who is lost by a second round
+    of letters, in which each says whose letters it got. They agree if at most one learner is lost in the course of one
+    gathering; a second one ends up lost in the next gathering.
 
     Args:
       timeout: `gossip_timeout`, seconds.
       degrade: go on among those left; else any loss is an error.
     """
 
-    def __init__(self, timeout, degrade):
+    def __init__(self, timeout: float, degrade: bool) -> None:
         self._rank, self._size, self._timeout, self.degrades = hvd.rank(), hvd.size(), timeout, degrade
         self._numbers = itertools.count()
-        self._lost = {}
-        for rank in range(self._rank + 1, self._size):  # now: who is slow to its first gathering is not silent
+        self._lost: dict[int, str] = {}
+        for rank in range(self._rank + 1, self._size):  # now: a learner late for its first gathering is not silent
             library.pulse(rank)
 
     @property
-    def ranks(self):
+    def ranks(self) -> list[int]:
         """Who is left, ascending."""
         return [rank for rank in range(self._size) if rank not in self._lost]
 
     @property
-    def lost(self):
+    def lost(self) -> dict[int, str]:
         """{rank: why}, agreed by all that are left in the last gathering."""
         return dict(self._lost)
 
-    def gather(self, value):
+    def gather(self, value: Any) -> list[Any]:
         """[value of each learner in `ranks`], on every one of them; any picklable value.
 
         Raises:
@@ -67,12 +69,14 @@ class Assembly:
         _refuse(lost)
         return [values[rank] for rank in self.ranks]
 
-    def mean(self, arrays):
+    def mean(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """The mean of each NumPy array over the learners in `ranks`, as `total`."""
         return self._combined(arrays, np.mean)
 
-    def total(self, arrays):
-        """The sum of each NumPy array over the learners in `ranks`, taken in float64 in ascending rank, in its type.
+    def total(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The sum of each NumPy array over the learners in `ranks`, in the array's type.
+
+        Sums are taken in float64 in ascending rank.
 
         Each learner forms the sum of its share of every array and passes it on: as many bytes as all-reduce, two
         latencies for all arrays together, up to four times their memory for a while. With `degrade` every learner
@@ -83,8 +87,8 @@ class Assembly:
         """
         return self._combined(arrays, np.sum)
 
-    def _combined(self, arrays, combine):
-        def of(parts):
+    def _combined(self, arrays: Sequence[np.ndarray], combine: Callable[..., np.ndarray]) -> list[np.ndarray]:
+        def of(parts: Sequence[np.ndarray]) -> np.ndarray:
             return combine(parts, axis=0, dtype=np.float64).astype(parts[0].dtype)
 
         if self.degrades:
@@ -96,21 +100,23 @@ class Assembly:
         whole = zip(*self.gather(mine), strict=True)
         return [np.concatenate(parts).reshape(array.shape) for parts, array in zip(whole, arrays, strict=True)]
 
-    def _round(self, mine, lost):
-        """({rank: value}, {rank: why}): what everybody left sent here, and who is lost by anybody's knowledge.
+    def _round(self, mine: Mapping[int, Any], lost: Mapping[int, str]) -> tuple[dict[int, Any], dict[int, str]]:
+        """({rank: value}, {rank: why}): what each learner left has sent here; who is lost as far as any of them knows.
 
-        `mine`: {rank: value} of what is for whom.
+        Args:
+          mine: {rank: the value for this learner}.
+          lost: {rank: why}, as far as this learner knows.
         """
         lost, number = dict(lost), next(self._numbers)
         others = [rank for rank in self.ranks if rank != self._rank and rank not in lost]
-        bodies = {id(mine[rank]): None for rank in others}  # one for all, where all get the same
+        bodies: dict[int, bytes] = {}  # one for all, where all get the same
         for rank in others:
             key = id(mine[rank])
-            bodies[key] = bodies[key] or pickle.dumps((mine[rank], lost))
+            bodies[key] = bodies.get(key) or pickle.dumps((mine[rank], lost))
             library.send_letter(rank, number, bodies[key])
         values, begun = {self._rank: mine[self._rank]}, time.monotonic()
         while waiting := [rank for rank in others if rank not in values and rank not in lost]:
-            gone = library.lost()  # first: a letter is here before its sender counts as gone
+            gone = library.lost()  # asked first: a letter comes before its sender counts as gone
             for rank in waiting:
                 letter = library.take_letter(rank, number, _PEEK)
                 if letter is not None:
@@ -120,13 +126,14 @@ class Assembly:
                 silent = library.silent_for(rank)
                 if (time.monotonic() - begun if silent is None else silent) > self._timeout:
                     lost.setdefault(rank, f"is late: no sign of life for {self._timeout:g} s")
-            # Who has written and is gone since is missed by the next gathering, if there is one.
+            # A learner that has written counts as here, even if it is gone by now: the next gathering will find out.
             lost |= {rank: why for rank, why in gone.items() if rank in others and rank not in values}
             if lost and not self.degrades:
                 break
         return {rank: value for rank, value in values.items() if rank not in lost}, lost
 
 
-def _refuse(lost):
+def _refuse(lost: Mapping[int, str]) -> None:
+    """Raise `LocalFault` if anybody is lost."""
     if lost:
         raise LocalFault(f"gossip: learner {min(lost)} {lost[min(lost)]}")

@@ -3,6 +3,8 @@
 import atexit
 import os
 import socket
+from collections.abc import Sequence
+from typing import Any
 
 import horovod.tensorflow as hvd
 import psutil
@@ -10,11 +12,14 @@ import tensorflow as tf
 
 from tfdgan.errors import UserError
 from tfdgan.gossip.native import library
+from tfdgan.gossip.schedule import Schedule
 
-_started = None  # the options it was started with
+_started: tuple[float, str, float] | None = None  # the options it was started with
 
 
-def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0, schedule=None):
+def start(
+    timeout: float = 60.0, on_peer_loss: str = "fail", link_mbit: float = 0.0, schedule: Schedule | None = None
+) -> None:
     """Start the exchange on every learner together; a second call with the same options does nothing.
 
     The job's key is drawn by learner 0 and travels over Horovod's own connections, which are not encrypted; it
@@ -23,15 +28,15 @@ def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0, schedule=None):
     Args:
       timeout: seconds without a sign after which a neighbour counts as late.
       on_peer_loss: "fail": a lost neighbour is an error; "degrade": its weight goes back to self.
-      link_mbit: Mbit/s that this host's link sends. Those of its learners that have neighbours on other hosts have
-        equal parts, and each sends there at no more than its part, its busy connections sharing it. TCP finds a rate by
-        overflowing the queue before the link, and the acknowledgements that wait in it hold up the other way's data
-        (Zhang, Shenker and Clark 1991). 0: left to TCP.
+      link_mbit: Mbit/s that this host's link sends; 0 leaves the rate to TCP. The rate is divided equally among the
+        host's learners with neighbours on other hosts. Each sends to other hosts at no more than its part, which its
+        busy connections share. TCP finds a rate by overflowing the queue before the link; acknowledgements wait in that
+        queue and hold up the data of the other direction (Zhang, Shenker and Clark 1991).
       schedule: the `Schedule` that says who is a neighbour; without one, everybody may be.
     """
     if _started is None:
         try:
-            mine = listen()
+            mine: Any = listen()
         except (UserError, OSError) as error:  # the others wait to hear of it
             mine = error
         learners = announce(mine)
@@ -46,29 +51,30 @@ def start(timeout=60.0, on_peer_loss="fail", link_mbit=0.0, schedule=None):
         )
 
 
-def is_started():
+def is_started() -> bool:
+    """True once `start` or `connect` has been called."""
     return _started is not None
 
 
-def start_if_needed():
+def start_if_needed() -> None:
     """Start with the default options unless it runs already."""
     if _started is None:
         start()
 
 
-def listen():
+def listen() -> tuple[str, str, int]:
     """Listen on Horovod's interface; returns this learner's (host, ip, port)."""
     ip = _address()
     return socket.gethostname(), ip, library.listen(ip)
 
 
-def announce(mine):
+def announce(mine: Any) -> list[Any]:
     """What each learner gave, on every learner."""
     with tf.init_scope():
         return hvd.allgather_object(mine, name="tfdgan.gossip.native.learners")
 
 
-def senders(hosts, rank, schedule=None):
+def senders(hosts: Sequence[str], rank: int, schedule: Schedule | None = None) -> int:
     """How many learners of `rank`'s host have a neighbour on another host, at some step of a schedule.
 
     `hosts`: each learner's. Under a random schedule, or without one, everybody may be anybody's neighbour.
@@ -80,7 +86,13 @@ def senders(hosts, rank, schedule=None):
     return sum(any((W[elsewhere, learner] != 0).any() for W in schedule.matrices) for learner in here)
 
 
-def connect(learners, timeout, on_peer_loss, link_mbit=0.0, schedule=None):
+def connect(
+    learners: Sequence[tuple[str, str, int]],
+    timeout: float,
+    on_peer_loss: str,
+    link_mbit: float = 0.0,
+    schedule: Schedule | None = None,
+) -> None:
     """Serve, with neighbours at `learners`: (host, ip, port) of each. The rest is as `start` takes it."""
     global _started
     with tf.init_scope():
@@ -91,7 +103,7 @@ def connect(learners, timeout, on_peer_loss, link_mbit=0.0, schedule=None):
     atexit.register(library.stop)
 
 
-def _address():
+def _address() -> str:
     """The IPv4 address of Horovod's interface, or else of this host's name."""
     names = [name for name in os.environ.get("HOROVOD_GLOO_IFACE", "").split(",") if name]
     for name in names:

@@ -2,6 +2,8 @@
 
 import ctypes
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -12,7 +14,7 @@ _ERROR = 512  # bytes for an error's text
 
 
 @functools.cache
-def ops():
+def ops() -> Any:
     """The ops' Python functions; the library is compiled on first use. Raises `UserError` if that cannot be."""
     path = build.build()
     try:
@@ -22,13 +24,13 @@ def ops():
 
 
 @functools.cache
-def functions():
+def functions() -> ctypes.CDLL:
     """The C functions, with their types."""
     ops()
     library = ctypes.CDLL(build.library_path())
     strings, text, size, number = ctypes.POINTER(ctypes.c_char_p), ctypes.c_char_p, ctypes.c_int, ctypes.c_ulonglong
     real = ctypes.c_double
-    types = {
+    types: dict[str, tuple[Any, list[Any]]] = {
         "tfdgan_listen": (size, [text, text, size]),
         "tfdgan_start": (
             size,
@@ -50,7 +52,7 @@ def functions():
     return library
 
 
-def listen(ip):
+def listen(ip: str) -> int:
     """Listen on an address from now on; returns the port."""
     error = ctypes.create_string_buffer(_ERROR)
     port = functions().tfdgan_listen(ip.encode(), error, _ERROR)
@@ -59,9 +61,24 @@ def listen(ip):
     return port
 
 
-def start(rank, learners, key, timeout, degrade, rate=0.0):
-    """Serve mixes. `learners`: (host, ip, port) of each; `key`: the job's 32 random bytes; `timeout`: seconds; `rate`:
-    bytes/s at which to send to other hosts, in all; 0: as fast as TCP does."""
+def start(
+    rank: int,
+    learners: Sequence[tuple[str, str, int]],
+    key: bytes,
+    timeout: float,
+    degrade: bool,
+    rate: float = 0.0,
+) -> None:
+    """Serve mixes.
+
+    Args:
+      rank: this learner's.
+      learners: (host, ip, port) of each.
+      key: the job's 32 random bytes.
+      timeout: seconds without a sign of a neighbour after which it counts as late.
+      degrade: whether the weight of a lost neighbour goes back to self; else a loss is an error.
+      rate: bytes/s at which to send to other hosts, in all; 0: as fast as TCP does.
+    """
     hosts, ips, ports = zip(*learners, strict=True)
     size, error = len(learners), ctypes.create_string_buffer(_ERROR)
     failed = functions().tfdgan_start(
@@ -75,12 +92,12 @@ def start(rank, learners, key, timeout, degrade, rate=0.0):
         raise UserError(f"native exchange: {error.value.decode()}")
 
 
-def stop():
+def stop() -> None:
     """Close all connections; mixes under way fail."""
     functions().tfdgan_stop()
 
 
-def counters():
+def counters() -> dict[str, int]:
     """{name: int} of this learner since the start: bytes on the wire, connections refused, calls."""
     values = (ctypes.c_ulonglong * 5)()
     functions().tfdgan_counters(values)
@@ -88,21 +105,21 @@ def counters():
     return dict(zip(names, values, strict=True))
 
 
-def lost():
+def lost() -> dict[int, str]:
     """{rank: why} of the learners that this one has lost."""
     text = ctypes.create_string_buffer(1 << 16)
     functions().tfdgan_lost(text, len(text))
     return {int(rank): why for rank, _, why in (line.partition(" ") for line in text.value.decode().splitlines())}
 
 
-def send_letter(rank, number, body):
+def send_letter(rank: int, number: int, body: bytes) -> None:
     """Send bytes to a learner, apart from mixes. Returns at once. Raises `UserError` if they are too many."""
     error = ctypes.create_string_buffer(_ERROR)
     if functions().tfdgan_send_letter(rank, number, body, len(body), error, _ERROR):
         raise UserError(f"native exchange: {error.value.decode()}")
 
 
-def take_letter(rank, number, seconds):
+def take_letter(rank: int, number: int, seconds: float) -> bytes | None:
     """The bytes that a learner sent under `number`, or None if they have not come in time."""
     count = functions().tfdgan_take_letter(rank, number, seconds)
     if count < 0:
@@ -112,17 +129,17 @@ def take_letter(rank, number, seconds):
     return body.raw[:count]
 
 
-def silent_for(rank):
+def silent_for(rank: int) -> float | None:
     """Seconds since a learner's process gave a sign of life; None before it was connected."""
     seconds = functions().tfdgan_silent_for(rank)
     return None if seconds < 0 else seconds
 
 
-def pulse(rank):
+def pulse(rank: int) -> None:
     """Give a learner a sign of life now, for which it is connected if need be."""
     functions().tfdgan_pulse(rank)
 
 
-def give_up(rank, why):
+def give_up(rank: int, why: str) -> None:
     """Treat a learner as lost from now on, and tell it."""
     functions().tfdgan_give_up(rank, why.encode())

@@ -1,0 +1,40 @@
+"""tools/bench_step.py: both sides of a comparison do the same steps, and what cannot be compared is refused."""
+
+import math
+import re
+
+import pytest
+from conftest import ROOT, launch
+
+BENCH = ("tools/bench_step.py", "--problem=gaussians", "--blocks=1", "--steps=2")
+
+
+def row(*flags):
+    """(the table's header, the figures of its one row)."""
+    header, line = (line for line in launch(0, *BENCH, *flags).stdout.splitlines() if line.strip())
+    name, *figures = re.findall(r"\S+", line.replace(" to ", " "))
+    assert name == "gaussians"
+    return header, [float(figure) for figure in figures]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("flags", "other"), [((), "bare, ms"), ((f"--against={ROOT}",), "other, ms")])
+def test_both_sides_train_the_same_weights(flags, other):
+    header, (ours, theirs, ratio, low, high, peak, differ) = row(*flags)
+    assert other in header
+    assert ratio == low == high == pytest.approx(ours / theirs, rel=0.02) and math.isfinite(peak)
+    assert differ < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--against=/nowhere",), "--against=/nowhere: no checkout of this project there"),
+        ((f"--against={ROOT}", "--part=options"), "only --part=overhead of images"),
+        ((f"--against={ROOT}", "--task=text"), "only --part=overhead of images"),
+        (("--problem=chess",), "--problem=chess: choose among gaussians"),
+    ],
+)
+def test_what_cannot_be_compared_is_one_line(flags, said):
+    done = launch(0, *BENCH, *flags, check=False)
+    assert done.returncode == 2 and said in done.stderr

@@ -1,0 +1,1 @@
+"""The program: flags, and what the commands `train`, `evaluate`, `generate` and `export` do with them."""

@@ -1,0 +1,114 @@
+"""From options and a task to a trainer: the objects that the options ask for."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tfdgan import strategies
+from tfdgan.objectives import OBJECTIVES, PENALTIES, Objective
+from tfdgan.optimizers import choice as optimizers
+from tfdgan.strategies import Player, Strategy
+from tfdgan.strategies.options import StrategyOptions
+from tfdgan.tasks.base import Task
+from tfdgan.tasks.options import TaskOptions
+from tfdgan.training.clipped_ratio import RatioClipping
+from tfdgan.training.game import Game
+from tfdgan.training.noise import Noise
+from tfdgan.training.pretraining import Pretraining
+from tfdgan.training.trainer import Trainer
+
+MakeStrategy = Callable[[list[Player]], Strategy]
+
+
+def make_trainer(
+    options: TaskOptions,
+    task: Task,
+    generator: keras.Model,
+    critic: keras.Model,
+    *,
+    learner: int = 0,
+    size: int = 1,
+    objective: Objective | None = None,
+    strategy: MakeStrategy | None = None,
+) -> Trainer:
+    """The trainer that options ask for.
+
+    Args:
+      options: of the run.
+      task: what is generated.
+      generator, critic: the task's nets, built.
+      learner, size: which learner this is, of how many.
+      objective: instead of the one that the options name.
+      strategy: makes the strategy of the players, instead of the one that the options name.
+    """
+    players = _players(options, task, generator, critic)
+    shared = options.part(StrategyOptions)
+    make = strategy or (lambda given: strategies.make(shared, given, size=size, seed=options.seed))
+    game = Game(
+        objective or OBJECTIVES[options.objective](),
+        task.feed(generator),
+        Noise(options.seed, learner),
+        options.batch_size,
+        penalty=PENALTIES[options.penalty],
+        gradient_penalty=options.gradient_penalty,
+        consistency=options.consistency,
+        conditional=getattr(options, "conditional", False),
+        jit=options.jit,
+    )
+    pretraining = _pretraining(options, generator, size) if options.pretraining_steps else None
+    how = {**_own_arguments(options), **task.trainer_options()}
+    kind = task.trainer_class(options.trainer)
+    return kind(players, make(players), game, pretraining=pretraining, ema_decay=options.ema_decay, **how)
+
+
+def _own_arguments(options: TaskOptions) -> dict[str, Any]:
+    """The arguments that only one of the trainers has."""
+    if options.trainer == "adversarial":
+        return {"update": options.update}
+    return {
+        "clipping": RatioClipping(options.clip_epsilon, options.clip_mode, options.center_scores),
+        "reweighting_temperature": options.reweighting_temperature if options.sample_reweighting else None,
+    }
+
+
+def _players(options: TaskOptions, task: Task, generator: keras.Model, critic: keras.Model) -> list[Player]:
+    """Who plays, in the order in which weights are exchanged."""
+    clipped = options.trainer == "clipped_ratio"
+    updates = options.generator_steps if clipped else 1
+    rates = options.learning_rate_g, options.learning_rate_d
+    found = [
+        _player(options, "critic", critic, rates[1], options.critic_steps, options.clip_norm),
+        _player(options, "generator", generator, rates[0], updates, options.clip_norm),
+    ]
+    if clipped and options.ratio_clipping:
+        classifier = task.build_classifier(critic)
+        found.append(_player(options, "classifier", classifier, options.learning_rate_c, updates, options.clip_norm_c))
+    return found
+
+
+def _player(options: TaskOptions, name: str, model: keras.Model, rate: float, updates: int, clip_norm: float) -> Player:
+    """A player of the game, whose linear decay ends at 0 at the last step; pretraining does not count."""
+    steps = options.steps - options.pretraining_steps
+    decay = steps * updates if options.learning_rate_decay == "linear" else 0
+    return Player(name, model, _optimizer(options, rate, clip_norm, decay), updates)
+
+
+def _optimizer(options: TaskOptions, rate: float, clip_norm: float, decay: int) -> keras.optimizers.Optimizer:
+    return optimizers.make(
+        options.optimizer,
+        rate,
+        beta_1=options.beta_1,
+        beta_2=options.beta_2,
+        clip_norm=clip_norm,
+        decay_updates=decay,
+    )
+
+
+def _pretraining(options: TaskOptions, generator: keras.Model, size: int) -> Pretraining:
+    """The phase before the game, of the generator alone, at a constant rate."""
+    optimizer = _optimizer(options, options.learning_rate_p, options.clip_norm, 0)
+    player = Player("pretraining", generator, optimizer, options.critic_steps)
+    shared = options.part(StrategyOptions)
+    strategy = strategies.make(shared, [player], size=size, seed=options.seed, channel="pretraining")
+    return Pretraining(player, strategy, options.pretraining_steps, options.jit)

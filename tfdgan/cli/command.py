@@ -1,0 +1,118 @@
+"""What the commands share: flags in, exit code out.
+
+Exit codes: 0 done; 2 the user gave something that cannot be used (one line says what); 1 anything else.
+`horovodrun` turns every failure into 1.
+"""
+
+import math
+import os
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from absl import flags
+
+from tfdgan.cli import flagfiles, help
+from tfdgan.distributed import launch
+from tfdgan.errors import LocalFault, SharedError, TrainingFault, UserError
+from tfdgan.options import Options
+
+_RANK_0_SPEAKS_FIRST = 10.0  # seconds, as learners of a busy machine come to it one after the other
+
+
+def parse_options(argv: Sequence[str], *kinds: type[Options]) -> dict[str, Any]:
+    """{name: value} of the options that a command line gives, out of all options of `kinds`, flagfiles included."""
+
+    def define(flag_values: flags.FlagValues) -> None:
+        for kind in kinds:
+            flagfiles.define(flag_values, kind)
+
+    flag_values = parse(argv, define, kinds)
+    names = {name for kind in kinds for name in kind.names()}
+    return {name: flag_values[name].value for name in sorted(names) if flag_values[name].value is not None}
+
+
+def parse(
+    argv: Sequence[str], define: Callable[[flags.FlagValues], None], kinds: Sequence[type[Options]] = ()
+) -> flags.FlagValues:
+    """Parse `argv` by the flags that `define(flag_values)` defines, flagfiles included.
+
+    Args:
+      kinds: classes of options, for the groups of --help.
+    """
+    flag_values = flags.FlagValues()
+    define(flag_values)
+    flags.DEFINE_boolean("help", False, "Show this help.", short_name="h", flag_values=flag_values)
+    try:
+        rest = flag_values(argv)
+    except flags.CantOpenFlagFileError as error:
+        raise UserError(_without_flagfile(error)) from error
+    except flags.UnrecognizedFlagError as error:
+        raise UserError(f"--{error.flagname}: no such flag; --help lists them") from error
+    except flags.Error as error:
+        raise UserError(str(error).replace("\n", " ")) from error
+    if flag_values.help:
+        print(help.text(f"usage: {_program(argv)} [--flagfile=FILE] [--FLAG=VALUE ...]", flag_values, kinds))
+        raise SystemExit(0)
+    for name in flag_values:
+        value = flag_values[name].value
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UserError(f"--{name}={value}: give a finite number")
+    if len(rest) > 1:
+        raise UserError(f"{rest[1]!r}: flags only, as --name=value")
+    return flag_values
+
+
+def _program(argv: Sequence[str]) -> str:
+    """How the command was called."""
+    name = os.path.basename(argv[0])
+    in_package = os.path.basename(os.path.dirname(os.path.abspath(argv[0]))) == "tfdgan"
+    return f"python -m tfdgan.{name.removesuffix('.py')}" if in_package else name
+
+
+def _without_flagfile(error: flags.CantOpenFlagFileError) -> str:
+    """The message of absl's error with the flag as the user gave it, which the file system's error tells."""
+    cause = error.__context__
+    if isinstance(cause, OSError):
+        return f"--flagfile={cause.filename}: cannot be read ({cause.strerror})"
+    return str(error)
+
+
+def require(values: dict[str, Any], *names: str) -> list[Any]:
+    """The values of options that must be given. Raises `UserError` if one is not."""
+    for name in names:
+        if values.get(name) in (None, ""):
+            raise UserError(f"--{name} is missing")
+    return [values[name] for name in names]
+
+
+def required(flag_values: flags.FlagValues, *names: str) -> list[Any]:
+    """The values of flags that must be given. Raises `UserError` if one is not."""
+    return require({name: flag_values[name].value for name in names}, *names)
+
+
+def run(main: Callable[[list[str]], None], argv: list[str]) -> None:
+    """Call `main(argv)` and end the process: errors a user can mend are one line, from one learner."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        main(argv)
+    except TrainingFault as error:
+        _end(f"fault: {error}" if launch.rank() == 0 else None, 1)
+    except SharedError as error:
+        _end(f"error: {error.as_flags()}" if launch.rank() == 0 else None, 2)
+    except LocalFault as error:
+        _end(f"fault: learner {launch.rank()}: {error}", 1)
+    except (UserError, OSError) as error:
+        if launch.rank():
+            # Learner 0 has the same error as a rule, and its exit ends this process during the wait.
+            time.sleep(_RANK_0_SPEAKS_FIRST)
+        _end(f"error: {error.as_flags() if isinstance(error, UserError) else error}", 2)
+    except KeyboardInterrupt:
+        _end("interrupted", 130)
+
+
+def _end(line: str | None, code: int) -> NoReturn:
+    if line:
+        print(line.replace("\n", " "), file=sys.stderr, flush=True)
+    sys.exit(code)

@@ -1,0 +1,96 @@
+"""`fit`: from options and a task to a trained consensus generator, resumable at every checkpoint."""
+
+import dataclasses
+import os
+from typing import Any
+
+import tensorflow as tf
+from horovod.common.exceptions import HorovodInternalError
+
+from tfdgan import distributed
+from tfdgan.cli import flagfiles, preparation
+from tfdgan.cli.assembly import MakeStrategy, make_trainer
+from tfdgan.distributed import collectives, job
+from tfdgan.errors import LocalFault
+from tfdgan.objectives import Objective
+from tfdgan.storage import files
+from tfdgan.tasks import names
+from tfdgan.tasks.base import Sampler, Task
+from tfdgan.tasks.options import TaskOptions
+from tfdgan.training.consensus import Kind
+from tfdgan.training.loop import Run
+from tfdgan.training.options import RunOptions
+
+
+def consensus_kind(options: TaskOptions) -> Kind:
+    """What stands for a job of these options where samples are made."""
+    return Kind(shared=options.strategy != "local", averaged=options.ema_decay > 0)
+
+
+def fit(
+    options: TaskOptions,
+    task: Task | None = None,
+    *,
+    objective: Objective | None = None,
+    strategy: MakeStrategy | None = None,
+) -> Sampler:
+    """Train to `options.steps` steps, going on from the workdir's newest checkpoint.
+
+    Every learner calls it. A step mixes or reduces as the strategy says and exchanges nothing else; ticks, scores and
+    checkpoints involve all learners.
+
+    Args:
+      options: of the run, such as `tasks.ImageOptions` or the commands' `cli.config.Config`.
+      task: what is generated; by default the task that `options.task` names.
+      objective: your own payoff, instead of the one that the options name.
+      strategy: function from the players to your own strategy, instead of the one that the options name.
+
+    Returns:
+      The sampler of the consensus after the last step, on every learner.
+
+    Raises:
+      UserError: input that cannot be used, before the first step; the same on every learner.
+      TrainingFault: NaN or Inf in a loss or a gradient.
+      LocalFault: another learner is lost.
+    """
+    job.start(options.gossip_backend == "horovod_pairs", preparation.horovod_in_steps(options))
+    task = task or names.task_class(options.task)(options)
+    assembly = preparation.agree(options)
+    with collectives.together():
+        remarks = task.prepare() if preparation.is_first_of_host() else []
+    with collectives.together():
+        source = task.source(distributed.rank(), distributed.size())
+        task.check(source)
+    preparation.check_same_data(options.dataset, task.digest)
+    with collectives.together():
+        generator, critic = task.build_models(source.sample_shape, source.classes)
+        learner, size = distributed.rank(), distributed.size()
+        trainer = make_trainer(
+            options, task, generator, critic, learner=learner, size=size, objective=objective, strategy=strategy
+        )
+    run = Run(options.part(RunOptions), task, trainer, consensus_kind(options), options.pretraining_steps)
+    for remark in remarks:
+        run.say(f"note: {remark}")
+    start = run.start()
+    with collectives.together():
+        _open(run, options, start)
+    collectives.gather_by(assembly)
+    try:
+        return run.steps(source, start)
+    except LocalFault as error:
+        raise LocalFault(f"{error}; last good checkpoint: {run.last_good()}") from error
+    except (tf.errors.OpError, HorovodInternalError) as error:
+        raise run.explained(error) from error
+    finally:
+        collectives.gather_by(None)
+
+
+def _open(run: Run, options: TaskOptions, start: int) -> None:
+    """Keep the flags in each host's workdir, where resuming and the other commands read them; open the logs."""
+    flags = flagfiles.write(options)
+    if preparation.is_first_of_host():
+        files.write_text(os.path.join(options.workdir, flagfiles.FLAGFILE), flags)
+    values: dict[str, Any] = {name: value for name, value in dataclasses.asdict(options).items() if name != "workdir"}
+    run.open_logs(start, values, flags)
+    for name in options.without_effect():
+        run.say(f"note: --{name} has no effect beside the other flags")

@@ -1,0 +1,118 @@
+"""Between options and flags: the flags of the commands, and the flagfile that a workdir keeps."""
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from absl import flags
+
+from tfdgan.cli.config import config_class
+from tfdgan.errors import UserError
+from tfdgan.options import Options
+from tfdgan.tasks.options import TaskOptions
+
+FLAGFILE = "config.flags"
+_KINDS: dict[Any, Callable] = {
+    bool: flags.DEFINE_boolean,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+def define(flag_values: flags.FlagValues, kind: type[Options]) -> None:
+    """Define a flag for every option of `kind` that has none yet. None stands for "not given"."""
+    for field in dataclasses.fields(kind):
+        if field.name in flag_values:
+            continue
+        choices = f" One of {', '.join(field.metadata['choices'])}." if field.metadata["choices"] else ""
+        text = f"{field.metadata['help']}{choices} (default: {field.default!r})"
+        _KINDS[field.type](field.name, None, text, flag_values=flag_values)
+
+
+def given(flag_values: flags.FlagValues, kind: type[Options]) -> dict[str, Any]:
+    """{name: value} of the options that were given as flags."""
+    return {name: flag_values[name].value for name in kind.names() if flag_values[name].value is not None}
+
+
+def task_asked(argv: Sequence[str]) -> str | None:
+    """The task that a command line names, by --task or by a --workdir that was trained for one; None without."""
+    first = flags.FlagValues()
+    for name in ("task", "workdir"):
+        flags.DEFINE_string(name, None, "", flag_values=first)
+    try:
+        first(argv, known_only=True)
+    except flags.Error:  # the whole command line is parsed next, and says what is wrong
+        return None
+    path = os.path.join(first.workdir or "", FLAGFILE)
+    if first.task is None and first.workdir and os.path.isfile(path):
+        return _task_in(path)
+    return first.task
+
+
+def kind_asked(argv: Sequence[str]) -> type[TaskOptions]:
+    """The class of options that a command line asks for."""
+    return config_class(task_asked(argv))
+
+
+def asked(values: dict[str, Any], kind: type[TaskOptions]) -> TaskOptions:
+    """The options that flags ask for; `values`: those that were given.
+
+    Flags that name a workdir, and beside it only options that may change when a run resumes, ask for the options with
+    which that workdir was trained.
+    """
+    free = {field.name for field in dataclasses.fields(kind) if field.metadata["free"]}
+    if "workdir" in values and free.issuperset(values) and os.path.isfile(os.path.join(values["workdir"], FLAGFILE)):
+        return load(**values)
+    return kind(**values)
+
+
+def load(workdir: str, **changes: Any) -> TaskOptions:
+    """The options with which a workdir was trained, with `changes`. Raises `UserError` if nothing was trained there."""
+    path = os.path.join(workdir, FLAGFILE)
+    if not os.path.isfile(path):
+        raise UserError(f"--workdir={workdir}: nothing was trained there ({FLAGFILE} is missing)")
+    return read(path, workdir=workdir, **changes)
+
+
+def read(path: str, **changes: Any) -> TaskOptions:
+    """The options of a flagfile, such as those of configs/, with `changes`."""
+    kind, flag_values = config_class(_task_in(path)), flags.FlagValues()
+    define(flag_values, kind)
+    try:
+        flag_values([path, f"--flagfile={path}"])
+    except flags.Error as error:
+        raise UserError(f"{path}: {error}") from error
+    for name in sorted(set(changes) - set(kind.names())):
+        raise UserError(f"--{name}={changes[name]}: means nothing for the task of {path}")
+    return kind(**{**given(flag_values, kind), **changes})
+
+
+def write(options: Options) -> str:
+    """The flagfile that makes these options again: a line for each of them."""
+    lines = []
+    for name in options.names():
+        value = getattr(options, name)
+        lines.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}")
+    return "\n".join(lines) + "\n"
+
+
+def differences(ours: Options, theirs: Options, *, ignore: str) -> list[str]:
+    """Lines 'name: theirs -> ours' for every option that differs, except those whose metadata has `ignore`."""
+    return [
+        f"{field.name}: {getattr(theirs, field.name, None)} -> {getattr(ours, field.name)}"
+        for field in dataclasses.fields(ours)
+        if not field.metadata[ignore] and getattr(ours, field.name) != getattr(theirs, field.name, None)
+    ]
+
+
+def _task_in(path: str) -> str | None:
+    """The task that a flagfile names."""
+    found = flags.FlagValues()
+    flags.DEFINE_string("task", None, "", flag_values=found)
+    try:
+        found([path, f"--flagfile={path}"], known_only=True)
+    except flags.Error as error:
+        raise UserError(f"{path}: {error}") from error
+    return found.task

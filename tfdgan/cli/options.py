@@ -1,0 +1,46 @@
+"""Options of the commands that use a trained generator."""
+
+import dataclasses
+
+from tfdgan.errors import UserError
+from tfdgan.options import Options, option
+
+
+@dataclasses.dataclass(frozen=True)
+class WorkdirOptions(Options):
+    """Which trained generator."""
+
+    workdir: str = option("", "Folder of a training run.")
+    step: str = option(
+        "",
+        "Which of the kept checkpoints: a number, best (by the scores that were kept last) or pretrained (where the "
+        "game of sentences begins); the newest if left out.",
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluateOptions(WorkdirOptions):
+    """How checkpoints are scored."""
+
+    inception: str = option("", "SavedModel with outputs pool_3 and logits, by which images are scored.")
+    data_dir: str = option("", "Folder of the data, if not the folder of training.")
+    references: str = option(
+        "", "File of sentences as people rewrote them, if not the file of training (style_transfer)."
+    )
+    samples: int = option(0, "Generated samples for a score; 0 stands for as many as in training.", minimum=0)
+    seed: int = option(0, "Seed of the samples.", minimum=0)
+    watch: bool = option(
+        False,
+        "Score every checkpoint that was not scored so far, then every new one, until the last step; keep the best.",
+    )
+
+    def check_options(self) -> None:
+        if self.samples == 1:
+            raise UserError("--samples=1: a score needs at least 2")
+
+
+@dataclasses.dataclass(frozen=True)
+class ExportOptions(WorkdirOptions):
+    """What is written."""
+
+    output: str = option("", "New folder for the SavedModel.")

@@ -1,0 +1,130 @@
+"""What learners agree on before the first step: flags, matrices, a workdir, who carries the exchange."""
+
+import os
+
+import horovod.tensorflow as hvd
+import tensorflow as tf
+from horovod.common.exceptions import HorovodInternalError
+
+from tfdgan import distributed
+from tfdgan.cli import flagfiles
+from tfdgan.distributed import collectives, job
+from tfdgan.errors import SharedError, UserError
+from tfdgan.gossip import backends, topology
+from tfdgan.gossip.native import build
+from tfdgan.gossip.native.assembly import Assembly
+from tfdgan.storage import files
+from tfdgan.tasks.options import TaskOptions
+
+
+def is_first_of_host() -> bool:
+    """True for one learner of each host, which makes what all learners of the host read."""
+    return hvd.local_rank() == 0
+
+
+def horovod_in_steps(options: TaskOptions) -> bool:
+    """True if a training step will use Horovod's collectives, as far as this learner can tell by itself."""
+    if options.gossips:
+        return options.gossip_backend not in ("auto", "native") or not build.is_possible()
+    return options.strategy == "centralized"
+
+
+def agree(options: TaskOptions) -> Assembly | None:
+    """Check that all learners can train together by these options, set up the exchange, and make the workdir.
+
+    Returns the `Assembly` that the native exchange offers, or None.
+    """
+    _check_same(options)
+    with collectives.together():
+        options.check_files()
+        options.check_learners(distributed.size())
+        if options.gossip_backend == "horovod_pairs" and not job.allows_process_sets():
+            raise UserError("--gossip_backend=horovod_pairs: call tfdgan.start(process_sets=True) first")
+    _check_same_matrix(options)
+    assembly = _start_gossip(options)
+    with collectives.together():
+        _prepare_workdir(options)
+    return assembly
+
+
+def _start_gossip(options: TaskOptions) -> Assembly | None:
+    """Set up what carries the mixes."""
+    if not options.gossips or distributed.size() == 1:
+        return None
+    backend = "native" if options.needs_native else options.gossip_backend
+    schedule = options.schedule(distributed.size(), options.seed)
+    exchange = backends.start(backend, options.gossip_timeout, options.on_peer_loss, options.link_mbit, schedule)
+    if exchange.name != "native":
+        return None
+    return Assembly(options.gossip_timeout, options.on_peer_loss == "degrade")
+
+
+def _check_same(options: TaskOptions) -> None:
+    """Raise an error on every learner unless all were given the same flags."""
+    try:
+        first, *others = collectives.gather(options, "config")
+    except (tf.errors.OpError, HorovodInternalError) as error:
+        raise UserError(
+            f"Horovod ended while learners compared their flags, as it does if only some have "
+            f"--gossip_backend={options.gossip_backend}; start all learners with the same"
+        ) from error
+    for learner, other in enumerate(others, start=1):
+        different = flagfiles.differences(other, first, ignore="local")
+        if different:
+            raise SharedError(
+                f"learner {learner} was given other flags than learner 0: {'; '.join(different)}; "
+                "start all learners with the same"
+            )
+
+
+def check_same_data(dataset: str, digest: str) -> None:
+    """Raise an error on every learner unless the numbers in samples mean the same for all, such as the same words.
+
+    Args:
+      dataset: what --dataset is.
+      digest: `Task.digest` of this learner.
+    """
+    first, *others = collectives.gather(digest, "data")
+    for learner, other in enumerate(others, start=1):
+        if other != first:
+            raise SharedError(
+                f"--dataset={dataset}: learner {learner} reads other words than learner 0; copy one to all hosts"
+            )
+
+
+def _check_same_matrix(options: TaskOptions) -> None:
+    """Raise an error on every learner if hosts read different mixing matrices: no mean would be kept."""
+    if options.gossips and options.topology not in topology.NAMES:
+        matrix = options.schedule(distributed.size(), options.seed).matrix(0)
+        first, *others = collectives.gather(matrix.tobytes(), "matrix")
+        for learner, other in enumerate(others, start=1):
+            if other != first:
+                raise SharedError(
+                    f"--topology={options.topology}: learner {learner} reads another matrix than learner 0; "
+                    "copy one file to all hosts"
+                )
+
+
+def _prepare_workdir(options: TaskOptions) -> None:
+    """Raise `UserError` unless the workdir is new or of the same options, and can be written."""
+    workdir = options.workdir
+    if not workdir:
+        raise UserError("--workdir is missing: give a folder for checkpoints and logs")
+    if os.path.isfile(os.path.join(workdir, flagfiles.FLAGFILE)):
+        then = flagfiles.load(workdir)
+        different = flagfiles.differences(options, then, ignore="free")
+        why = options.depends_on_last_step()
+        if why and then.steps != options.steps:
+            different.append(f"steps: {then.steps} -> {options.steps} ({why} depends on it)")
+        if different:
+            raise UserError(
+                f"--workdir={workdir}: was trained with other flags; {'; '.join(different)}; use another folder"
+            )
+    mine = os.path.join(workdir, f".writable.{distributed.rank()}")
+    try:
+        os.makedirs(workdir, exist_ok=True)
+        with files.replacing(mine):
+            pass
+        os.remove(mine)
+    except OSError as error:
+        raise UserError(f"--workdir={workdir}: cannot be written ({error.strerror})") from error

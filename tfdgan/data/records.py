@@ -1,0 +1,85 @@
+"""Samples that come as a stream of encoded records."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfdgan.data.source import Source
+
+_SHUFFLE_RECORDS = 16_384  # encoded records held for shuffling
+_GRAPH_SEED = 1
+_PRIME = 4_294_967_291  # keeps (seed, epoch) apart for all seeds below it
+
+
+class RecordSource(Source):
+    """Samples that come as a stream of records, decoded when they are needed.
+
+    Args:
+      records: a finite tf.data.Dataset with one order.
+      count: how many records it has.
+      decode: function from a record to a float32 sample.
+      label: function from a record to its label; None where there are no labels.
+      classes: labels are below this number, on every learner; None where labels mean nothing.
+      key: a text; other records have another key. None if no such text is known.
+    """
+
+    def __init__(
+        self,
+        records: tf.data.Dataset,
+        count: int,
+        decode: Callable[[Any], tf.Tensor],
+        *,
+        label: Callable[[Any], tf.Tensor] | None = None,
+        classes: int | None = None,
+        key: str | None = None,
+    ) -> None:
+        self._records, self._count, self._decode, self._label = records, int(count), decode, label
+        self.classes, self._key = classes, key
+
+    @functools.cached_property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Of one sample."""
+        return tuple(self._records.map(self._decode).element_spec.shape)
+
+    @property
+    def key(self) -> str | None:
+        """As `Source` says: the records' key and the shape of a sample."""
+        return self._key and f"{self._key} {self.sample_shape}"
+
+    def __len__(self) -> int:
+        return self._count
+
+    def stream(self, count: int, seed: int, start: int, labelled: bool = False) -> tf.data.Dataset:
+        """As `Source.stream` says; an epoch is shuffled through a window of 16,384 records.
+
+        If it begins at a later batch, the records before the batch are read but not decoded.
+        """
+        if labelled and self._label is None:
+            raise ValueError("stream: these records have no labels")
+        first, offset = divmod(start * count, self._count)
+        window = min(self._count, _SHUFFLE_RECORDS)
+
+        def epoch(number: tf.Tensor) -> tf.data.Dataset:
+            # A seed of the graph itself: the order depends on no global seed, and beside a global 0 shuffle would
+            # refuse a tensor as its seed.
+            tf.random.set_seed(_GRAPH_SEED)
+            return self._records.shuffle(window, seed=number * _PRIME + seed % _PRIME, reshuffle_each_iteration=False)
+
+        records = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch).skip(offset)
+
+        def example(record: Any) -> Any:
+            sample = self._decode(record)
+            return (sample, tf.cast(self._label(record), tf.int32)) if labelled and self._label else sample
+
+        return records.map(example, num_parallel_calls=2, deterministic=True).batch(count, drop_remainder=True)
+
+    def numbered(self, batch: int, part: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
+        """As `Source.numbered` says; every record is read, those of the part are decoded."""
+        mine = self._records.enumerate().filter(lambda index, _: index // batch % part[1] == part[0])
+        numbered = mine.map(
+            lambda index, record: (index // batch, self._decode(record)), num_parallel_calls=2, deterministic=True
+        )
+        return numbered.batch(batch).map(lambda numbers, samples: (numbers[0], samples))

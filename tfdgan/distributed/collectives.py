@@ -1,0 +1,153 @@
+"""The few collectives that are used outside training steps. All learners call each of them together."""
+
+import contextlib
+import socket
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+import horovod.tensorflow as hvd
+import numpy as np
+import tensorflow as tf
+
+from tfdgan.distributed import job
+from tfdgan.errors import SharedError, UserError
+
+# Bytes of a message. With 8 learners 20 ms apart a collective takes about a second, however small it is, so a message
+# for each tensor is too little. Gloo gives up on a broadcast that has not reached the last learner in 30 s, so one
+# message for everything is too much.
+_MESSAGE = 2 << 20
+
+
+class Gathering(Protocol):
+    """What `gather_by` takes, such as `gossip.native.assembly.Assembly`: collectives that name lost learners."""
+
+    @property
+    def ranks(self) -> list[int]:
+        """Who is left, ascending."""
+
+    @property
+    def lost(self) -> dict[int, str]:
+        """{rank: why}."""
+
+    def gather(self, value: Any) -> list[Any]:
+        """[value of each learner in `ranks`]."""
+
+    def mean(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The mean of each array over the learners in `ranks`."""
+
+    def total(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The sum of each array over the learners in `ranks`."""
+
+
+_gathering: Gathering | None = None
+
+
+def gather_by(gathering: Gathering | None) -> None:
+    """Use `gathering` for `gather`, `gather_vector`, `mean` and `total` from now on; None: Horovod."""
+    global _gathering
+    _gathering = gathering
+
+
+def ranks() -> list[int]:
+    """The learners whose values the functions below return, ascending."""
+    return _gathering.ranks if _gathering else list(range(job.size()))
+
+
+def lost() -> dict[int, str]:
+    """{learner: why} of those that are no longer in `ranks()`."""
+    return _gathering.lost if _gathering else {}
+
+
+def gather(value: Any, name: str) -> list[Any]:
+    """[value of each learner in `ranks()`] for any picklable value, on every learner."""
+    if _gathering:
+        return _gathering.gather(value)
+    return hvd.allgather_object(value, name=f"tfdgan.{name}") if job.size() > 1 else [value]
+
+
+def gather_vector(vector: Sequence[float] | np.ndarray, name: str) -> np.ndarray:
+    """float64 [len(ranks()), len(vector)] from every learner's float64 vector: one small message."""
+    row = np.asarray(vector, np.float64)[np.newaxis]
+    if _gathering:
+        return np.concatenate(_gathering.gather(row))
+    return hvd.allgather(tf.constant(row), name=f"tfdgan.{name}").numpy() if job.size() > 1 else row
+
+
+def mean(arrays: Sequence[np.ndarray], name: str) -> list[np.ndarray]:
+    """The mean over learners of each NumPy array: computed in float64, returned in the array's type."""
+    if _gathering:
+        return _gathering.mean(arrays)
+    return _totals(arrays, name, job.size())
+
+
+def total(arrays: Sequence[np.ndarray], name: str) -> list[np.ndarray]:
+    """The sum over learners of each NumPy array: computed in float64, returned in the array's type."""
+    if _gathering:
+        return _gathering.total(arrays)
+    return _totals(arrays, name, 1)
+
+
+def _totals(arrays: Sequence[np.ndarray], name: str, divisor: int) -> list[np.ndarray]:
+    """Horovod's sums in float64, divided by `divisor`, each in its array's type. Memory: these and a few messages."""
+    found = []
+    for index, group in enumerate(_messages(arrays)):
+        sums = np.concatenate([np.asarray(array, np.float64).reshape(-1) for array in group])
+        if job.size() > 1:
+            sums = hvd.allreduce(tf.constant(sums), op=hvd.Sum, name=f"tfdgan.total.{name}.{index}").numpy()
+        parts = np.split(sums, np.cumsum([array.size for array in group])[:-1])
+        found += [(p.reshape(array.shape) / divisor).astype(array.dtype) for p, array in zip(parts, group, strict=True)]
+    return found
+
+
+def broadcast_to_all(variables: Sequence[tf.Variable]) -> None:
+    """Give every learner rank 0's values. Memory: a copy of them all, and a few messages."""
+    if job.size() == 1:
+        return
+    values = [np.array(tf.convert_to_tensor(variable)) for variable in variables]
+    rows = [value.reshape(-1).view(np.uint8) for value in values]
+    pieces = [row[begin : begin + _MESSAGE] for row in rows for begin in range(0, row.size, _MESSAGE)]
+    for index, group in enumerate(_messages(pieces)):
+        given = hvd.broadcast(tf.constant(np.concatenate(group)), root_rank=0, name=f"tfdgan.start.{index}").numpy()
+        for piece, part in zip(group, np.split(given, np.cumsum([piece.size for piece in group])[:-1]), strict=True):
+            piece[:] = part
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _messages(arrays: Iterable[np.ndarray]) -> list[list[np.ndarray]]:
+    """The arrays in order, in lists of at most `_MESSAGE` bytes, or of one array."""
+    groups: list[list[np.ndarray]] = []
+    room = 0
+    for array in arrays:
+        if not groups or array.nbytes > room:
+            groups.append([])
+            room = _MESSAGE
+        groups[-1].append(array)
+        room -= array.nbytes
+    return groups
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Run a block on every learner; if it fails on any, all raise one `UserError` that names the learner.
+
+    So a bad disk on one host ends the job with one line instead of leaving the others to wait for it.
+    """
+    problem = text = None
+    try:
+        yield
+    except Exception as error:  # whatever it is, the others must hear of it before this learner goes
+        problem, text = error, _line(error)
+    found = gather((text, socket.gethostname()), "together")
+    alike = len({message for message, _ in found}) == 1
+    for rank, (message, host) in zip(ranks(), found, strict=True):
+        if message is not None:
+            raise SharedError(f"{message}{'' if alike else f' (learner {rank} on {host})'}") from problem
+
+
+def _line(error: Exception) -> str:
+    """The message of an error, which names the error's type unless it is one that a user is meant to read."""
+    if isinstance(error, UserError):
+        return error.as_flags()
+    text = str(error) or type(error).__name__
+    return text if isinstance(error, OSError) else f"{type(error).__name__}: {text}"

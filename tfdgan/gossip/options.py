@@ -1,0 +1,80 @@
+"""Options of neighbour averaging."""
+
+import dataclasses
+import os
+
+from tfdgan.errors import UserError
+from tfdgan.gossip import BACKENDS, MOST_ROUNDS, WIRE_DTYPES, topology
+from tfdgan.gossip.schedule import Schedule
+from tfdgan.options import Options, option
+
+
+@dataclasses.dataclass(frozen=True)
+class GossipOptions(Options):
+    """Gossip: who averages with whom, and what carries the exchange."""
+
+    topology: str = option("ring", f"Who talks to whom: {', '.join(topology.NAMES)}, or a .npy file of a matrix.")
+    random_mixing: bool = option(False, "Relabel the learners of the topology at random in every step.")
+    gossip_rounds: int = option(1, "Gossip rounds of one mix.", minimum=1)
+    chebyshev: bool = option(
+        False, "Weigh several gossip rounds so that they mix best together (symmetric topologies)."
+    )
+    mix_every: int = option(
+        1,
+        "Mix at every k-th step only (with --mix_after=update: at every k-th update of a player). The backend horovod "
+        "waits for all learners at every step all the same.",
+        minimum=1,
+    )
+    gossip_backend: str = option("auto", "What carries the exchange.", choices=BACKENDS, free=True)
+    gossip_timeout: float = option(
+        60.0,
+        "Seconds without a sign of a neighbour after which the neighbour counts as lost (native backend).",
+        above=0,
+        below=1e6,
+        free=True,
+    )
+    on_peer_loss: str = option(
+        "fail",
+        "When a neighbour is lost: fail, or degrade, which gives the lost weight back to self and goes on (native "
+        "backend).",
+        choices=("fail", "degrade"),
+        free=True,
+    )
+    link_mbit: float = option(
+        0.0,
+        "Mbit/s that the link of this host sends; the learners of the host share the rate and send no faster. 0 lets "
+        "TCP find the rate, which costs time (native backend).",
+        minimum=0,
+        below=1e6,
+        local=True,
+    )
+    wire_dtype: str = option(
+        "float32", "Type of numbers on the wire: weights, or gradients (centralized).", choices=WIRE_DTYPES
+    )
+
+    def check_options(self) -> None:
+        if self.topology not in topology.NAMES and not self.topology.endswith(".npy"):
+            raise UserError(f"--topology={self.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file")
+        if self.gossip_rounds > MOST_ROUNDS:
+            raise UserError(f"--gossip_rounds={self.gossip_rounds}: must be at most {MOST_ROUNDS}")
+        if self.on_peer_loss == "degrade" and self.gossip_backend not in ("auto", "native"):
+            raise UserError(
+                f"--on_peer_loss=degrade: Horovod ends with any learner, so --gossip_backend={self.gossip_backend} "
+                "cannot go on without one; use native"
+            )
+
+    def check_topology_file(self) -> None:
+        """Raise `UserError` if the topology is a file that does not exist."""
+        if self.topology not in topology.NAMES and not os.path.isfile(self.topology):
+            raise UserError(f"--topology={self.topology}: no such file")
+
+    def schedule(self, size: int, seed: int) -> Schedule:
+        """The mixing schedule for `size` learners; relabellings are drawn from `seed`."""
+        return topology.make_schedule(
+            self.topology,
+            size,
+            random=self.random_mixing,
+            seed=seed,
+            every=self.mix_every,
+            chebyshev_rounds=self.gossip_rounds if self.chebyshev else 0,
+        )

@@ -1,0 +1,2 @@
+from .gossip import Gossip as Gossip
+from .shard import shard as shard

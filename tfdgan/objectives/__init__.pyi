@@ -1,0 +1,15 @@
+from . import penalties as penalties
+from .base import Objective as Objective
+from .choice import OBJECTIVES as OBJECTIVES
+from .choice import PENALTIES as PENALTIES
+from .hinge import Hinge as Hinge
+from .non_saturating import NonSaturating as NonSaturating
+from .ratio_clipping import clip_fraction as clip_fraction
+from .ratio_clipping import clipped_ratio_surrogate as clipped_ratio_surrogate
+from .ratio_clipping import probability_ratio as probability_ratio
+from .relativistic import Relativistic as Relativistic
+from .reweighting import effective_sample_size as effective_sample_size
+from .reweighting import log_mass as log_mass
+from .reweighting import sample_weights as sample_weights
+from .reweighting import summing_exactly as summing_exactly
+from .wasserstein import Wasserstein as Wasserstein

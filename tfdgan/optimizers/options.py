@@ -1,0 +1,29 @@
+"""Options of the optimizers."""
+
+import dataclasses
+
+from tfdgan.options import Options, option
+
+
+@dataclasses.dataclass(frozen=True)
+class OptimizerOptions(Options):
+    """Optimizers: how a gradient becomes a step."""
+
+    optimizer: str = option(
+        "oadam", "Optimizer of every player; oadam is optimistic Adam.", choices=("oadam", "adam", "sgd")
+    )
+    learning_rate_g: float = option(1e-4, "Learning rate of the generator.", above=0)
+    learning_rate_d: float = option(1e-4, "Learning rate of the critic.", above=0)
+    learning_rate_decay: str = option(
+        "constant",
+        "Course of all learning rates of the game; linear falls to 0 at the last step.",
+        choices=("constant", "linear"),
+    )
+    clip_norm: float = option(
+        0.0, "Norm to which the gradients of generator and critic are cut; 0 cuts nothing.", minimum=0
+    )
+    beta_1: float = option(0.5, "Decay of the first moment (oadam, adam).", minimum=0, below=1)
+    beta_2: float = option(0.9, "Decay of the second moment (oadam, adam).", minimum=0, below=1)
+
+    def unused_options(self) -> set[str]:
+        return {"beta_1", "beta_2"} if self.optimizer == "sgd" else set()

@@ -1,0 +1,1 @@
+"""Writing so that an interruption damages nothing; the cache folder."""

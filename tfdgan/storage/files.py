@@ -1,0 +1,39 @@
+"""Writing files so that an interruption never damages what was there."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import IO, Any
+
+
+@contextlib.contextmanager
+def replacing(path: str | os.PathLike[str], mode: str = "wb", encoding: str | None = None) -> Iterator[IO[Any]]:
+    """Open a file beside `path`; on success it is flushed to disk and takes `path`'s place, else it is removed."""
+    beside, folder = f"{path}.{os.getpid()}.tmp", os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    try:
+        with open(beside, mode, encoding=encoding) as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+        _flush_folder(folder)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(beside)
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a file of UTF-8 text, whole or not at all."""
+    with replacing(path, "w", "utf-8") as file:
+        file.write(text)
+
+
+def _flush_folder(folder: str) -> None:
+    """Bring a folder's names to disk: without this a power cut may undo a rename, though not damage a file."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems cannot do this; the file is in place all the same
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,9 @@
+from .base import Strategy as Strategy
+from .centralized import Centralized as Centralized
+from .choice import make as make
+from .compressed import Compressed as Compressed
+from .decentralized import Decentralized as Decentralized
+from .delayed import Delayed as Delayed
+from .dposg import DPOSG as DPOSG
+from .local import Local as Local
+from .player import Player as Player

@@ -1,0 +1,111 @@
+"""Options of the strategy by which learners work together."""
+
+import dataclasses
+
+from tfdgan.errors import UserError
+from tfdgan.gossip import COMPRESSIONS, topology
+from tfdgan.gossip.options import GossipOptions
+from tfdgan.options import option
+
+
+@dataclasses.dataclass(frozen=True)
+class StrategyOptions(GossipOptions):
+    """Strategy: how learners work together."""
+
+    strategy: str = option(
+        "decentralized",
+        "How learners work together: centralized averages gradients over all learners; decentralized and dposg "
+        "average weights with neighbours; local shares nothing.",
+        choices=("centralized", "decentralized", "dposg", "local"),
+    )
+    mix_after: str = option("step", "Mix once a step, or after each update of a player.", choices=("step", "update"))
+    mix_delay: int = option(
+        0,
+        "With 1 the weights of the step before are mixed, so an exchange may take two steps (native backend).",
+        minimum=0,
+        below=2,
+    )
+    compression: str = option(
+        "none",
+        "Send differences to what neighbours know: int8 rounds them to 8 bits, top_k sends the largest (fixed "
+        "topologies, native backend).",
+        choices=COMPRESSIONS,
+    )
+    top_fraction: float = option(0.01, "Share of the numbers that --compression=top_k sends.", above=0, below=1)
+    consensus_rate: float = option(
+        0.0,
+        "How far weights go towards the neighbours' known weights under --compression; 0 stands for 1 (int8) or twice "
+        "--top_fraction (top_k). A larger rate may diverge.",
+        minimum=0,
+    )
+
+    @property
+    def gossips(self) -> bool:
+        """True if weights are averaged with neighbours."""
+        return self.strategy in ("decentralized", "dposg")
+
+    @property
+    def needs_native(self) -> bool:
+        """True if only the native exchange can carry this."""
+        return self.gossips and (self.mix_delay > 0 or self.compression != "none")
+
+    def check_options(self) -> None:
+        if self.strategy == "centralized" and self.wire_dtype == "bfloat16":
+            raise UserError("--wire_dtype=bfloat16: Horovod cannot add these; use float16 with --strategy=centralized")
+        if not self.gossips:
+            return
+        if self.chebyshev and self.gossip_rounds < 2:
+            raise UserError(
+                f"--chebyshev: weighs several rounds; --gossip_rounds={self.gossip_rounds} must be at least 2"
+            )
+        if self.chebyshev:
+            self.check_wanted("--chebyshev: its factors enlarge what rounding loses", wire_dtype="float32")
+        for name, off in (("mix_delay", 0), ("compression", "none")):
+            value = getattr(self, name)
+            if value == off:
+                continue
+            if self.gossip_backend not in ("auto", "native"):
+                raise UserError(
+                    f"--{name}={value}: needs the native exchange, not --gossip_backend={self.gossip_backend}"
+                )
+            self.check_wanted(f"--{name}={value}: mixes once a step", mix_after="step")
+        if self.compression != "none":
+            self.check_wanted(
+                f"--compression={self.compression}: keeps what fixed neighbours know, from the first step on",
+                **dict(random_mixing=False, mix_every=1, mix_delay=0, gossip_rounds=1, wire_dtype="float32"),
+                on_peer_loss="fail",
+            )
+
+    def unused_options(self) -> set[str]:
+        found = set()
+        if not self.gossips:
+            found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"}
+            found |= {"mix_after", "mix_delay", "compression"}
+            found |= {"wire_dtype"} if self.strategy == "local" else set()
+        if not self.gossips or self.gossip_backend not in ("auto", "native"):
+            found |= {"gossip_timeout", "on_peer_loss", "link_mbit"}
+        if not self.gossips or self.compression == "none":
+            found |= {"consensus_rate"}
+        if not self.gossips or self.compression != "top_k":
+            found |= {"top_fraction"}
+        return found
+
+    def check_learners(self, size: int) -> None:
+        """Raise `UserError` if `size` learners cannot run this: the topology must exist at that size."""
+        if not self.gossips:
+            return
+        schedule = self.schedule(size, seed=0)
+        if self.compression != "none" and not schedule.is_fixed:
+            raise UserError(
+                f"--compression={self.compression}: --topology={self.topology} has other neighbours at each step; "
+                "use a fixed one, such as ring or exponential"
+            )
+        if self.mix_delay:
+            topology.check_delayed(schedule)
+        if self.gossip_backend == "horovod_pairs" and size > 1:
+            schedule.check_fixed_symmetric()
+        if self.on_peer_loss == "degrade" and self.topology not in topology.NAMES and not schedule.is_symmetric:
+            raise UserError(
+                f"--on_peer_loss=degrade: the directed matrix {self.topology} cannot be made anew for fewer "
+                "learners; use a topology by name or a symmetric matrix"
+            )

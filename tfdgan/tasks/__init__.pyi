@@ -1,0 +1,9 @@
+from .base import Sampler as Sampler
+from .base import Task as Task
+from .image.options import ImageOptions as ImageOptions
+from .image.task import ImageTask as ImageTask
+from .options import TaskOptions as TaskOptions
+from .style_transfer.options import StyleTransferOptions as StyleTransferOptions
+from .style_transfer.task import StyleTransferTask as StyleTransferTask
+from .text.options import TextOptions as TextOptions
+from .text.task import TextTask as TextTask

@@ -1,0 +1,52 @@
+"""The nets that image options name."""
+
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from tfdgan.models import building, ct_resnet, dcgan, mlp, resnet, sagan
+from tfdgan.options import references
+from tfdgan.tasks.image.options import ImageOptions
+
+Pair = tuple[keras.Model, keras.Model]
+
+
+def build(options: ImageOptions, sample_shape: tuple[int, ...], classes: int | None) -> Pair:
+    """The generator (latents [n, latent_size] -> samples) and the critic (samples -> scores [n, 1]).
+
+    Initial weights are drawn from the seed alone, so they are equal on every learner.
+
+    Args:
+      options: which nets, and their sizes.
+      sample_shape: of one sample.
+      classes: how many there are, for conditional nets.
+    """
+    name, labels = options.model, [classes] if classes else []
+    factory = references.load("model", name) if references.is_reference(name) else _named(options)
+    with building.built(options.precision, options.seed):
+        generator, critic = building.call_factory(name, factory, options, sample_shape, *labels)
+        building.check_pair(generator, critic, (options.latent_size,), sample_shape, classes)
+    return generator, critic
+
+
+def build_classifier(options: ImageOptions, critic: keras.Model) -> keras.Model:
+    """A net of the critic's architecture, with weights of its own: samples -> logits [n, 1] of being real."""
+    with building.built(options.precision, options.seed + 1):
+        if options.model == "ct_resnet":
+            return ct_resnet.classifier(critic, options.width_d)
+        return building.clone_as_classifier(critic)
+
+
+def _named(options: ImageOptions) -> Callable[..., Pair]:
+    """A factory (options, sample_shape, classes) for the architecture's name."""
+    sizes: dict[str, Any] = dict(latent_size=options.latent_size, width_g=options.width_g, width_d=options.width_d)
+    normalized: dict[str, Any] = dict(spectral_normalization=options.spectral_normalization)
+    builders: dict[str, Callable[..., Pair]] = {
+        "dcgan": lambda _, shape: dcgan.build(shape, **sizes),
+        "mlp": lambda _, shape: mlp.build(shape, **sizes),
+        "ct_resnet": lambda _, shape: ct_resnet.build(shape, **sizes),
+        "resnet": lambda _, shape, classes=None: resnet.build(shape, **sizes, classes=classes, **normalized),
+        "sagan": lambda _, shape, classes=None: sagan.build(shape, **sizes, classes=classes),
+    }
+    return builders[options.model]

@@ -1,0 +1,126 @@
+"""Options of the task image."""
+
+import dataclasses
+import os
+
+from tfdgan.errors import UserError
+from tfdgan.options import option, references
+from tfdgan.tasks.options import GenerateOptions, TaskOptions
+
+MODELS = ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given")
+_MADE_HERE = ("gaussians", "digits", "given")  # given: passed in from Python
+_OF_SENTENCES = {"oracle": "text", "coco_captions": "text", "toy_styles": "style_transfer"}
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageOptions(TaskOptions):
+    """Images: sizes, labels, the extractor (image)."""
+
+    image_size: int = option(
+        0, "Side to which images are resized, a power of two; 0 keeps the size of the dataset.", minimum=0
+    )
+    latent_size: int = option(100, "Length of the generator's standard normal input.", minimum=1)
+    spectral_normalization: str = option(
+        "none",
+        "Which nets of resnet are spectrally normalised; sagan normalises both.",
+        choices=("none", "critic", "both"),
+    )
+    conditional: bool = option(
+        False, "Train on labels too, so that samples of a class can be asked for (resnet, sagan, your own)."
+    )
+    inception: str = option("", "SavedModel with outputs pool_3 and logits, by which images are scored.", local=True)
+
+    def check_options(self) -> None:
+        if self.task != "image":
+            return
+        self._check_names()
+        if self.pretraining_steps:
+            raise UserError(
+                f"--pretraining_steps={self.pretraining_steps}: only sentences are pretrained (--task=text, "
+                "--task=style_transfer)"
+            )
+        if self.image_size & (self.image_size - 1):
+            raise UserError(f"--image_size={self.image_size}: must be a power of two")
+        if self.model == "mlp" and self.dataset not in _MADE_HERE and not references.is_reference(self.dataset):
+            raise UserError(
+                f"--model=mlp: made for gaussians, digits and your own data, not for --dataset={self.dataset}"
+            )
+        if self.consistency and self.model in ("dcgan", "resnet", "sagan", "mlp"):
+            raise UserError(
+                f"--consistency={self.consistency:g}: --model={self.model} has no dropout and no layer called "
+                "features; use --model=ct_resnet"
+            )
+        if self.conditional and self.model in ("dcgan", "ct_resnet", "mlp"):
+            raise UserError(f"--conditional: --model={self.model} takes no labels; use resnet, sagan or your own")
+        if self.dataset != "gaussians":
+            return
+        if self.inception:
+            raise UserError(f"--inception={self.inception}: scores images, not --dataset=gaussians; leave it out")
+        if self.model not in ("mlp", "given") and not references.is_reference(self.model):
+            raise UserError(f"--model={self.model}: made for images, not for --dataset=gaussians; use --model=mlp")
+
+    def _check_names(self) -> None:
+        if self.model not in MODELS and not references.is_reference(self.model):
+            raise UserError(f"--model={self.model}: choose one of {', '.join(MODELS)}, or package.module:factory")
+        own = [_OF_SENTENCES[self.dataset]] if self.dataset in _OF_SENTENCES else []
+        tasks = ["text", "style_transfer"] if self.dataset.startswith("file:") else own
+        if tasks:
+            other = f"images, or --task={' or --task='.join(tasks)}"
+            raise UserError(f"--dataset={self.dataset}: not for --task=image; give {other}")
+        if references.is_reference(self.dataset):
+            references.check("dataset", self.dataset)
+
+    def unused_options(self) -> set[str]:
+        if self.task in ("text", "style_transfer"):
+            return set(ImageOptions.own_names()) - {"conditional", "inception"}
+        found = set()
+        if self.model != "resnet" and not references.is_reference(self.model):
+            found |= {"spectral_normalization"}
+        own_data = references.is_reference(self.dataset)
+        if self.model == "mlp" or self.dataset == "given" or own_data:
+            found |= {"image_size"}
+        if self.dataset in _MADE_HERE or self.dataset.startswith("folder:") or own_data:
+            found |= {"data_dir"}
+        return found
+
+    def check_files(self) -> None:
+        super().check_files()
+        if self.dataset.startswith("folder:"):
+            if not os.path.isdir(os.path.expanduser(self.dataset.removeprefix("folder:"))):
+                raise UserError(f"--dataset={self.dataset}: no such folder")
+        self.check_judges()
+
+    def check_judges(self) -> None:
+        """Raise `UserError` if the extractor is no SavedModel."""
+        if self.inception and not os.path.isfile(os.path.join(self.inception, "saved_model.pb")):
+            raise UserError(f"--inception={self.inception}: no SavedModel there (saved_model.pb is missing)")
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageGenerateOptions(GenerateOptions):
+    """Options of the command `generate`: images, points."""
+
+    num: int = option(
+        64, "How many samples; with --layout=interpolation how many paths, with classes samples of each.", minimum=1
+    )
+    seed: int = option(0, "Seed of the samples.", minimum=0)
+    layout: str = option(
+        "grid",
+        "grid; interpolation: a path from one latent to another in each row; classes: each class in a row, with the "
+        "same latents in each column.",
+        choices=("grid", "interpolation", "classes"),
+    )
+    frames: int = option(8, "Samples along a path of --layout=interpolation.", minimum=2)
+    label: int = option(-1, "Class of all samples; -1 takes each class in turn.", minimum=-1)
+    truncation: float = option(
+        0.0,
+        "Largest number in a latent: fewer kinds of samples, fewer bad ones; 0 leaves latents as they are.",
+        minimum=0,
+    )
+
+    def check_options(self) -> None:
+        if self.layout == "classes" and self.label >= 0:
+            raise UserError(f"--label={self.label}: --layout=classes shows every class; leave it out")
+        if self.layout != "interpolation" and self.frames != 8:
+            raise UserError(f"--frames={self.frames}: only --layout=interpolation has them")
+        self.check_output(".png", ".npz")

@@ -1,0 +1,251 @@
+"""Images, and points of the plane: which data, nets, scores and pictures belong together."""
+
+import functools
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfdgan import data
+from tfdgan.data import Source, digits, gaussians, images
+from tfdgan.errors import UserError
+from tfdgan.metrics import Score, modes
+from tfdgan.metrics.extractor import SavedModelExtractor
+from tfdgan.models import building
+from tfdgan.storage import files, npz, png
+from tfdgan.tasks.base import Task, Weights
+from tfdgan.tasks.image import digits_classifier, nets, pictures, sheets
+from tfdgan.tasks.image.export import ImageModule
+from tfdgan.tasks.image.options import ImageGenerateOptions, ImageOptions
+from tfdgan.tasks.image.scores import FeatureScores
+from tfdgan.tasks.latent_sampler import LatentSampler
+from tfdgan.training.feed import LatentFeed
+from tfdgan.training.scoring import Progress
+
+_SAMPLES, _DIGIT_SAMPLES = 10_000, 2_000  # for a score
+_PICTURE, _PICTURE_POINTS = 64, 2_500
+
+
+class ImageTask(Task):
+    """Generation of images [h, w, c] in [-1, 1], or of points [2].
+
+    Args:
+      options: an `ImageOptions`. With the arguments below, its `model` or `dataset` is "given".
+      generator, critic: the user's own Keras models instead of the named ones.
+      samples: the user's own data, as `data.from_user` takes it, instead of the named set.
+    """
+
+    Options = ImageOptions
+    Generate = ImageGenerateOptions
+
+    def __init__(
+        self,
+        options: ImageOptions,
+        generator: keras.Model | None = None,
+        critic: keras.Model | None = None,
+        samples: Any = None,
+    ) -> None:
+        super().__init__(options)
+        self._samples, self._models = samples, (generator, critic)
+        self.sample_shape: tuple[int, ...] = ()  # known once the models are built
+        self.classes: int | None = None
+        if (options.model == "given") != (generator is not None and critic is not None):
+            raise UserError("models: pass generator and critic together, with model='given' in the options")
+        if (options.dataset == "given") != (samples is not None):
+            raise UserError("data: pass samples, with dataset='given' in the options; a command cannot use them")
+
+    def source(self, rank: int = 0, size: int = 1) -> Source:
+        options = self.options
+        if self._samples is not None:
+            source = data.from_user(self._samples, rank, size, options.partition)
+        else:
+            how = dict(data_dir=options.data_dir, image_size=options.image_size, partition=options.partition)
+            source = data.load(options.dataset, **how, seed=options.seed, rank=rank, size=size)
+        if not len(source):
+            share = f"learner {rank} of {size} gets no samples"
+            raise UserError(f"--dataset={options.dataset}: {share}; use fewer learners or more data")
+        if options.conditional and source.classes is None:
+            raise UserError(
+                f"--conditional: --dataset={options.dataset} has no labels, whole numbers from 0; leave it out"
+            )
+        return source
+
+    def check(self, source: Source) -> None:
+        """Raise `UserError` unless samples can be read and the extractor, if there is one, takes them."""
+        source.check()
+        named = f"--dataset={self.options.dataset}"
+        try:
+            batch = next(iter(source.once(64))).numpy()
+        except tf.errors.OpError as error:
+            reason = (error.message or type(error).__name__).split("\n")[0]
+            raise UserError(f"{named}: cannot be read ({reason[:200]})") from error
+        low, high = float(batch.min()), float(batch.max())
+        if not np.isfinite([low, high]).all():
+            raise UserError(f"{named}: holds NaN or Inf; remove them")
+        if batch.ndim == 4 and max(-low, high) > 1 + 1e-3:
+            raise UserError(f"{named}: image values from {low:.4g} to {high:.4g}; scale them to [-1, 1]")
+        if self._extractor:
+            shape = "x".join(map(str, batch.shape[1:]))
+            try:
+                self._extractor(batch[:2])
+            except (TypeError, tf.errors.OpError) as error:
+                raise UserError(f"--inception={self.options.inception}: does not take images of {shape}") from error
+
+    @property
+    def labelled(self) -> bool:
+        return self.options.conditional
+
+    def build_models(
+        self, sample_shape: tuple[int, ...], classes: int | None = None
+    ) -> tuple[keras.Model, keras.Model]:
+        self.sample_shape, self.classes = tuple(sample_shape), classes if self.options.conditional else None
+        if self.options.model != "given":
+            return nets.build(self.options, sample_shape, self.classes)
+        building.check_pair(*self._models, (self.options.latent_size,), sample_shape, self.classes)
+        return self._models
+
+    def build_classifier(self, critic: keras.Model) -> keras.Model:
+        return nets.build_classifier(self.options, critic)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        return {"sample_shape": self.sample_shape, "classes": self.classes}
+
+    def feed(self, generator: keras.Model) -> LatentFeed:
+        return LatentFeed(self.options.latent_size)
+
+    def sampler(self, generator: keras.Model, weights: Weights, label: str) -> LatentSampler:
+        return LatentSampler(generator, weights, self.options.latent_size, label, self.classes)
+
+    def module(self, sampler: LatentSampler) -> ImageModule:
+        return ImageModule(sampler)
+
+    def show(self, sampler: LatentSampler, seed: int = 0) -> np.ndarray | None:
+        """Samples of fixed latents, each class in turn where there are classes, as `draw` draws them."""
+        number = _PICTURE if len(self.sample_shape) == 3 else _PICTURE_POINTS
+        sheet = sheets.arrange(sampler, "grid", number, seed)
+        return self.draw(sampler.at(sheet.latents, sheet.labels))
+
+    def draw(self, samples: np.ndarray, columns: int | None = None) -> np.ndarray | None:
+        """Samples as one picture, uint8 [h, w, 1 or 3], images in rows of `columns`; None if they cannot be drawn."""
+        shape = self.sample_shape
+        if len(shape) == 3 and shape[-1] in (1, 3):
+            return pictures.grid(samples, columns)
+        if shape == (2,):
+            has_modes = self.options.dataset == "gaussians"
+            return pictures.scatter(samples, gaussians.CENTRES if has_modes else samples[:0])
+        return None
+
+    def write_samples(self, sampler: LatentSampler, step: int, options: ImageGenerateOptions) -> str:
+        sheet = sheets.arrange(
+            sampler,
+            options.layout,
+            options.num,
+            options.seed,
+            frames=options.frames,
+            label=options.label if options.label >= 0 else None,
+            truncation=options.truncation or None,
+        )
+        samples = sampler.at(sheet.latents, sheet.labels)
+        if options.output.endswith(".npz"):
+            labels = {} if sheet.labels is None else {"labels": sheet.labels}
+            arrays = dict(samples=pictures.as_stored(samples), latents=sheet.latents, step=step)
+            npz.write(options.output, {**arrays, **labels})
+            return f"{len(samples)} samples"
+        picture = self.draw(samples, sheet.columns)
+        if picture is None:
+            raise UserError("these samples are neither images of 1 or 3 channels nor points of the plane; use .npz")
+        with files.replacing(options.output) as file:
+            file.write(png.to_png(picture))
+        return f"{len(samples)} samples"
+
+    @property
+    def judges(self) -> list[str]:
+        return [f"{scored.extractor.name} {scored.extractor.digest}" for scored in self._scored]
+
+    @property
+    def knows_real(self) -> bool:
+        """True if no score needs the real data, or all that scores need of it is known."""
+        return all(scored.knows_real for scored in self._scored)
+
+    def number(self, number: int | None) -> int:
+        usual = _DIGIT_SAMPLES if self.options.dataset == "digits" else _SAMPLES
+        return number or self.options.eval_samples or usual
+
+    def measure(
+        self,
+        sampler: LatentSampler,
+        number: int | None,
+        seed: int,
+        part: tuple[int, int],
+        *,
+        real: bool,
+        thorough: bool,
+        progress: Progress,
+    ) -> dict[str, np.ndarray]:
+        """As `Task.measure` says. With `thorough` features are kept for scores that need them one by one."""
+        number, measured = self.number(number), {}
+        if self.options.dataset == "gaussians":
+            drawn = (samples for _, samples in sampler.batches(number, seed, part=part))
+            counts = (modes.good_per_mode(samples, gaussians.CENTRES, gaussians.SIGMA) for samples in drawn)
+            measured["modes"] = sum(counts, np.zeros(len(gaussians.CENTRES)))
+        for index, scored in enumerate(self._scored):
+            length = -(-number // (100 * part[1]))
+            batches = progress(sampler.batches(number, seed, part=part), length, scored.extractor.name)
+            found = {"fake": scored.measure(batches, number, thorough)}
+            if real:
+                found["real"] = scored.measure_real(part, progress)
+            for kind, arrays in found.items():
+                measured |= {f"{index} {kind} {name}": array for name, array in arrays.items()}
+        return measured
+
+    def scores(self, sums: dict[str, np.ndarray], sampler: LatentSampler, number: int | None, seed: int) -> list[Score]:
+        """The scores that this data allows."""
+        number = self.number(number)
+        signature: dict[str, Any] = {"generated": number, "seed": seed, "weights": sampler.label}
+        if self.classes:
+            signature["labels"] = "uniform"
+        scores = _of_modes(sums["modes"], number, signature) if "modes" in sums else []
+        for index, scored in enumerate(self._scored):
+            real, fake = (_under(f"{index} {kind} ", sums) for kind in ("real", "fake"))
+            if real:
+                scored.take_real(real)
+            scores += scored.scores(fake, signature)
+            if scored.extractor.name == digits_classifier.NAME:
+                scores += scored.recognised(fake, signature)
+        return scores
+
+    def why_no_score(self) -> str:
+        if len(self.sample_shape) == 3:
+            return "no score is known for this data without an extractor: give --inception=SAVED_MODEL_DIR"
+        shape = "x".join(map(str, self.sample_shape))
+        return f"no score is known for samples of shape {shape}, as --dataset={self.options.dataset} has; use export"
+
+    @functools.cached_property
+    def _extractor(self) -> SavedModelExtractor | None:
+        return SavedModelExtractor(self.options.inception) if self.options.inception else None
+
+    @functools.cached_property
+    def _scored(self) -> list[FeatureScores]:
+        """Scores by features: of the extractor that was given, and of the data's own extractor if there is one."""
+        extractors = [self._extractor] if self._extractor else []
+        if self.options.dataset == "digits":
+            greys, labels = digits.arrays()
+            samples = np.stack([images.to_sample(grey, 0).numpy() for grey in greys])
+            extractors.insert(0, digits_classifier.load(samples, labels))
+        return [FeatureScores(extractor, self.source()) for extractor in extractors]
+
+
+def _of_modes(per_mode: np.ndarray, number: int, signature: dict[str, Any]) -> list[Score]:
+    """Scores of points around known centres, from how many good samples each has."""
+    found, good = {"found": "at least 40 good"}, {"good": "within 4 sigma"}
+    return [
+        Score("modes found of 25", modes.found(per_mode), {**good, **found, **signature}),
+        Score("good samples", per_mode.sum() / number, {**good, **signature}, best="high"),
+    ]
+
+
+def _under(prefix: str, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The arrays whose names begin with a prefix, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}

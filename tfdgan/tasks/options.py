@@ -1,0 +1,94 @@
+"""The options that every task has: of training, and of the command `generate`."""
+
+import dataclasses
+
+from tfdgan.data.options import DataOptions
+from tfdgan.errors import UserError
+from tfdgan.models.options import ModelOptions
+from tfdgan.objectives.options import ObjectiveOptions
+from tfdgan.optimizers.options import OptimizerOptions
+from tfdgan.options import Options, option, references
+from tfdgan.strategies.options import StrategyOptions
+from tfdgan.training.options import ClippedRatioOptions, RunOptions
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskOptions(
+    RunOptions, DataOptions, ModelOptions, ObjectiveOptions, ClippedRatioOptions, OptimizerOptions, StrategyOptions
+):
+    """Task: what is generated.
+
+    The options of a run, whatever the task; a task of your own adds options by inheriting from this class.
+    """
+
+    task: str = option(
+        "image",
+        "What is generated: image, text or style_transfer, or package.module:Class, a task of your own.",
+    )
+
+    def check_options(self) -> None:
+        if self.pretraining_steps >= self.steps:
+            raise UserError(
+                f"--pretraining_steps={self.pretraining_steps}: leaves no step to the game; --steps={self.steps} "
+                "counts both"
+            )
+        if self.precision != "float32" and self.model == "given":
+            raise UserError(
+                f"--precision={self.precision}: models passed in from Python are built already; build them under "
+                "keras.config.set_dtype_policy"
+            )
+        if references.is_reference(self.model):
+            references.check("model", self.model)
+        if self.gossips and self.compression != "none":
+            why = f"--compression={self.compression}: keeps what fixed neighbours know, from the first step on"
+            self.check_wanted(why, pretraining_steps=0)
+        if self.strategy == "dposg":
+            self.check_wanted(
+                "--strategy=dposg: has its own optimistic step",
+                **dict(trainer="adversarial", optimizer="sgd", critic_steps=1, update="simultaneous", mix_after="step"),
+                **dict(mix_delay=0, compression="none", pretraining_steps=0, clip_norm=0.0),
+            )
+        if self.trainer != "clipped_ratio":
+            return
+        if self.objective not in ("wasserstein", "relativistic"):
+            raise UserError(
+                f"--objective={self.objective}: --trainer=clipped_ratio multiplies scores; use wasserstein or "
+                "relativistic"
+            )
+        if self.ratio_clipping and self.mix_after != "step":
+            raise UserError(
+                f"--mix_after={self.mix_after}: would mix the classifier in the middle of a ratio; use step, or "
+                "--noratio_clipping"
+            )
+
+    def check_files(self) -> None:
+        """Raise `UserError` if a file or folder that training reads is missing."""
+        self.check_topology_file()
+
+    def check_judges(self) -> None:
+        """Raise `UserError` if what samples are scored by is missing."""
+
+    def depends_on_last_step(self) -> str | None:
+        """What depends on the number of the last step, or None. If something does, a run may not be lengthened."""
+        return "the learning rate's decay" if self.learning_rate_decay != "constant" else None
+
+
+@dataclasses.dataclass(frozen=True)
+class GenerateOptions(Options):
+    """Options of the command `generate`, for all tasks.
+
+    A task adds options by inheriting from this class. Options of the same name in several tasks are one flag.
+    """
+
+    output: str = option(
+        "",
+        "File to write: .png or .npz (image), .txt (text, style_transfer); standard output if left out "
+        "(style_transfer).",
+    )
+
+    def check_output(self, *endings: str) -> None:
+        """Raise `UserError` unless the file's name has one of the endings."""
+        if not self.output:
+            raise UserError("--output is missing")
+        if not self.output.endswith(endings):
+            raise UserError(f"--output={self.output}: give a name that ends in {' or '.join(endings)}")

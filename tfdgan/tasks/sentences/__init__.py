@@ -1,0 +1,1 @@
+"""What the tasks of sentences share: options, and how their generators are fed."""

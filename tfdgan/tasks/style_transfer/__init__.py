@@ -1,0 +1,1 @@
+"""Sentences that are rewritten in another style."""

@@ -1,0 +1,1 @@
+"""Sentences of a known distribution, or like those of a file."""

@@ -1,0 +1,59 @@
+"""The scores of a run: `scores.jsonl` of its workdir, one JSON object a line."""
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any, BinaryIO
+
+from tfdgan.storage import files
+
+NAME = "scores.jsonl"
+
+
+def read(workdir: str) -> list[dict[str, Any]]:
+    """The records, dicts, in the order in which they were written; [] where there are none."""
+    path = os.path.join(workdir, NAME)
+    if not os.path.isfile(path):
+        return []
+    with open(path) as file:
+        return [record for line in file if (record := _parsed(line))]
+
+
+def add(workdir: str, records: Sequence[dict[str, Any]]) -> None:
+    """Append records, dicts that JSON can hold, on lines of their own even after half a line."""
+    path = os.path.join(workdir, NAME)
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    with open(path, "a+b") as file:
+        file.write((_line_end(file) + lines).encode())
+
+
+def take_back(workdir: str, step: int) -> float:
+    """Drop the records of steps beyond `step`; training will write them again.
+
+    Returns the seconds of training up to the last record that is kept.
+    """
+    path = os.path.join(workdir, NAME)
+    if not os.path.isfile(path):
+        return 0.0
+    kept = [record for record in read(workdir) if record["step"] <= step]
+    text = "".join(json.dumps(record) + "\n" for record in kept)
+    with open(path) as file:
+        changed = file.read() != text
+    if changed:
+        files.write_text(path, text)
+    return next((record["seconds"] for record in reversed(kept) if "seconds" in record), 0.0)  # `evaluate` has none
+
+
+def _line_end(file: BinaryIO) -> str:
+    """A line end if the file's last line has none, as a process that was killed may leave it; else an empty text."""
+    if not file.seek(0, os.SEEK_END):
+        return ""
+    file.seek(-1, os.SEEK_END)
+    return "" if file.read(1) == b"\n" else "\n"
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except ValueError:  # half a line: another process is writing it, or was killed
+        return None
