@@ -14,7 +14,7 @@ from distributed.resume_runs import TINY
 
 from tfdgan.cli import flagfiles
 from tfdgan.cli import workdir as workdirs
-from tfdgan.cli.assembly import make_trainer
+from tfdgan.cli.objects import make_trainer
 from tfdgan.training.checkpoints import Checkpoints, arrays
 
 

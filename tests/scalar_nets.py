@@ -2,7 +2,7 @@
 
 import keras
 
-from tfdgan.cli.assembly import make_trainer
+from tfdgan.cli.objects import make_trainer
 from tfdgan.tasks import ImageOptions, ImageTask
 
 

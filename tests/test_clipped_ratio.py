@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scalar_nets import Constant, linear, trainer_of, values_of
 
-from tfdgan.cli.assembly import make_trainer
+from tfdgan.cli.objects import make_trainer
 from tfdgan.errors import UserError
 from tfdgan.objectives import Wasserstein
 from tfdgan.strategies import Player

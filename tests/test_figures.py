@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 from scalar_nets import Constant, linear, trainer_of
 
-from tfdgan.cli.assembly import make_trainer
+from tfdgan.cli.objects import make_trainer
 from tfdgan.tasks import StyleTransferTask, TextTask
 
 CRITIC = {"loss/critic", "loss/gradient_penalty", "gradient_norm/critic"}

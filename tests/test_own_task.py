@@ -58,7 +58,8 @@ def test_is_scored_the_same_by_one_and_by_two(trained):
     ]
     for learners in (0, 2):
         said = command(learners, "evaluate", f"--workdir={workdir}").stdout
-        assert f"distance to the circle: {scores[-1]['value']:.4g} [generated 200, seed 0, weights consensus EMA]" in said
+        signature = "[generated 200, seed 0, weights consensus EMA]"
+        assert f"distance to the circle: {scores[-1]['value']:.4g} {signature}" in said
 
 
 def test_generates_and_exports(trained, tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tfdgan.cli.config import Config
-from tfdgan.data import sentences, styled_text, toy_styles
+from tfdgan.data import sentence_shard, styled_text, toy_styles
 from tfdgan.errors import UserError
 from tfdgan.tasks import StyleTransferOptions, StyleTransferTask, names
 
@@ -77,13 +77,13 @@ def test_files_a_style_each(files):
 def test_shards_of_sentences():
     words, styles = np.arange(12, dtype=np.int32).reshape(6, 2), np.array([1, 0, 1, 0, 1, 0])
     how = dict(size=3, name="mine", classes=2)
-    shard = sentences.shard(words, styles, rank=1, partition="iid", **how)
+    shard = sentence_shard.shard(words, styles, rank=1, partition="iid", **how)
     assert shard.labels.tolist() == [0, 1] and shard.classes == 2
     batch = next(iter(shard.once(9))).numpy()
     assert batch.dtype == np.int32 and batch.tolist() == [[2, 3], [8, 9]]
-    assert sentences.shard(words, styles, rank=0, partition="by_label", **how).labels.tolist() == [0, 0]
+    assert sentence_shard.shard(words, styles, rank=0, partition="by_label", **how).labels.tolist() == [0, 0]
     with pytest.raises(UserError, match="^dataset=mine: learner 0 of 7 gets no sentences"):
-        sentences.shard(words, styles, rank=0, size=7, partition="iid", name="mine")
+        sentence_shard.shard(words, styles, rank=0, size=7, partition="iid", name="mine")
 
 
 def test_a_third_style(files):

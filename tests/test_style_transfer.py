@@ -8,7 +8,7 @@ import tensorflow as tf
 from sacrebleu.metrics import BLEU
 
 import tfdgan
-from tfdgan.cli.assembly import make_trainer
+from tfdgan.cli.objects import make_trainer
 from tfdgan.data import vocabulary
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score

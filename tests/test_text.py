@@ -10,7 +10,7 @@ import tensorflow as tf
 from conftest import launch
 
 import tfdgan
-from tfdgan.cli.assembly import make_trainer
+from tfdgan.cli.objects import make_trainer
 from tfdgan.cli.workdir import load
 from tfdgan.errors import UserError
 from tfdgan.tasks import TextOptions, TextTask

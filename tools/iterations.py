@@ -81,7 +81,7 @@ def own_step():
     import tensorflow as tf
 
     from tfdgan import distributed
-    from tfdgan.cli.assembly import make_trainer
+    from tfdgan.cli.objects import make_trainer
     from tfdgan.tasks import ImageTask
 
     distributed.start()

@@ -25,7 +25,7 @@ def show(problems, blocks, steps):
 def _speeds(problem, jit, blocks, steps):
     """Rows of one configuration: medians over blocks, without the first, which compiles."""
     from tfdgan import distributed
-    from tfdgan.cli.assembly import make_trainer
+    from tfdgan.cli.objects import make_trainer
     from tfdgan.tasks import TextTask
 
     flagfile = f"configs/{problem}.flags"

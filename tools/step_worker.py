@@ -70,8 +70,8 @@ Made = tuple[Any, Any, Any, Callable]  # (options, source, trainer, function (fi
 
 def _present(options: dict[str, Any], samples: Any) -> Made:
     """As this revision does it."""
-    from tfdgan.cli.assembly import make_trainer
     from tfdgan.cli.config import Config
+    from tfdgan.cli.objects import make_trainer
     from tfdgan.tasks import ImageTask
 
     asked = Config(**options)

@@ -5,8 +5,8 @@ import keras
 import numpy as np
 import pytest
 
-from tfdgan.cli.assembly import make_trainer
 from tfdgan.cli.fit import consensus_kind
+from tfdgan.cli.objects import make_trainer
 from tfdgan.errors import UserError
 from tfdgan.metrics import extractor
 from tfdgan.tasks import ImageOptions, ImageTask

@@ -1,7 +1,6 @@
 """The real trainer with real models on several learners."""
 
 import time
-from unittest import mock
 
 import horovod.tensorflow as hvd
 import keras
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdgan.cli import assembly
+from tfdgan.cli import objects
 from tfdgan.strategies.base import no_wait
 from tfdgan.tasks import ImageOptions, ImageTask
 from tfdgan.training.noise import Noise
@@ -21,8 +20,7 @@ BATCH, CRITIC_STEPS = 8, 2
 class NoiseOfAll:
     """What all learners draw, side by side: the noise of one learner that holds everybody's batch."""
 
-    def __init__(self, seed, learner):
-        del learner
+    def __init__(self, seed):
         self._each = [Noise(seed, rank) for rank in range(N)]
 
     def normal(self, shape, purpose, draw):
@@ -44,7 +42,7 @@ def models():
     return generator, critic
 
 
-def make(size=N, learner=RANK, noise=Noise, **changes):
+def make(size=N, learner=RANK, noise=None, **changes):
     """The trainer that options ask for, of one learner of `size`."""
     settings = dict(
         dataset="given", model="given", latent_size=4, batch_size=BATCH, critic_steps=CRITIC_STEPS,
@@ -52,8 +50,8 @@ def make(size=N, learner=RANK, noise=Noise, **changes):
     )  # fmt: skip
     options = ImageOptions(**{**settings, **changes})
     task = ImageTask(options, *models(), samples=np.zeros([1, 2]))
-    with mock.patch.object(assembly, "Noise", noise):
-        return assembly.make_trainer(options, task, *task.build_models((2,)), learner=learner, size=size)
+    nets = task.build_models((2,))
+    return objects.make_trainer(options, task, *nets, learner=learner, size=size, noise=noise)
 
 
 CLIPPED_RATIO = dict(
@@ -76,7 +74,7 @@ def test_cp_equals_one_learner_on_the_whole_batch():
     update = "simultaneous" if N == 4 else "alternating"
     together = make(strategy="centralized", update=update)
     run(together, 5, lambda step: real(RANK, step).reshape(-1, 2))
-    alone = make(1, noise=NoiseOfAll, strategy="local", update=update, batch_size=N * BATCH)
+    alone = make(1, noise=NoiseOfAll(0), strategy="local", update=update, batch_size=N * BATCH)
     run(alone, 5, lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2))
     np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)
     assert np.abs(weights(together) - weights(make(1, learner=0, strategy="local"))).max() > 1e-2
@@ -86,7 +84,7 @@ def test_clipped_ratio_under_cp_equals_one_learner_on_the_whole_batch():
     """The weights of generated samples are a softmax over all learners' batches, the ratio's classifier is one."""
     together = make(strategy="centralized", **CLIPPED_RATIO)
     ours = run(together, 5, lambda step: real(RANK, step).reshape(-1, 2))
-    alone = make(1, noise=NoiseOfAll, strategy="local", batch_size=N * BATCH, **CLIPPED_RATIO)
+    alone = make(1, noise=NoiseOfAll(0), strategy="local", batch_size=N * BATCH, **CLIPPED_RATIO)
     data = lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2)  # noqa: E731
     theirs = run(alone, 5, data)
     np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)

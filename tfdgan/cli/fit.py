@@ -9,7 +9,7 @@ from horovod.common.exceptions import HorovodInternalError
 
 from tfdgan import distributed
 from tfdgan.cli import flagfiles, preparation
-from tfdgan.cli.assembly import MakeStrategy, make_trainer
+from tfdgan.cli.objects import MakeStrategy, make_trainer
 from tfdgan.distributed import collectives, job
 from tfdgan.errors import LocalFault
 from tfdgan.objectives import Objective

@@ -14,7 +14,7 @@ from tfdgan import objectives
 from tfdgan.models.stateless import applied
 from tfdgan.strategies.base import Strategy, no_wait
 from tfdgan.strategies.player import Player
-from tfdgan.training import reweighting
+from tfdgan.training import shared_reweighting
 from tfdgan.training.game import Game
 from tfdgan.training.gradients import Figures, Gradients, Outcome, gradients_of, in_training, inputs_of
 from tfdgan.training.step_loop import figure_names
@@ -104,7 +104,9 @@ class ClippedRatioTrainer(Trainer):
         self._surrogate_gradients = self._compiled(self._surrogate_loss_and_gradients, jit)
         self._classifier_gradients = self._compiled(self._classifier_loss_and_gradients, jit)
         self._inner_update = self._compiled(self._update_inner)
-        variance = reweighting.GradientVariance(self._player["generator"], self._player["critic"], self._temperature)
+        variance = shared_reweighting.GradientVariance(
+            self._player["generator"], self._player["critic"], self._temperature
+        )
         gradient_pair = self._compiled(variance.gradient_pair, jit)
 
         def diagnose(step: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -174,7 +176,7 @@ class ClippedRatioTrainer(Trainer):
             return super()._play_critic(latents, alpha, real, *labels)
         found = self._reweighted_gradients(latents, alpha, real, *labels)
         everyone, place, waited = self.strategy.share_batch(found.share, "reweighting")  # [learners, 2]
-        scale, effective = reweighting.scale_of(found.share, everyone, place)
+        scale, effective = shared_reweighting.scale_of(found.share, everyone, place)
         gradients = [a + scale * b for a, b in zip(found.rest, found.generated, strict=True)]
         loss = found.losses[0] + scale * found.losses[1]
         figures = {

@@ -43,7 +43,7 @@ def moving(trainer):
 
 def before_and_after(options, steps):
     """(trainer, {player: (old values, new values)}) of the step after `steps`."""
-    from tfdgan.cli.assembly import make_trainer
+    from tfdgan.cli.objects import make_trainer
     from tfdgan.tasks import ImageTask
 
     task = ImageTask(options)

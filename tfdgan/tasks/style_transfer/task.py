@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from tqdm import tqdm
 
-from tfdgan.data import Source, sentences, styled_text, text_file, toy_styles, vocabulary
+from tfdgan.data import Source, sentence_shard, styled_text, text_file, toy_styles, vocabulary
 from tfdgan.data.vocabulary import Vocabulary
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score
@@ -106,7 +106,7 @@ class StyleTransferTask(Task):
     def source(self, rank: int = 0, size: int = 1) -> Source:
         """The training data of learner `rank`, labelled with styles."""
         how = dict(rank=rank, size=size, partition=self.options.partition, name=self.options.dataset)
-        return sentences.shard(*self._words["train"], **how, classes=self._styles)
+        return sentence_shard.shard(*self._words["train"], **how, classes=self._styles)
 
     def check(self, source: Source) -> None:
         """Nothing: every sentence has been read."""

@@ -9,7 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfdgan.data import Source, oracle, sentences, text_file, vocabulary
+from tfdgan.data import Source, oracle, sentence_shard, text_file, vocabulary
 from tfdgan.data.vocabulary import Vocabulary
 from tfdgan.metrics import Score
 from tfdgan.storage import files
@@ -83,7 +83,7 @@ class TextTask(Task):
     def source(self, rank: int = 0, size: int = 1) -> Source:
         train = self._corpus[0]
         how = dict(rank=rank, size=size, partition=self.options.partition, name=self.options.dataset)
-        return sentences.shard(train, np.zeros(len(train), np.int64), **how)
+        return sentence_shard.shard(train, np.zeros(len(train), np.int64), **how)
 
     def check(self, source: Source) -> None:
         """Nothing: every sentence has been read."""

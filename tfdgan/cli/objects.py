@@ -29,6 +29,7 @@ def make_trainer(
     *,
     learner: int = 0,
     size: int = 1,
+    noise: Noise | None = None,
     objective: Objective | None = None,
     strategy: MakeStrategy | None = None,
 ) -> Trainer:
@@ -39,6 +40,7 @@ def make_trainer(
       task: what is generated.
       generator, critic: the task's nets, built.
       learner, size: which learner this is, of how many.
+      noise: this learner's random numbers; by default those of the seed and the learner.
       objective: instead of the one that the options name.
       strategy: makes the strategy of the players, instead of the one that the options name.
     """
@@ -48,7 +50,7 @@ def make_trainer(
     game = Game(
         objective or OBJECTIVES[options.objective](),
         task.feed(generator),
-        Noise(options.seed, learner),
+        noise or Noise(options.seed, learner),
         options.batch_size,
         penalty=PENALTIES[options.penalty],
         gradient_penalty=options.gradient_penalty,
