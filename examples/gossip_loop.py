@@ -2,8 +2,8 @@
 
     horovodrun -np 3 python examples/gossip_loop.py
 
-In each step a learner averages its weights with its neighbours' and descends on its own samples. Alone, it would find
-the solution of its own samples; so all find that of everybody's.
+In each step a learner averages its weights with its neighbours' and descends on its own samples. All learners come to
+the solution of everybody's samples, which none of them has; alone, each would come to the solution of its own.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ import tfdgan
 tfdgan.start()
 rank, size = tfdgan.rank(), tfdgan.size()
 
-# Every learner draws all samples and keeps its own, by a rule that differs from learner to learner.
+# Every learner draws all samples and keeps its own. How targets follow from inputs differs from learner to learner.
 random = np.random.default_rng(0)
 inputs = random.standard_normal((size, 100, 3)).astype("float32")
 targets = np.stack([inputs[i] @ [[1.0], [2.0], [i * i]] for i in range(size)]).astype("float32")

@@ -97,3 +97,13 @@ def test_flags_of_another_task_are_refused(trained, tmp_path):
     assert done.returncode == 2 and "--inception=/x: means nothing for the task of" in done.stderr
     done = command(0, "generate", f"--workdir={workdir}", "--layout=grid", f"--output={tmp_path}/x.npz", check=False)
     assert done.returncode == 2 and "--layout: no such flag" in done.stderr
+
+
+def test_watch_ends_and_keeps_the_best(trained, tmp_path):
+    """Scores of one's own, whose signatures say little: every checkpoint is scored once, and the last one ends it."""
+    workdir = shutil.copytree(trained[0], tmp_path / "run")
+    (workdir / "scores.jsonl").unlink()  # in which `evaluate` may have scored a step already
+    said = command(0, "evaluate", f"--workdir={workdir}", "--watch", timeout=120).stdout
+    assert [said.count(f"step {step} of") for step in (20, 40)] == [1, 1] and "best: distance to the circle" in said
+    best = command(0, "generate", f"--workdir={workdir}", "--step=best", f"--output={tmp_path}/best.npz").stdout
+    assert "16 points of step" in best

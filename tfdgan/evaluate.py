@@ -14,9 +14,9 @@ def main(argv: list[str]) -> None:
     """Parse the flags and score."""
     given = command.parse_options(argv, EvaluateOptions)
     (path,) = command.require(given, "workdir")
-    EvaluateOptions(**given)  # raises if a value cannot be used
+    options = EvaluateOptions(**given)
     changes = {name: given[name] for name in ("inception", "data_dir", "references") if name in given}
-    if given.get("watch") and "step" in given:
+    if options.watch and options.step:
         raise UserError("--watch: scores every checkpoint; leave --step out")
     flagfiles.load(path, **changes).check_judges()
 
@@ -28,11 +28,11 @@ def main(argv: list[str]) -> None:
     distributed.start()
     with collectives.together():
         workdir = Workdir(path, **changes)
-    scorer = CheckpointScorer(workdir, given.get("samples"), given.get("seed", 0))
-    if given.get("watch"):
+    scorer = CheckpointScorer(workdir, options.samples or None, options.seed)
+    if options.watch:
         scorer.watch()
     else:
-        scorer.once(given.get("step"))
+        scorer.once(options.step or None)
 
 
 if __name__ == "__main__":

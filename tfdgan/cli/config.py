@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from tfdgan.errors import UserError
 from tfdgan.options import option
 from tfdgan.tasks import names
 from tfdgan.tasks.image.options import ImageOptions
@@ -23,6 +24,10 @@ class Config(ImageOptions, TextOptions, StyleTransferOptions):
 
     def check_options(self) -> None:
         names.check(self.task)
+        if self.task not in names.NAMES:
+            raise UserError(
+                f"--task={self.task}: these are the options of the package's tasks; use the Options of the class"
+            )
         if self.task == "image":
             return
         task = f"--task={self.task}"

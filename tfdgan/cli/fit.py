@@ -8,7 +8,7 @@ import tensorflow as tf
 from horovod.common.exceptions import HorovodInternalError
 
 from tfdgan import distributed
-from tfdgan.cli import flagfiles, preparation
+from tfdgan.cli import flagfiles, own_pieces, preparation
 from tfdgan.cli.objects import MakeStrategy, make_trainer
 from tfdgan.distributed import collectives, job
 from tfdgan.errors import LocalFault
@@ -43,7 +43,8 @@ def fit(
       options: of the run, such as `tasks.ImageOptions` or the commands' `cli.config.Config`.
       task: what is generated; by default the task that `options.task` names.
       objective: your own payoff, instead of the one that the options name.
-      strategy: function from the players to your own strategy, instead of the one that the options name.
+      strategy: function from the players to your own strategy, instead of the one that the options name; the options of
+        strategies then stay at their defaults. Pretraining, if there is some, mixes as the default says.
 
     Returns:
       The sampler of the consensus after the last step, on every learner.
@@ -53,10 +54,13 @@ def fit(
       TrainingFault: NaN or Inf in a loss or a gradient.
       LocalFault: another learner is lost.
     """
+    own_pieces.check(options, task, objective, strategy)
     job.start(options.gossip_backend == "horovod_pairs", preparation.horovod_in_steps(options))
     task = task or names.task_class(options.task)(options)
     assembly = preparation.agree(options)
     with collectives.together():
+        if preparation.is_first_of_host():
+            own_pieces.check_workdir(options.workdir, objective, strategy)
         remarks = task.prepare() if preparation.is_first_of_host() else []
     with collectives.together():
         source = task.source(distributed.rank(), distributed.size())
@@ -68,7 +72,8 @@ def fit(
         trainer = make_trainer(
             options, task, generator, critic, learner=learner, size=size, objective=objective, strategy=strategy
         )
-    run = Run(options.part(RunOptions), task, trainer, consensus_kind(options), options.pretraining_steps)
+    data = f"--dataset={options.dataset}"
+    run = Run(options.part(RunOptions), task, trainer, consensus_kind(options), data, options.pretraining_steps)
     for remark in remarks:
         run.say(f"note: {remark}")
     start = run.start()

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 
 from tfdgan import strategies
+from tfdgan.errors import UserError
 from tfdgan.objectives import OBJECTIVES, PENALTIES, Objective
 from tfdgan.optimizers import choice as optimizers
 from tfdgan.strategies import Player, Strategy
@@ -55,13 +56,29 @@ def make_trainer(
         penalty=PENALTIES[options.penalty],
         gradient_penalty=options.gradient_penalty,
         consistency=options.consistency,
-        conditional=getattr(options, "conditional", False),
+        conditional=task.conditional,
         jit=options.jit,
     )
     pretraining = _pretraining(options, generator, size) if options.pretraining_steps else None
+    made = make(players)
+    if not isinstance(made, Strategy):
+        raise UserError(f"strategy: made {made!r:.60}, which is no Strategy")
+    _check_objective(options, game.objective)
     how = {**_own_arguments(options), **task.trainer_options()}
     kind = task.trainer_class(options.trainer)
-    return kind(players, make(players), game, pretraining=pretraining, ema_decay=options.ema_decay, **how)
+    return kind(players, made, game, pretraining=pretraining, ema_decay=options.ema_decay, **how)
+
+
+def _check_objective(options: TaskOptions, objective: Objective) -> None:
+    """Raise `UserError` unless the objective has what ratio clipping and reweighting need."""
+    if options.trainer != "clipped_ratio":
+        return
+    needs = {"payoff": options.ratio_clipping, "weighted_critic_terms": options.sample_reweighting}
+    for method, needed in needs.items():
+        if needed and getattr(type(objective), method) is getattr(Objective, method):
+            raise UserError(
+                f"objective: {type(objective).__name__} has no {method}, which --trainer=clipped_ratio needs"
+            )
 
 
 def _own_arguments(options: TaskOptions) -> dict[str, Any]:
@@ -109,6 +126,11 @@ def _optimizer(options: TaskOptions, rate: float, clip_norm: float, decay: int) 
 
 def _pretraining(options: TaskOptions, generator: keras.Model, size: int) -> Pretraining:
     """The phase before the game, of the generator alone, at a constant rate."""
+    if not hasattr(generator, "log_probabilities"):
+        raise UserError(
+            f"--pretraining_steps={options.pretraining_steps}: the generator, a {type(generator).__name__}, has no "
+            "log_probabilities; leave it out"
+        )
     optimizer = _optimizer(options, options.learning_rate_p, options.clip_norm, 0)
     player = Player("pretraining", generator, optimizer, options.critic_steps)
     shared = options.part(StrategyOptions)

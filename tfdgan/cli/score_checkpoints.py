@@ -40,12 +40,14 @@ class CheckpointScorer:
         self._kept, self.workdir, self.samples, self.seed = workdir, workdir.path, samples, seed
         self.watching, self.progress = False, _bar
         self._first = distributed.rank() == 0
+        self._asked: tuple[int | str | None, Found] | None = None
         # A folder of its own: TensorBoard reads one file of a folder, and training may be writing.
         folder = os.path.join(self.workdir, "tensorboard", "evaluate")
         self._writer = tf.summary.create_file_writer(folder) if self._first else None
 
     def once(self, step: int | str | None) -> None:
         """Score the checkpoint `step`, as `Workdir.find` takes it, and draw the task's curves."""
+        self._asked = step, self._found(step)  # one checkpoint, though training may write others meanwhile
         scores = self.score(step)
         self._draw_curves(step, scores)
         self._say_best()
@@ -77,6 +79,7 @@ class CheckpointScorer:
                 passed_over.add(step)
                 continue
             scores = self._score(*found)
+            passed_over.add(step)  # a signature may not tell that it is done
             with collectives.together():
                 if self._first:
                     best.keep(self.workdir, step, scores, *found[1:])
@@ -115,6 +118,8 @@ class CheckpointScorer:
 
     def _found(self, step: int | str | None) -> Found:
         """What `Workdir.find` finds on learner 0, on every learner."""
+        if self._asked and self._asked[0] == step:
+            return self._asked[1]
         found = None
         with collectives.together():
             if self._first:

@@ -218,10 +218,17 @@ def _as_tensors(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     return [tf.convert_to_tensor(t) for t in tensors]
 
 
+def _check_schedule(schedule: Schedule) -> None:
+    if not isinstance(schedule, Schedule):
+        kind = type(schedule).__name__
+        raise UserError(f"gossip.mix: schedule is a {kind}; make one by tfdgan.make_schedule(topology, size)")
+
+
 def _checked(
     tensors: list[tf.Tensor], schedule: Schedule, rounds: int, backend: str | Exchange, wire_dtype: str | None
 ) -> Exchange:
     """The backend, once everything about a mix has been checked."""
+    _check_schedule(schedule)
     for i, tensor in enumerate(tensors):
         name = getattr(tensor, "name", None)  # an eager tensor has none of its own
         label = f"tensor {i} ({name})" if name else f"tensor {i}"

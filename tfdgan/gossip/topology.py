@@ -239,6 +239,8 @@ def make_schedule(
       chebyshev_rounds: above 0 the matrices are the `chebyshev.factors` of W for this number of gossip rounds; at 0
         they are the topology's own.
     """
+    if every < 1 or chebyshev_rounds < 0:
+        raise UserError(f"topology: every={every}, chebyshev_rounds={chebyshev_rounds}; give at least 1 and at least 0")
     label = os.fspath(name) if isinstance(name, str | os.PathLike) else type(name).__name__
     matrices = chebyshev.accelerated(np.stack(_matrices(name, size, **options)), chebyshev_rounds, label)
     return Schedule(label, matrices, random=random, seed=seed, every=every, rounds=chebyshev_rounds)

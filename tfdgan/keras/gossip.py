@@ -76,6 +76,12 @@ class Gossip(keras.callbacks.Callback):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        if not isinstance(rounds, int) or not 1 <= rounds <= gossip.MOST_ROUNDS:
+            raise UserError(f"rounds={rounds!r}: give an int of 1 to {gossip.MOST_ROUNDS}")
+        if wire_dtype is not None and wire_dtype not in gossip.WIRE_DTYPES:
+            raise UserError(f"wire_dtype={wire_dtype!r}: choose one of {', '.join(gossip.WIRE_DTYPES)}, or None")
+        if not isinstance(backend, gossip.Exchange) and backend not in gossip.BACKENDS:
+            raise UserError(f"backend={backend!r}: choose one of {', '.join(gossip.BACKENDS)}, or a gossip.Exchange")
         if mix_order != "late":
             raise UserError(f"mix_order={mix_order!r}: Gossip mixes beside the batch; use 'late'")
         self._topology, self._random, self._seed = topology, random, seed

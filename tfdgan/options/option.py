@@ -7,7 +7,7 @@ their options too, and may be passed wherever one of them is expected.
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 from tfdgan.errors import UserError
 
@@ -80,10 +80,6 @@ class Options:
     def part(self, kind: type[Other]) -> Other:
         """The options of `kind`, one of the classes that this one inherits from, as an object of `kind` alone."""
         return kind(**{field.name: getattr(self, field.name) for field in dataclasses.fields(kind)})
-
-    def with_changes(self, **changes: Any) -> Self:
-        """The same options with `changes`."""
-        return dataclasses.replace(self, **changes)
 
     def check_wanted(self, why: str, **wanted: Any) -> None:
         """Raise `UserError`, which begins with `why`, unless every option has the wanted value."""

@@ -6,7 +6,6 @@ from typing import Any
 import tensorflow as tf
 
 from tfdgan import gossip
-from tfdgan.errors import UserError
 from tfdgan.gossip import Begun
 from tfdgan.strategies.base import no_wait, seconds_until
 from tfdgan.strategies.mixing import Mixing
@@ -35,8 +34,8 @@ class Delayed(Mixing):
 
     def __init__(self, players: Sequence[Player], **exchange: Any) -> None:
         super().__init__(players, **exchange)
-        if self._backend not in ("auto", "native"):
-            raise UserError(f"gossip backend {self._backend}: only native can mix late; use native or --mix_delay=0")
+        if self._backend == "auto":
+            self._backend = "native"
         self._variables = [v for player in self.players for v in player.variables]
         self._before = [tf.Variable(v, trainable=False) for v in self._values()]
 
@@ -47,7 +46,7 @@ class Delayed(Mixing):
     def reset(self) -> None:
         for before, value in zip(self._before, self._values(), strict=True):
             before.assign(value)
-        gossip.forget(self._before, self._channel)
+        gossip.forget(self._before, self._channel, backend=self._backend)
 
     def begin_step(self, step: tf.Tensor) -> tuple[list[tf.Tensor], Begun]:
         now, before = self._values(), [tf.convert_to_tensor(v) for v in self._before]
@@ -59,6 +58,7 @@ class Delayed(Mixing):
             rounds=self._rounds,
             wire_dtype=self._wire_dtype,
             channel=self._channel,
+            backend=self._backend,
         )
         with tf.control_dependencies(before):
             for variable, value in zip(self._before, now, strict=True):

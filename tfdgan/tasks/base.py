@@ -24,8 +24,8 @@ __all__ = ["Consensuses", "Sampler", "Source", "Task", "Weights"]
 Weights = tuple[Sequence[Any], Sequence[Any]]  # (trainable, others), arrays or tensors in the model's order
 
 
-class Sampler(abc.ABC):
-    """A generator under given weights. What a call takes and returns is the task's.
+class Sampler:
+    """A generator under given weights. A subclass adds how samples are drawn; only the task and its users call that.
 
     Args:
       generator: a built Keras model. It may be in training, so a sampler never assigns to its variables. It computes
@@ -41,10 +41,6 @@ class Sampler(abc.ABC):
     def __init__(self, generator: keras.Model, weights: Weights, label: str) -> None:
         self.generator, self.label = generator, label
         self.trainable, self.non_trainable = ([tf.constant(np.asarray(w)) for w in group] for group in weights)
-
-    @abc.abstractmethod
-    def __call__(self, *inputs: Any) -> Any:
-        """Samples for inputs."""
 
 
 class Consensuses(Protocol):
@@ -74,7 +70,7 @@ class Task(abc.ABC):
 
     A task of your own inherits from this class; `--task=package.module:Class` names it. Abstract methods have to be
     defined, the others may be. Each learner makes a task, with equal options, and calls the same methods. No method
-    talks to other learners; the training loop does.
+    but `draw_curves` talks to other learners; the training loop does.
 
     Args:
       options: of the class `Options`.
@@ -114,9 +110,14 @@ class Task(abc.ABC):
         return ""
 
     @property
+    def conditional(self) -> bool:
+        """True if the nets take labels, int32 [n], as a second input."""
+        return False
+
+    @property
     def labelled(self) -> bool:
         """True if training needs labels beside samples."""
-        return False
+        return self.conditional
 
     # Nets.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from tfdgan.errors import UserError
 from tfdgan.options import references
 from tfdgan.tasks.image.options import ImageGenerateOptions
-from tfdgan.tasks.options import GenerateOptions, TaskOptions
+from tfdgan.tasks.options import PACKAGED, GenerateOptions, TaskOptions
 from tfdgan.tasks.style_transfer.options import StyleGenerateOptions
 from tfdgan.tasks.text.options import TextGenerateOptions
 
@@ -23,7 +23,7 @@ _GENERATE: dict[str, type[GenerateOptions]] = {
     "text": TextGenerateOptions,
     "style_transfer": StyleGenerateOptions,
 }
-NAMES = tuple(_CLASSES)
+NAMES = PACKAGED
 
 
 def check(name: str) -> None:
@@ -46,6 +46,8 @@ def task_class(name: str) -> type["Task"]:
     found = references.load("task", name)
     if not (isinstance(found, type) and issubclass(found, Task)):
         raise UserError(f"--task={name}: {found!r:.60} is no class that inherits from tfdgan.tasks.Task")
+    if missing := sorted(found.__abstractmethods__):
+        raise UserError(f"--task={name}: {found.__name__} does not define {', '.join(missing)}")
     return found
 
 

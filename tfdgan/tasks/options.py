@@ -11,6 +11,8 @@ from tfdgan.options import Options, option, references
 from tfdgan.strategies.options import StrategyOptions
 from tfdgan.training.options import ClippedRatioOptions, RunOptions
 
+PACKAGED = ("image", "text", "style_transfer")  # the tasks that come with the package
+
 
 @dataclasses.dataclass(frozen=True)
 class TaskOptions(
@@ -27,6 +29,8 @@ class TaskOptions(
     )
 
     def check_options(self) -> None:
+        if self.task not in PACKAGED and not references.is_reference(self.task):
+            raise UserError(f"--task={self.task}: choose one of {', '.join(PACKAGED)}, or package.module:Class")
         if self.pretraining_steps >= self.steps:
             raise UserError(
                 f"--pretraining_steps={self.pretraining_steps}: leaves no step to the game; --steps={self.steps} "
@@ -58,8 +62,12 @@ class TaskOptions(
         if self.ratio_clipping and self.mix_after != "step":
             raise UserError(
                 f"--mix_after={self.mix_after}: would mix the classifier in the middle of a ratio; use step, or "
-                "--noratio_clipping"
+                "--ratio_clipping=false"
             )
+
+    def is_for(self, *tasks: str) -> bool:
+        """True if the options of these tasks of the package apply: to themselves, and to a task of your own."""
+        return self.task in tasks or self.task not in PACKAGED
 
     def check_files(self) -> None:
         """Raise `UserError` if a file or folder that training reads is missing."""

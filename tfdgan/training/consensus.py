@@ -5,6 +5,7 @@ There the first learner's weights stand for the job, and labels say so.
 """
 
 import dataclasses
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,8 +18,6 @@ from tfdgan.training import checkpoints
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.consensus_file import Consensus
 from tfdgan.training.trainer import Trainer
-
-_GROUPS = ("model/generator", "model/critic", "model/classifier", "average/generator")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,7 +44,7 @@ def gather(trainer: Trainer, shared: bool = True) -> tuple[Consensus, float]:
     What is no floating number (random states) is this learner's own. Unless `shared`, every floating variable is the
     first learner's, on all of them. Job-wide; all learners call it together.
     """
-    named = dict(checkpoints.named({group: trainer.state[group] for group in _GROUPS if group in trainer.state}))
+    named = dict(checkpoints.named(_groups(trainer)))
     values = {name: np.asarray(variable) for name, variable in named.items()}
     floating = [name for name, value in values.items() if value.dtype.kind == "f"]
     means = dict(zip(floating, collectives.mean([values[name] for name in floating], "consensus"), strict=True))
@@ -65,13 +64,19 @@ def gather(trainer: Trainer, shared: bool = True) -> tuple[Consensus, float]:
 
 def start_from(trainer: Trainer, stored_in: Checkpoints, step: int) -> None:
     """Take the consensus of `step`, as learner 0's `Checkpoints` has it, as every learner's start: no history."""
-    groups = {group: trainer.state[group] for group in _GROUPS if group in trainer.state}
+    groups = _groups(trainer)
     with collectives.together():
         if distributed.rank() == 0:
             checkpoints.restore(groups, stored_in.consensus(step), stored_in.folder(step))
     collectives.broadcast_to_all([v for variables in groups.values() for v in variables])
     trainer.reseed_for_learner(distributed.rank())
     trainer.reset_strategies()
+
+
+def _groups(trainer: Trainer) -> dict[str, list[Any]]:
+    """{group: variables} of the players' nets and of the running average."""
+    names = {*(f"model/{player.name}" for player in trainer.players), "average/generator"}
+    return {group: variables for group, variables in trainer.state.items() if group in names}
 
 
 def generator_weights(

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from tfdgan.errors import UserError
 from tfdgan.strategies.base import Strategy
 from tfdgan.strategies.player import Player
 
@@ -52,9 +53,13 @@ def apply_gradients(strategy: Strategy, player: Player, begun: Any, found: Gradi
     Args:
       begun: what `strategy.begin_update` returned for this update.
     """
+    if found.loss.shape.rank:
+        raise UserError(f"{player.name}: the loss has shape {found.loss.shape}; make it a scalar")
     norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in found.gradients]))
     finite = tf.math.is_finite(found.loss) & tf.math.is_finite(norm)
     waited = strategy.apply(player, found.gradients, finite, begun)
+    if not tf.is_tensor(waited):
+        raise UserError(f"strategy: {type(strategy).__name__}.apply returned {waited!r:.60}, not the seconds waited")
     return Outcome({f"gradient_norm/{player.name}": norm}, waited, finite)
 
 

@@ -53,14 +53,21 @@ class Run:
       task: what is generated.
       trainer: takes the steps.
       kind: which weights stand for the job where samples are made.
+      data: names the data in errors.
       pretraining_steps: how many steps come before the game.
     """
 
     def __init__(
-        self, options: RunOptions, task: Subject, trainer: Trainer, kind: consensus.Kind, pretraining_steps: int = 0
+        self,
+        options: RunOptions,
+        task: Subject,
+        trainer: Trainer,
+        kind: consensus.Kind,
+        data: str,
+        pretraining_steps: int = 0,
     ) -> None:
         self._options, self._task, self._trainer, self._kind = options, task, trainer, kind
-        self._pretraining_steps = pretraining_steps
+        self._data, self._pretraining_steps = data, pretraining_steps
         self._rank, self._size = distributed.rank(), distributed.size()
         self._checkpoints = Checkpoints(options.workdir, self._rank, self._size, options.keep_checkpoints)
         self._monitor: Monitor | None = None
@@ -231,13 +238,13 @@ class Run:
             if then == now:
                 continue
             difference = f"{then} -> {now}"
-            if name == "vocabulary":
+            if isinstance(then, list) and isinstance(now, list):
                 pairs = itertools.zip_longest(then, now)
                 place, (old, new) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
-                difference = f"word {place} was {old!r} and is {new!r}"
+                difference = f"place {place} was {old!r} and is {new!r}"
             raise UserError(
-                f"data: not the data that {self._options.workdir} was trained on; {name}: {difference}; use another "
-                "folder"
+                f"{self._data}: not the data that {self._options.workdir} was trained on; {name}: {difference}; use "
+                "another folder"
             )
 
     def _say_skipped(self, step: int) -> None:

@@ -73,6 +73,9 @@ class TrainerOptions(Options):
     learning_rate_p: float = option(1e-2, "Learning rate of pretraining.", above=0)
     jit: bool = option(False, "Compile by XLA what computes gradients.")
 
+    def unused_options(self) -> set[str]:
+        return set() if self.pretraining_steps else {"learning_rate_p"}
+
 
 @dataclasses.dataclass(frozen=True)
 class ClippedRatioOptions(TrainerOptions):
@@ -104,5 +107,4 @@ class ClippedRatioOptions(TrainerOptions):
         found = set() if self.trainer == "clipped_ratio" else set(ClippedRatioOptions.own_names())
         found |= set() if self.ratio_clipping else ratio
         found |= set() if self.sample_reweighting else {"reweighting_temperature"}
-        found |= set() if self.pretraining_steps else {"learning_rate_p"}
         return found

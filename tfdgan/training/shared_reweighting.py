@@ -47,8 +47,11 @@ class GradientVariance:
         self._generator, self._critic = generator.model, critic.model
         self._temperature = 1.0 if temperature is None else temperature
 
-    def gradient_pair(self, latents: Any, *labels: tf.Tensor) -> list[list[tf.Tensor]]:
-        """The gradients of sum_i w_i f(x_i) and of mean f(x_i) in the critic's weights; the nets stay as they are."""
+    def gradient_pair(self, latents: Any, *labels: tf.Tensor) -> dict[str, list[tf.Tensor]]:
+        """{"reweighted", "plain"}: gradients of sum_i w_i f(x_i) and of mean f(x_i) in the critic's weights.
+
+        The nets stay as they are.
+        """
         (made_by, beside), (weights, others) = (
             [_values(group) for group in (model.trainable_variables, model.non_trainable_variables)]
             for model in (self._generator, self._critic)
@@ -58,8 +61,8 @@ class GradientVariance:
             tape.watch(weights)
             scores = tf.cast(applied(self._critic, weights, others, inputs_of(fake, labels), training=True), tf.float32)
             w = objectives.sample_weights(scores, self._temperature)
-            means = tf.reduce_sum(w * scores), tf.reduce_mean(scores)
-        return [gradients_of(tape, mean, weights) for mean in means]
+            means = {"reweighted": tf.reduce_sum(w * scores), "plain": tf.reduce_mean(scores)}
+        return {name: gradients_of(tape, mean, weights) for name, mean in means.items()}
 
     def measured(
         self, gradient_pair: Callable[..., Any], inputs: Callable[[tf.Tensor], tuple[Any, ...]], step: tf.Tensor
@@ -71,15 +74,17 @@ class GradientVariance:
           inputs: function from a draw's number to latents and labels.
           step: scalar int64.
         """
-        names = "gradient_variance/reweighted", "gradient_variance/plain"
-        totals = [[tf.zeros(v.shape) for v in self._critic.trainable_variables] for _ in names]
-        squares = [tf.constant(0.0, tf.float64) for _ in names]
+        totals: dict[str, list[tf.Tensor]] = {}
+        squares: dict[str, tf.Tensor] = {}
         for index in range(_BATCHES):
-            for kind, gradients in enumerate(gradient_pair(*inputs(step * _BATCHES + index))):
-                totals[kind] = [a + b for a, b in zip(totals[kind], gradients, strict=True)]
-                squares[kind] += _square(gradients)
-        pairs = zip(names, squares, totals, strict=True)
-        return {name: (s - _square(t) / _BATCHES) / (_BATCHES - 1) for name, s, t in pairs}
+            for name, gradients in gradient_pair(*inputs(step * _BATCHES + index)).items():
+                before = totals.get(name, [tf.zeros(g.shape) for g in gradients])
+                totals[name] = [a + b for a, b in zip(before, gradients, strict=True)]
+                squares[name] = squares.get(name, tf.constant(0.0, tf.float64)) + _square(gradients)
+        return {
+            f"gradient_variance/{name}": (squares[name] - _square(total) / _BATCHES) / (_BATCHES - 1)
+            for name, total in totals.items()
+        }
 
 
 def _values(variables: list[Any]) -> list[tf.Tensor]:

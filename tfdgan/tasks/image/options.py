@@ -31,7 +31,7 @@ class ImageOptions(TaskOptions):
     inception: str = option("", "SavedModel with outputs pool_3 and logits, by which images are scored.", local=True)
 
     def check_options(self) -> None:
-        if self.task != "image":
+        if not self.is_for("image"):
             return
         self._check_names()
         if self.pretraining_steps:
@@ -71,7 +71,7 @@ class ImageOptions(TaskOptions):
             references.check("dataset", self.dataset)
 
     def unused_options(self) -> set[str]:
-        if self.task in ("text", "style_transfer"):
+        if not self.is_for("image"):
             return set(ImageOptions.own_names()) - {"conditional", "inception"}
         found = set()
         if self.model != "resnet" and not references.is_reference(self.model):
@@ -110,7 +110,7 @@ class ImageGenerateOptions(GenerateOptions):
         "same latents in each column.",
         choices=("grid", "interpolation", "classes"),
     )
-    frames: int = option(8, "Samples along a path of --layout=interpolation.", minimum=2)
+    frames: int = option(0, "Samples along a path of --layout=interpolation, at least 2; 0 stands for 8.", minimum=0)
     label: int = option(-1, "Class of all samples; -1 takes each class in turn.", minimum=-1)
     truncation: float = option(
         0.0,
@@ -121,6 +121,8 @@ class ImageGenerateOptions(GenerateOptions):
     def check_options(self) -> None:
         if self.layout == "classes" and self.label >= 0:
             raise UserError(f"--label={self.label}: --layout=classes shows every class; leave it out")
-        if self.layout != "interpolation" and self.frames != 8:
+        if self.layout != "interpolation" and self.frames:
             raise UserError(f"--frames={self.frames}: only --layout=interpolation has them")
+        if self.frames == 1:
+            raise UserError("--frames=1: a path needs at least 2")
         self.check_output(".png", ".npz")

@@ -93,7 +93,7 @@ class ImageTask(Task):
                 raise UserError(f"--inception={self.options.inception}: does not take images of {shape}") from error
 
     @property
-    def labelled(self) -> bool:
+    def conditional(self) -> bool:
         return self.options.conditional
 
     def build_models(
@@ -143,7 +143,7 @@ class ImageTask(Task):
             options.layout,
             options.num,
             options.seed,
-            frames=options.frames,
+            frames=options.frames or 8,
             label=options.label if options.label >= 0 else None,
             truncation=options.truncation or None,
         )

@@ -1,5 +1,7 @@
 """How a generator of sentences is fed."""
 
+from typing import Any
+
 import tensorflow as tf
 
 from tfdgan.models import gumbel_softmax
@@ -23,7 +25,7 @@ class SentenceFeed(Feed):
         self._schedule = options.temperature_schedule, options.inverse_temperature
         self._first, self._count = options.pretraining_steps, options.steps - options.pretraining_steps
 
-    def draw(self, noise: Noise, number: int, purpose: str, draw: tf.Tensor) -> tf.Tensor:
+    def draw(self, noise: Noise, number: int, purpose: str, draw: tf.Tensor) -> Any:
         return noise.gumbel([number, self._generator.length, self._generator.vocabulary], purpose, draw)
 
     def prepare_real(self, real: tf.Tensor, *labels: tf.Tensor) -> tuple[tf.Tensor, ...]:

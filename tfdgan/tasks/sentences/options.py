@@ -50,7 +50,7 @@ class SentenceOptions(TaskOptions):
     )
 
     def check_options(self) -> None:
-        if self.task == "image":
+        if not self.is_for("text", "style_transfer"):
             return
         least = 2 if self.dataset == "oracle" else 3  # the end of a sentence, [UNK] and a word
         if self.vocabulary_size < least and (self.dataset == "oracle" or self.vocabulary_size):
@@ -58,7 +58,7 @@ class SentenceOptions(TaskOptions):
         self.check_wanted(f"--task={self.task}: has no images", consistency=0.0)
 
     def unused_options(self) -> set[str]:
-        if self.task == "image":
+        if not self.is_for("text", "style_transfer"):
             return set(SentenceOptions.own_names())
         found = {"vocabulary"} if self.dataset == "oracle" else set()
         found |= set() if self.dataset in ("oracle", "toy_styles") else {"corpus_size"}
@@ -69,12 +69,13 @@ class SentenceOptions(TaskOptions):
 
     def check_files(self) -> None:
         super().check_files()
-        if self.task != "image":
+        if self.is_for("text", "style_transfer"):
             check_file("vocabulary", self.vocabulary)
 
     def depends_on_last_step(self) -> str | None:
-        cools = self.task != "image" and self.temperature_schedule != "constant" and self.inverse_temperature != 1
-        return super().depends_on_last_step() or ("the temperature's schedule" if cools else None)
+        is_constant = self.temperature_schedule == "constant" or self.inverse_temperature == 1
+        changes = self.is_for("text", "style_transfer") and not is_constant
+        return super().depends_on_last_step() or ("the temperature's schedule" if changes else None)
 
 
 def check_dataset(options: TaskOptions, names: tuple[str, ...], file: str) -> None:

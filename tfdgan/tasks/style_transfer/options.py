@@ -19,8 +19,8 @@ class StyleTransferOptions(SentenceOptions):
     task: str = option("style_transfer", "What is generated.")
     dataset: str = option("toy_styles", "toy_styles or file:PREFIX.")
     model: str = option("style_transfer", "style_transfer or package.module:factory.")
-    trainer: str = option("clipped_ratio", "clipped_ratio.", choices=("adversarial", "clipped_ratio"))
-    update: str = option("alternating", "alternating.", choices=("simultaneous", "alternating"))
+    trainer: str = option("clipped_ratio", "Trainer of style transfer.", choices=("clipped_ratio",))
+    update: str = option("alternating", "Order of updates of style transfer.", choices=("alternating",))
     references: str = option(
         "",
         "File of lines 'style TAB sentence TAB a person's sentence of the same content in the next style' "
@@ -58,7 +58,7 @@ class StyleTransferOptions(SentenceOptions):
     )
 
     def check_options(self) -> None:
-        if self.task != "style_transfer":
+        if not self.is_for("style_transfer"):
             return
         check_model(self, ("style_transfer",))
         check_dataset(self, ("toy_styles",), "PREFIX")
@@ -75,14 +75,14 @@ class StyleTransferOptions(SentenceOptions):
             raise UserError(f"--corpus_size={self.corpus_size}: toy_styles has at most {_MOST_TOYS:,} in a style")
 
     def unused_options(self) -> set[str]:
-        if self.task not in ("image", "text"):
+        if self.is_for("style_transfer"):
             return set()
         inherited = {"task", "dataset", "model", "trainer", "update"}
         return set(StyleTransferOptions.own_names()) - inherited
 
     def check_files(self) -> None:
         super().check_files()
-        if self.task != "style_transfer":
+        if not self.is_for("style_transfer"):
             return
         check_file("references", self.references)
         if self.dataset != "toy_styles":

@@ -108,9 +108,6 @@ class StyleTransferTask(Task):
         how = dict(rank=rank, size=size, partition=self.options.partition, name=self.options.dataset)
         return sentence_shard.shard(*self._words["train"], **how, classes=self._styles)
 
-    def check(self, source: Source) -> None:
-        """Nothing: every sentence has been read."""
-
     @property
     def labelled(self) -> bool:
         return True

@@ -25,7 +25,7 @@ class TextOptions(SentenceOptions):
         return self.dataset != "oracle"
 
     def check_options(self) -> None:
-        if self.task != "text":
+        if not self.is_for("text"):
             return
         check_model(self, ("relational_memory", "lstm"))
         check_dataset(self, ("oracle", "coco_captions"), "PATH")
@@ -33,13 +33,13 @@ class TextOptions(SentenceOptions):
 
     def unused_options(self) -> set[str]:
         own = {"memory_slots", "memory_heads", "representations"}
-        if self.task != "text":
-            return own if self.task in ("image", "style_transfer") else set()
+        if not self.is_for("text"):
+            return own
         return {"memory_slots", "memory_heads"} if self.model == "lstm" else set()
 
     def check_files(self) -> None:
         super().check_files()
-        if self.task == "text" and self.dataset != "oracle":
+        if self.is_for("text") and self.dataset != "oracle":
             corpora.paths(self.dataset, self.data_dir)
 
 

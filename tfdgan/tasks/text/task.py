@@ -85,9 +85,6 @@ class TextTask(Task):
         how = dict(rank=rank, size=size, partition=self.options.partition, name=self.options.dataset)
         return sentence_shard.shard(train, np.zeros(len(train), np.int64), **how)
 
-    def check(self, source: Source) -> None:
-        """Nothing: every sentence has been read."""
-
     def build_models(
         self, sample_shape: tuple[int, ...], classes: int | None = None
     ) -> tuple[keras.Model, keras.Model]:
