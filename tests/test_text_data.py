@@ -96,7 +96,7 @@ def test_learners_with_other_words_are_told(folder):
     done = subprocess.run(
         horovodrun(2, "sh", "-c", command), env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300
     )
-    assert done.returncode and "learner 1 reads other words than learner 0" in done.stderr
+    assert done.returncode and "learner 1 reads other data than learner 0" in done.stderr
 
 
 def test_nul_is_no_word(tmp_path):

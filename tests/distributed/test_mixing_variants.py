@@ -94,7 +94,7 @@ def test_delayed_mixing_goes_on_from_its_state():
 
 
 def test_delayed_mixing_refuses_other_backends():
-    with pytest.raises(UserError, match="only native can mix late"):
+    with pytest.raises(UserError, match="backend horovod: cannot mix late"):
         strategies.Delayed([one_player([0.0, 0.0])], schedule=None, rounds=1, backend="horovod", wire_dtype="float32")
 
 

@@ -6,7 +6,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfdgan import gossip
-from tfdgan.gossip import Begun
+from tfdgan.errors import UserError
+from tfdgan.gossip import Begun, Exchange, backends
 from tfdgan.strategies.base import no_wait, seconds_until
 from tfdgan.strategies.mixing import Mixing
 from tfdgan.strategies.player import Player
@@ -34,8 +35,9 @@ class Delayed(Mixing):
 
     def __init__(self, players: Sequence[Player], **exchange: Any) -> None:
         super().__init__(players, **exchange)
-        if self._backend == "auto":
-            self._backend = "native"
+        self._backend = backends.named("native" if self._backend == "auto" else self._backend)
+        if type(self._backend).begin_late is Exchange.begin_late:
+            raise UserError(f"gossip backend {self._backend.name}: cannot mix late; use native or --mix_delay=0")
         self._variables = [v for player in self.players for v in player.variables]
         self._before = [tf.Variable(v, trainable=False) for v in self._values()]
 
