@@ -54,3 +54,9 @@ def test_a_damaged_file_is_named(tmp_path):
     path.write_bytes(b"PK")
     with pytest.raises(UserError, match="oracle.npz: not readable"):
         oracle.kept(str(path), 50, 6, 30, seed=3)
+
+
+def test_without_a_path_nothing_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _, train, test = oracle.kept("", 10, 4, 6, seed=0)
+    assert train.shape == test.shape == (6, 4) and list(tmp_path.iterdir()) == []

@@ -111,7 +111,7 @@ def kept(path: str, vocabulary: int, length: int, number: int, seed: int) -> tup
     Another machine may round differently and so draw other words; therefore a run keeps its sentences.
 
     Args:
-      path: of the file, an .npz.
+      path: of the file, an .npz; empty keeps nothing.
       vocabulary, seed: of the oracle.
       length, number: of the sentences, int32 [number, length], for training and for testing.
 
@@ -132,6 +132,7 @@ def kept(path: str, vocabulary: int, length: int, number: int, seed: int) -> tup
         return oracle, train, test
     oracle = make(vocabulary, seed)
     train, test = (oracle.write(number, length, np.random.default_rng([seed, part])) for part in (1, 2))
-    arrays = {**dataclasses.asdict(oracle), "train": train, "test": test, "settings": json.dumps(asked)}
-    npz.write(path, arrays)
+    if path:
+        arrays = {**dataclasses.asdict(oracle), "train": train, "test": test, "settings": json.dumps(asked)}
+        npz.write(path, arrays)
     return oracle, train, test

@@ -51,9 +51,11 @@ class ImageTask(Task):
         self.sample_shape: tuple[int, ...] = ()  # known once the models are built
         self.classes: int | None = None
         if (options.model == "given") != (generator is not None and critic is not None):
-            raise UserError("models: pass generator and critic together, with model='given' in the options")
+            raise UserError(
+                f"--model={options.model}: pass generator and critic together, with model='given' in the options"
+            )
         if (options.dataset == "given") != (samples is not None):
-            raise UserError("data: pass samples, with dataset='given' in the options; a command cannot use them")
+            raise UserError(f"--dataset={options.dataset}: pass samples if and only if dataset='given' in the options")
 
     def source(self, rank: int = 0, size: int = 1) -> Source:
         options = self.options

@@ -52,9 +52,9 @@ class TextTask(Task):
 
     @functools.cached_property
     def _oracle(self) -> tuple[oracle.Oracle, np.ndarray, np.ndarray]:
-        """(`Oracle`, training sentences, test sentences), kept in the workdir."""
+        """(`Oracle`, training sentences, test sentences), kept in the workdir if there is one."""
         options = self.options
-        path = os.path.join(options.workdir, _ORACLE_FILE)
+        path = os.path.join(options.workdir, _ORACLE_FILE) if options.workdir else ""
         return oracle.kept(path, options.vocabulary_size, options.sentence_length, options.corpus_size, options.seed)
 
     def prepare(self) -> list[str]:
