@@ -233,11 +233,11 @@ def test_errors_name_the_argument():
         fit(linear(steps_per_execution=2), tfdgan.keras.Gossip())
     with pytest.raises(UserError, match="^topology torus: 3 learners"):
         fit(linear(), tfdgan.keras.Gossip("torus"))
-    with pytest.raises(UserError, match="rounds is 0"):
+    with pytest.raises(UserError, match="^rounds=0: give an int"):
         fit(linear(), tfdgan.keras.Gossip(rounds=0))
-    with pytest.raises(UserError, match="wire_dtype 'int8' is none of"):
+    with pytest.raises(UserError, match="^wire_dtype=.int8.: choose one of"):
         fit(linear(), tfdgan.keras.Gossip(wire_dtype="int8"))
-    with pytest.raises(UserError, match="backend 'mpi'"):
+    with pytest.raises(UserError, match="^backend='mpi': choose one of"):
         fit(linear(), tfdgan.keras.Gossip(backend="mpi"))
 
 
