@@ -239,6 +239,14 @@ def test_errors_name_the_argument():
         fit(linear(), tfdgan.keras.Gossip(wire_dtype="int8"))
     with pytest.raises(UserError, match="^backend='mpi': choose one of"):
         fit(linear(), tfdgan.keras.Gossip(backend="mpi"))
+    with pytest.raises(UserError, match="^topology: is 3; give one of ring, .* a matrix, or an undirected networkx"):
+        fit(linear(), tfdgan.keras.Gossip(3))
+    with pytest.raises(UserError, match="^topology: is Schedule.'ring', size=3"):
+        fit(linear(), tfdgan.keras.Gossip(tfdgan.make_schedule("ring", 3)))
+    with pytest.raises(UserError, match="^seed='a': give a whole number"):
+        fit(linear(), tfdgan.keras.Gossip(seed="a"))
+    with pytest.raises(UserError, match="^random='yes': give True or False"):
+        fit(linear(), tfdgan.keras.Gossip(random="yes"))
 
 
 def test_learners_that_differ_are_told_so():

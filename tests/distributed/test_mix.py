@@ -107,6 +107,9 @@ def test_bad_input(monkeypatch):
         gossip.mix([tf.constant([1.0])], random, 0, backend="horovod_pairs")
     with pytest.raises(ValueError, match="rounds is 0"):
         gossip.mix([tf.constant([1.0])], schedule, 0, rounds=0)
+    for step in ("x", 1.5, [1, 2]):
+        with pytest.raises(UserError, match=r"step is .*; give an int or a scalar integer tensor"):
+            gossip.mix([tf.constant([1.0])], schedule, step)
     with pytest.raises(ValueError, match="backend 'mpi'"):
         gossip.mix([tf.constant([1.0])], schedule, 0, backend="mpi")
     with pytest.raises(UserError, match="backend horovod: cannot mix late"):

@@ -47,7 +47,8 @@ def fit(
         strategies then stay at their defaults. Pretraining, if there is some, mixes as the default says.
 
     Returns:
-      The sampler of the consensus after the last step, on every learner.
+      The sampler of the consensus, on every learner: after the last step, or after the step at which training stopped
+      because somebody asked for it (a signal such as SIGTERM). The workdir's newest checkpoint tells which.
 
     Raises:
       UserError: input that cannot be used, before the first step; the same on every learner.

@@ -79,7 +79,7 @@ def begin(
     exchange = _checked(tensors, schedule, rounds, backend, wire_dtype)
     if schedule.size == 1:
         return Begun([tf.identity(t) for t in tensors], [], list)
-    step = tf.cast(step, tf.int64)
+    step = _as_step(step)
 
     def begin_alike(places: list[int], wire: tf.DType, name: str) -> Begun:
         return exchange.begin([tensors[i] for i in places], schedule, step, rounds, wire, name)
@@ -119,7 +119,7 @@ def begin_late(
     exchange = _checked(tensors, schedule, rounds, backend, wire_dtype)
     if schedule.size == 1:
         return Begun([tf.identity(t) for t in before], [], list)
-    step = tf.cast(step, tf.int64)
+    step = _as_step(step)
 
     def begin_alike(places: list[int], wire: tf.DType, name: str) -> Begun:
         now, earlier = [tensors[i] for i in places], [before[i] for i in places]
@@ -156,7 +156,7 @@ def begin_gather(
         raise UserError(f"gossip: messages go to fixed neighbours, and {schedule} has others at each step")
     if schedule.size == 1:
         return Begun([tf.zeros([0, *message.shape], tf.uint8)], [], list)
-    return backends.resolve(backend).begin_gather(message, schedule, tf.cast(step, tf.int64), channel)
+    return backends.resolve(backend).begin_gather(message, schedule, _as_step(step), channel)
 
 
 def forget(tensors: Sequence[tf.Tensor], channel: str, *, backend: str | Exchange = "native") -> None:
@@ -216,6 +216,17 @@ def _as_tensors(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
     if not isinstance(tensors, list | tuple):
         raise TypeError(f"mix: give a list of tensors, not a {type(tensors).__name__}")
     return [tf.convert_to_tensor(t) for t in tensors]
+
+
+def _as_step(step: int | tf.Tensor) -> tf.Tensor:
+    """`step` as a scalar int64 tensor."""
+    try:
+        found = tf.convert_to_tensor(step, tf.int64 if isinstance(step, int) else None)
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None or not found.dtype.is_integer or found.shape.rank:
+        raise UserError(f"gossip.mix: step is {step!r:.60}; give an int or a scalar integer tensor")
+    return tf.cast(found, tf.int64)
 
 
 def _check_schedule(schedule: Schedule) -> None:

@@ -191,8 +191,13 @@ def _matrices(name: Topology, size: int, **options: Any) -> list[np.ndarray]:
         if graph.number_of_nodes() != size:
             raise UserError(f"topology graph: {graph.number_of_nodes()} nodes, but there are {size} learners")
         return [metropolis_hastings(graph)]
-    if not isinstance(name, str | os.PathLike):
+    if isinstance(name, np.ndarray | list | tuple):
         return [check_mixing_matrix(_as_array(name), size)]
+    if not isinstance(name, str | os.PathLike):
+        raise UserError(
+            f"topology: is {name!r:.60}; give one of {', '.join(NAMES)}, the path of a .npy file, a matrix, or an "
+            "undirected networkx graph"
+        )
     if name not in _TOPOLOGIES:
         return [check_mixing_matrix(_read_matrix(os.fspath(name)), size, name=repr(os.fspath(name)))]
     if size == 1:
@@ -241,6 +246,10 @@ def make_schedule(
     """
     if every < 1 or chebyshev_rounds < 0:
         raise UserError(f"topology: every={every}, chebyshev_rounds={chebyshev_rounds}; give at least 1 and at least 0")
+    if not isinstance(random, bool | np.bool_):
+        raise UserError(f"random={random!r:.60}: give True or False")
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or not 0 <= seed < 2**63:
+        raise UserError(f"seed={seed!r:.60}: give a whole number from 0 to 2**63 - 1")
     label = os.fspath(name) if isinstance(name, str | os.PathLike) else type(name).__name__
     matrices = chebyshev.accelerated(np.stack(_matrices(name, size, **options)), chebyshev_rounds, label)
     return Schedule(label, matrices, random=random, seed=seed, every=every, rounds=chebyshev_rounds)
