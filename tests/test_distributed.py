@@ -15,7 +15,16 @@ pytestmark = pytest.mark.distributed
         (2, ["test_begun.py", "test_native.py"]),
         # An odd number and a power of two, where topologies differ; what does not depend on them at one of the two.
         (3, ["test_begun.py", "test_collectives.py", "test_mix.py", "test_native.py", "test_trainer.py"]),
-        (4, ["test_mix.py", "test_mixing_variants.py", "test_scoring.py", "test_strategies.py"]),
+        (
+            4,
+            [
+                "test_adapt_then_combine.py",
+                "test_mix.py",
+                "test_mixing_variants.py",
+                "test_scoring.py",
+                "test_strategies.py",
+            ],
+        ),
         (8, ["test_native.py", "test_bilinear_eight.py"]),
     ],
 )

@@ -66,7 +66,9 @@ DEFAULTS = dict(
     mix_after="step",
     mix_delay=0,
     mix_every=1,
+    mix_order="late",
     model="dcgan",
+    noise_every=1,
     objective="wasserstein",
     on_peer_loss="fail",
     optimizer="oadam",
@@ -81,6 +83,7 @@ DEFAULTS = dict(
     reweighting_temperature=1.0,
     sample_reweighting=True,
     score_weight=1.0,
+    second_moment="own",
     seed=0,
     sentence_length=20,
     spectral_normalization="none",
@@ -131,7 +134,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 84
+    assert len(DEFAULTS) == 87
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

@@ -13,10 +13,10 @@ from tfdgan.strategies import Player, Strategy
 from tfdgan.strategies.options import StrategyOptions
 from tfdgan.tasks.base import Task
 from tfdgan.tasks.options import TaskOptions
-from tfdgan.training.clipped_ratio import RatioClipping
 from tfdgan.training.game import Game
 from tfdgan.training.noise import Noise
 from tfdgan.training.pretraining import Pretraining
+from tfdgan.training.ratio_classifier import RatioClipping
 from tfdgan.training.trainer import Trainer
 
 MakeStrategy = Callable[[list[Player]], Strategy]
@@ -58,6 +58,7 @@ def make_trainer(
         consistency=options.consistency,
         conditional=task.conditional,
         jit=options.jit,
+        noise_every=options.noise_every if options.splits_batches else 0,
     )
     pretraining = _pretraining(options, generator, size) if options.pretraining_steps else None
     made = make(players)
@@ -110,10 +111,13 @@ def _player(options: TaskOptions, name: str, model: keras.Model, rate: float, up
     """A player of the game, whose linear decay ends at 0 at the last step; pretraining does not count."""
     steps = options.steps - options.pretraining_steps
     decay = steps * updates if options.learning_rate_decay == "linear" else 0
-    return Player(name, model, _optimizer(options, rate, clip_norm, decay), updates)
+    moment = "split_batch" if options.splits_batches else "own"
+    return Player(name, model, _optimizer(options, rate, clip_norm, decay, moment), updates)
 
 
-def _optimizer(options: TaskOptions, rate: float, clip_norm: float, decay: int) -> keras.optimizers.Optimizer:
+def _optimizer(
+    options: TaskOptions, rate: float, clip_norm: float, decay: int, second_moment: str = "own"
+) -> keras.optimizers.Optimizer:
     return optimizers.make(
         options.optimizer,
         rate,
@@ -121,6 +125,7 @@ def _optimizer(options: TaskOptions, rate: float, clip_norm: float, decay: int) 
         beta_2=options.beta_2,
         clip_norm=clip_norm,
         decay_updates=decay,
+        second_moment=second_moment,
     )
 
 

@@ -73,6 +73,14 @@ class Schedule:
         """True if every matrix equals its transpose."""
         return bool(np.allclose(self.matrices, self.matrices.transpose(0, 2, 1), rtol=0, atol=1e-12))
 
+    @property
+    def mean_neighbors(self) -> float:
+        """To how many others a learner sends in a gossip round: the mean over learners and steps."""
+        others = np.count_nonzero(self.matrices, axis=(1, 2)) - np.count_nonzero(
+            np.diagonal(self.matrices, axis1=1, axis2=2), axis=1
+        )
+        return float(others.mean()) / self.size / self.every
+
     def check_fixed_symmetric(self) -> None:
         """Raise `UserError` unless this is one fixed symmetric matrix, as the backend horovod_pairs needs."""
         if not (self.is_fixed and self.is_symmetric):

@@ -7,6 +7,8 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+SECOND_MOMENTS = ("own", "split_batch")
+
 
 @keras.saving.register_keras_serializable(package="tfdgan")
 class OptimisticAdam(keras.optimizers.Optimizer):
@@ -20,14 +22,29 @@ class OptimisticAdam(keras.optimizers.Optimizer):
     d_t = sign(g), and every step has length lr, as Adam's: from w = 1 with g = 0.5, lr = 0.1 and a tiny eps, w runs
     0.9, 0.8, 0.7, ... . Memory: three slots (m, v, d) of each variable's size and type.
 
+    The second moment of the split batch. Where n learners average their weights, each one's gradient g holds the noise
+    of a small batch, and so does g^2. The learners' average moves by a gradient with 1 / n of this variance. Let q be
+    an estimate of the variance of g; from the gradients g_a and g_b of a batch's halves it is (g_a - g_b)^2 / 4. With
+    `second_moment="split_batch"`
+
+        s = b2 s + (1 - b2) q       at the updates that give a q       (s debiased by their count, v by all updates')
+        v^ = max(v - (1 - 1/n) s, s / n)
+
+    and v^ stands where v / (1 - b2^t) stands above. Without noise (q = 0) v^ = v. Where the mean gradient is 0, v and s
+    are alike and v^ = s / n. With n = 1, v^ = max(v, s). A derivation of this project, not of a paper; what it brings
+    is in docs/results.md. Memory: a fourth slot, s.
+
     Args:
       learning_rate: float or `keras.optimizers.schedules.LearningRateSchedule`.
       beta_1, beta_2: decay rates of the moments, in [0, 1).
       epsilon: added to the root of the second moment.
+      second_moment: "own": v alone; "split_batch": v^ as above.
+      learners: n, how many learners average their weights; need not be whole. `learners` can be set later.
       kwargs: what every `keras.optimizers.Optimizer` takes, such as `global_clipnorm`.
 
     Raises:
-      ValueError: a beta outside [0, 1).
+      ValueError: a beta outside [0, 1), another second moment, fewer than one learner, or accumulated gradients, whose
+        batches are no halves, under "split_batch".
     """
 
     def __init__(
@@ -37,25 +54,124 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         beta_2: float = 0.9,
         epsilon: float = 1e-8,
         name: str = "optimistic_adam",
+        *,
+        second_moment: str = "own",
+        learners: float = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate=learning_rate, name=name, **kwargs)
         for label, beta in (("beta_1", beta_1), ("beta_2", beta_2)):
             if not 0 <= beta < 1:
                 raise ValueError(f"OptimisticAdam: {label} is {beta}; give a number in [0, 1)")
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+        if second_moment not in SECOND_MOMENTS:
+            raise ValueError(
+                f"OptimisticAdam: second_moment is {second_moment!r}; give one of {', '.join(SECOND_MOMENTS)}"
+            )
+        if second_moment != "own" and self.gradient_accumulation_steps:
+            raise ValueError(
+                f"OptimisticAdam: second_moment is {second_moment!r}, which gradient_accumulation_steps="
+                f"{self.gradient_accumulation_steps} does not go with; leave the steps out"
+            )
+        self.beta_1, self.beta_2, self.epsilon, self.second_moment = beta_1, beta_2, epsilon, second_moment
+        # A variable, so that compiled steps see a new number; no slot: it is the job's, not the checkpoint's.
+        self._learners = tf.Variable(1.0, trainable=False)
+        self.learners = learners
+
+    @property
+    def learners(self) -> float:
+        """n of the split batch's second moment: how many learners average their weights."""
+        return float(self._learners)
+
+    @learners.setter
+    def learners(self, learners: float) -> None:
+        if not learners >= 1:
+            raise ValueError(f"OptimisticAdam: learners is {learners}; give at least 1")
+        self._learners.assign(learners)
 
     def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
+        self._places = {_reference(v): place for place, v in enumerate(variables)}
         self._momentums = [self.add_variable_from_reference(v, name="momentum") for v in variables]
         self._velocities = [self.add_variable_from_reference(v, name="velocity") for v in variables]
         self._directions = [self.add_variable_from_reference(v, name="direction") for v in variables]
+        if self.second_moment == "split_batch":
+            self._noises = [self.add_variable_from_reference(v, name="noise") for v in variables]
+            self._noise_updates = self.add_variable(shape=(), dtype="int", name="noise_updates")
+
+    def apply(
+        self,
+        gradients: Sequence[tf.Tensor],
+        variables: Sequence[keras.Variable] | None = None,
+        *,
+        noise: Sequence[tf.Tensor] | None = None,
+    ) -> None:
+        """One update.
+
+        Args:
+          gradients, variables: as `keras.optimizers.Optimizer.apply` takes them.
+          noise: q of the split batch's second moment, like `gradients`; None leaves s as it is.
+
+        Raises:
+          ValueError: `noise` without second_moment="split_batch".
+        """
+        if noise is not None:
+            if variables is not None:
+                self.build(variables)
+            self.observe_noise(noise, gradients)
+        super().apply(gradients, variables)
+
+    def observe_noise(
+        self, noise: Sequence[tf.Tensor], gradients: Sequence[tf.Tensor], fresh: bool | tf.Tensor = True
+    ) -> None:
+        """Take q of the split batch's second moment into s; `apply` without noise then uses s.
+
+        Where the optimizer clips gradients or unscales them, q is scaled by the square of the same factor.
+
+        Args:
+          noise: q, in the order of the variables that the optimizer was built for.
+          gradients: those that the next `apply` takes, whose noise this is.
+          fresh: scalar bool; where it does not hold, nothing changes.
+
+        Raises:
+          ValueError: second_moment is not "split_batch", or the numbers of tensors differ.
+        """
+        if self.second_moment != "split_batch":
+            raise ValueError(f"OptimisticAdam: noise is given, but second_moment is {self.second_moment!r}")
+        if not len(noise) == len(gradients) == len(self._noises):
+            raise ValueError(
+                f"OptimisticAdam: {len(noise)} noises, {len(gradients)} gradients, {len(self._noises)} variables; give "
+                "one each"
+            )
+        fresh = ops.convert_to_tensor(fresh)
+        for s, q, factor in zip(self._noises, noise, self._factors(gradients), strict=True):
+            rate = ops.cast(ops.where(fresh, 1 - self.beta_2, 0.0), s.dtype)
+            # Where q is not fresh, it may be anything.
+            q = ops.where(fresh, ops.cast(q, s.dtype) * ops.square(ops.cast(factor, s.dtype)), s)
+            s.assign_add((q - s) * rate)
+        self._noise_updates.assign_add(ops.cast(fresh, self._noise_updates.dtype))
+
+    def _factors(self, gradients: Sequence[tf.Tensor]) -> list[Any]:
+        """What `apply` multiplies each gradient by before it is used: unscaling and Keras' three ways of clipping."""
+        unscale = 1.0 / self.loss_scale_factor if self.loss_scale_factor else 1.0
+        if self.global_clipnorm:
+            norm = unscale * ops.sqrt(sum(ops.sum(ops.square(g)) for g in gradients))
+            return [unscale * self.global_clipnorm / ops.maximum(norm, self.global_clipnorm)] * len(gradients)
+        factors = []
+        for gradient in gradients:
+            factor = unscale
+            if self.clipnorm:
+                norm = unscale * ops.sqrt(ops.sum(ops.square(gradient)))
+                factor = unscale * self.clipnorm / ops.maximum(norm, self.clipnorm)
+            elif self.clipvalue:
+                factor = unscale * self.clipvalue / ops.maximum(unscale * ops.abs(gradient), self.clipvalue)
+            factors.append(factor)
+        return factors
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
-        index = self._get_variable_index(variable)  # how Keras lets a subclass find the slots of a variable
-        m, v, previous = self._momentums[index], self._velocities[index], self._directions[index]
+        place = self._places[_reference(variable)]
+        m, v, previous = self._momentums[place], self._velocities[place], self._directions[place]
         dtype = variable.dtype
         lr = ops.cast(learning_rate, dtype)
         gradient = ops.cast(gradient, dtype)
@@ -66,10 +182,19 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         self.assign_add(v, (ops.square(gradient) - v) * (1 - beta_2))
         m_hat = m / (1 - ops.power(beta_1, t))
         v_hat = v / (1 - ops.power(beta_2, t))
+        if self.second_moment == "split_batch":
+            v_hat = self._without_noise(v_hat, self._noises[place])
         direction = m_hat / (ops.sqrt(v_hat) + self.epsilon)
         previous_direction = ops.where(self.iterations == 0, direction, previous)
         self.assign_sub(variable, lr * (2 * direction - previous_direction))
         self.assign(previous, direction)
+
+    def _without_noise(self, v: tf.Tensor, s: keras.Variable) -> tf.Tensor:
+        """v^ of the split batch's second moment; v is debiased already, s is not."""
+        learners, beta_2 = ops.cast(self._learners, v.dtype), ops.cast(self.beta_2, v.dtype)
+        count = ops.cast(self._noise_updates, v.dtype)
+        s = s / ops.maximum(1 - ops.power(beta_2, count), 1 - beta_2)  # without an update yet, s is 0
+        return ops.maximum(v - (1 - 1 / learners) * s, s / learners)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -77,4 +202,11 @@ class OptimisticAdam(keras.optimizers.Optimizer):
             "beta_1": self.beta_1,
             "beta_2": self.beta_2,
             "epsilon": self.epsilon,
+            "second_moment": self.second_moment,
+            "learners": self.learners,
         }
+
+
+def _reference(variable: keras.Variable | tf.Variable) -> Any:
+    """What tells variables apart: Keras hands its own to `build` and TensorFlow's to `update_step`."""
+    return (variable.value if isinstance(variable, keras.Variable) else variable).ref()

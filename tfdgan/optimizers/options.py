@@ -25,5 +25,17 @@ class OptimizerOptions(Options):
     beta_1: float = option(0.5, "Decay of the first moment (oadam, adam).", minimum=0, below=1)
     beta_2: float = option(0.9, "Decay of the second moment (oadam, adam).", minimum=0, below=1)
 
+    second_moment: str = option(
+        "own",
+        "Second moment of oadam: own is Adam's; split_batch leaves out the noise of a small batch that the average over "
+        "learners does not have (strategies that average weights).",
+        choices=("own", "split_batch"),
+    )
+    noise_every: int = option(
+        1, "Updates of a player between two estimates of the noise by --second_moment=split_batch.", minimum=1
+    )
+
     def unused_options(self) -> set[str]:
-        return {"beta_1", "beta_2"} if self.optimizer == "sgd" else set()
+        found = {"beta_1", "beta_2"} if self.optimizer == "sgd" else set()
+        found |= {"second_moment"} if self.optimizer != "oadam" else set()
+        return found | ({"noise_every"} if self.optimizer != "oadam" or self.second_moment == "own" else set())

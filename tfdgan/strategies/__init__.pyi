@@ -1,3 +1,4 @@
+from .adapt_then_combine import AdaptThenCombine as AdaptThenCombine
 from .base import Strategy as Strategy
 from .centralized import Centralized as Centralized
 from .choice import make as make

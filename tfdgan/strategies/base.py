@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from tfdgan.gossip.base import Begun
 from tfdgan.strategies.player import Player
 
 
@@ -13,16 +14,20 @@ class Strategy(abc.ABC):
     """How the learners of a job turn gradients into new weights.
 
     A trainer calls, in each step: `begin_step`; for each update `begin_update`, then the computation of the gradient,
-    then `apply`; at last `end_step`. What can travel while a gradient is computed starts in the first two methods and
-    is awaited in the last two. All of them are traced into one `tf.function`, so they use TensorFlow's operations
-    only. A strategy of your own has to define `apply`; a strategy that needs no exchange needs nothing else.
+    then `apply`, `begin_combine` and `end_combine`; at last `end_step`. What can travel while a gradient is computed
+    starts in a method called `begin` and is awaited in a later one. All of them are traced into one `tf.function`, so
+    they use TensorFlow's operations only. A strategy of your own has to define `apply`; a strategy that needs no
+    exchange needs nothing else.
 
     Args:
       players: whose weights are updated, in the order in which they are exchanged.
 
     Attributes:
       players: the same, a list.
+      combines: "step" or "update" if `begin_combine` mixes after the last update of a step or after each, else "".
     """
+
+    combines = ""
 
     def __init__(self, players: Sequence[Player]) -> None:
         self.players = list(players)
@@ -71,6 +76,33 @@ class Strategy(abc.ABC):
           Seconds spent waiting for other learners: scalar float64.
         """
 
+    def begin_combine(self, player: Player, update: tf.Tensor, last: bool) -> Begun | None:
+        """Called after `apply`: start to mix the new weights; None if there is nothing to mix.
+
+        The trainer may compute the other players' gradients, at the weights as they are, before it calls `end_combine`.
+
+        Args:
+          player, update: as `begin_update` takes them.
+          last: whether this was the player's last update of the step.
+        """
+        del player, update, last
+        return None
+
+    def end_combine(self, player: Player, pending: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Wait for what `begin_combine` has started, and take it. Returns seconds waited: scalar float64.
+
+        Args:
+          player: as `begin_combine` took it.
+          pending: of the `Begun` that it returned.
+        """
+        del player, pending
+        return no_wait()
+
+    def combine(self, player: Player, update: tf.Tensor, last: bool) -> tf.Tensor:
+        """`begin_combine` and `end_combine` with nothing in between. Returns seconds waited: scalar float64."""
+        begun = self.begin_combine(player, update, last)
+        return self.end_combine(player, begun.pending) if begun else no_wait()
+
     def end_step(self, begun: Any) -> tf.Tensor:
         """Called after all updates of a step. Returns seconds spent waiting for other learners: scalar float64.
 
@@ -79,6 +111,13 @@ class Strategy(abc.ABC):
         """
         del begun
         return no_wait()
+
+    def bytes_a_step(self) -> float | None:
+        """Bytes of weights or gradients that a learner sends in a step, the mean over learners; None: not known.
+
+        It is what the algorithm sends, without headers and without what a network repeats.
+        """
+        return None
 
     def share_batch(self, values: tf.Tensor, name: str) -> tuple[tf.Tensor, int, tf.Tensor]:
         """The values of all learners whose batches count as one batch; by default of this learner alone.

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from tfdgan.gossip import compression
+from tfdgan.strategies.adapt_then_combine import AdaptThenCombine
 from tfdgan.strategies.base import Strategy
 from tfdgan.strategies.centralized import Centralized
 from tfdgan.strategies.compressed import Compressed
@@ -48,4 +49,5 @@ def make(
         return DPOSG(players, **exchange)
     if options.mix_delay:
         return Delayed(players, **exchange)
-    return Decentralized(players, **exchange, mix_after=options.mix_after)
+    kind = AdaptThenCombine if options.mix_order == "after" else Decentralized
+    return kind(players, **exchange, mix_after=options.mix_after)

@@ -51,6 +51,8 @@ class Compressed(Strategy):
         super().__init__(players)
         self._schedule, self._code, self._rate, self._channel = schedule, code, rate, channel
         self._variables = [v for player in self.players for v in player.variables]
+        for player in self.players:
+            player.average_among(schedule.size)
         # float64: in float32 the rounding of two sums made apart, s and y, would move the mean, step by step.
         self._known = tf.Variable(self._flat(), trainable=False)
         self._neighbourhood = tf.Variable(self._flat(), trainable=False)
@@ -91,6 +93,9 @@ class Compressed(Strategy):
         for variable, move in zip(self._variables, moves, strict=True):
             variable.assign_add(tf.reshape(move, variable.shape))
         return waited
+
+    def bytes_a_step(self) -> float:
+        return self._code.bytes * self._schedule.mean_neighbors
 
     def _flat(self) -> tf.Tensor:
         return tf.cast(tf.concat([tf.reshape(v, [-1]) for v in self._variables], axis=0), tf.float64)

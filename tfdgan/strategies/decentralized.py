@@ -45,6 +45,10 @@ class Decentralized(Mixing):
     def begin_update(self, player: Player, update: tf.Tensor) -> Any:
         return self._begin([player], update, player.name) if self._mix_after == "update" else None
 
+    def bytes_a_step(self) -> float:
+        each = self._mix_after == "update"
+        return sum(self._bytes_of_mix(player) * (player.updates if each else 1) for player in self.players)
+
     def apply(self, player: Player, gradients: Sequence[tf.Tensor], finite: tf.Tensor, begun: Any) -> tf.Tensor:
         player.step_if(finite, gradients)
         return no_wait() if begun is None else self._end(begun)

@@ -16,3 +16,6 @@ class Local(Strategy):
         del begun
         player.step_if(finite, gradients)
         return no_wait()
+
+    def bytes_a_step(self) -> float:
+        return 0.0

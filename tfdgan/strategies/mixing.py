@@ -32,14 +32,26 @@ class Mixing(Strategy):
         super().__init__(players)
         self._schedule, self._rounds, self._backend = schedule, rounds, backend
         self._wire_dtype, self._channel = wire_dtype, channel
+        for player in self.players:
+            player.average_among(len(schedule.ranks))
 
     def restrict_to(self, ranks: Sequence[int]) -> bool:
         """Mix among the learners `ranks`. In a symmetric topology the lost edges' weights have gone back to self, which
         keeps the mean, so nothing changes; a directed topology is made anew among those left."""
+        for player in self.players:
+            player.average_among(len(ranks))
         if self._schedule.is_symmetric:
             return False
         self._schedule = topology.restrict_to(self._schedule, ranks)
         return True
+
+    def bytes_a_step(self) -> float:
+        return sum(self._bytes_of_mix(player) for player in self.players)
+
+    def _bytes_of_mix(self, player: Player) -> float:
+        """Bytes that a learner sends in one mix of a player's weights, the mean over learners and mixes."""
+        sizes = (tf.as_dtype(self._wire_dtype or v.dtype).size * v.shape.num_elements() for v in player.values())
+        return sum(sizes) * self._schedule.mean_neighbors * self._rounds
 
     def _begin_mix(self, values: Sequence[tf.Tensor], index: tf.Tensor, channel: str) -> Begun:
         return gossip.begin(

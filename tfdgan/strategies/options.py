@@ -18,6 +18,12 @@ class StrategyOptions(GossipOptions):
         "average weights with neighbours; local shares nothing.",
         choices=("centralized", "decentralized", "dposg", "local"),
     )
+    mix_order: str = option(
+        "late",
+        "late mixes the weights from before an update, behind the gradient; after mixes what the update has made "
+        "(adapt then combine), and waits for the exchange.",
+        choices=("late", "after"),
+    )
     mix_after: str = option("step", "Mix once a step, or after each update of a player.", choices=("step", "update"))
     mix_delay: int = option(
         0,
@@ -69,6 +75,7 @@ class StrategyOptions(GossipOptions):
                     f"--{name}={value}: needs the native exchange, not --gossip_backend={self.gossip_backend}"
                 )
             self.check_wanted(f"--{name}={value}: mixes once a step", mix_after="step")
+            self.check_wanted(f"--{name}={value}: mixes the weights from before the updates", mix_order="late")
         if self.compression != "none":
             self.check_wanted(
                 f"--compression={self.compression}: keeps what fixed neighbours know, from the first step on",
@@ -80,7 +87,7 @@ class StrategyOptions(GossipOptions):
         found = set()
         if not self.gossips:
             found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"}
-            found |= {"mix_after", "mix_delay", "compression"}
+            found |= {"mix_order", "mix_after", "mix_delay", "compression"}
             found |= {"wire_dtype"} if self.strategy == "local" else set()
         if not self.gossips or self.gossip_backend not in ("auto", "native"):
             found |= {"gossip_timeout", "on_peer_loss", "link_mbit"}

@@ -32,6 +32,11 @@ class Player:
         """The trainable variables, all floating."""
         return list(self.model.trainable_variables)
 
+    @property
+    def numbers(self) -> int:
+        """How many numbers the variables hold."""
+        return sum(v.shape.num_elements() for v in self.values())
+
     def step_if(self, finite: tf.Tensor, gradients: Sequence[tf.Tensor]) -> None:
         """Take an optimizer step; where the scalar bool `finite` does not hold, zeros stand in for the gradients.
 
@@ -41,6 +46,18 @@ class Player:
         it drops the IdentityN too.
         """
         self.optimizer.apply(finite_or_zero(finite, gradients), self.variables)
+
+    def observe_noise(self, fresh: tf.Tensor, noise: Sequence[tf.Tensor], gradients: Sequence[tf.Tensor]) -> None:
+        """Tell the optimizer how large the noise of the next step's gradients is: see `OptimisticAdam.observe_noise`.
+
+        The scalar bool `fresh` has to depend on all of the gradients, as `finite` in `step_if`.
+        """
+        self.optimizer.observe_noise(noise, gradients, fresh)
+
+    def average_among(self, learners: int) -> None:
+        """Tell the optimizer how many learners average this player's weights, if it asks."""
+        if hasattr(self.optimizer, "learners"):
+            self.optimizer.learners = learners
 
     def values(self) -> list[tf.Tensor]:
         """The present values of the variables."""

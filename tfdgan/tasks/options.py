@@ -50,8 +50,10 @@ class TaskOptions(
             self.check_wanted(
                 "--strategy=dposg: has its own optimistic step",
                 **dict(trainer="adversarial", optimizer="sgd", critic_steps=1, update="simultaneous", mix_after="step"),
-                **dict(mix_delay=0, compression="none", pretraining_steps=0, clip_norm=0.0),
+                **dict(mix_order="late", mix_delay=0, compression="none", pretraining_steps=0, clip_norm=0.0),
             )
+        if self.splits_batches and self.batch_size < 2:
+            raise UserError("--batch_size=1: has no halves, which --second_moment=split_batch needs; use at least 2")
         if self.trainer != "clipped_ratio":
             return
         if self.objective not in ("wasserstein", "relativistic"):
@@ -64,6 +66,14 @@ class TaskOptions(
                 f"--mix_after={self.mix_after}: would mix the classifier in the middle of a ratio; use step, or "
                 "--ratio_clipping=false"
             )
+
+    def unused_options(self) -> set[str]:
+        return set() if self.gossips else {"second_moment", "noise_every"}
+
+    @property
+    def splits_batches(self) -> bool:
+        """True if the noise of gradients is estimated from the halves of batches."""
+        return self.gossips and self.optimizer == "oadam" and self.second_moment == "split_batch"
 
     def is_for(self, *tasks: str) -> bool:
         """True if the options of these tasks of the package apply: to themselves, and to a task of your own."""

@@ -4,49 +4,23 @@ Wu, Zhou, Wilson, Xing, Hu, "Improving GAN Training with Probability Ratio Clipp
 NeurIPS 2020, Algorithm 1.
 """
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow as tf
 
-from tfdgan import objectives
-from tfdgan.models.stateless import applied
+from tfdgan.errors import UserError
 from tfdgan.strategies.base import Strategy, no_wait
 from tfdgan.strategies.player import Player
 from tfdgan.training import shared_reweighting
+from tfdgan.training.batch_loss import LARGEST, BatchLoss, Outputs
+from tfdgan.training.compiled import compiled
 from tfdgan.training.game import Game
-from tfdgan.training.gradients import Figures, Gradients, Outcome, gradients_of, in_training, inputs_of
+from tfdgan.training.gradients import Figures, Gradients, Outcome, in_training
+from tfdgan.training.ratio_classifier import RatioClassifier, RatioClipping
+from tfdgan.training.reweighted_critic import ReweightedCritic
 from tfdgan.training.step_loop import figure_names
 from tfdgan.training.trainer import Trainer
-
-
-@dataclasses.dataclass(frozen=True)
-class RatioClipping:
-    """How the generator's step is clipped by the probability ratio.
-
-    Attributes:
-      epsilon: how far from 1 the ratio counts.
-      mode: "paper" or "released", as `objectives.clipped_ratio_surrogate` takes it.
-      center_scores: whether the mean of the batch is subtracted from the scores that the ratio multiplies.
-    """
-
-    epsilon: float = 0.4
-    mode: str = "paper"
-    center_scores: bool = False
-
-
-class _Reweighted(NamedTuple):
-    """The gradients of the generated samples' term, apart from those of the other terms.
-
-    Learners that share a batch scale the generated samples' term, and only this one.
-    """
-
-    rest: list[tf.Tensor]
-    generated: list[tf.Tensor]
-    losses: tuple[tf.Tensor, tf.Tensor]
-    penalty: tf.Tensor
-    share: tf.Tensor  # [2]: log of the weights' sum, effective sample size
 
 
 class ClippedRatioTrainer(Trainer):
@@ -88,49 +62,77 @@ class ClippedRatioTrainer(Trainer):
         reweighting_temperature: float | None = 1.0,
         **others: Any,
     ) -> None:
-        self._clipping, self._temperature = clipping or RatioClipping(), reweighting_temperature
+        self._temperature = reweighting_temperature
+        classifier = next((player for player in players if player.name == "classifier"), None)
+        self._ratio = classifier and RatioClassifier(classifier, game.feed, clipping or RatioClipping())
+        shares = type(strategy).share_batch is not Strategy.share_batch
+        if reweighting_temperature is not None and game.noise_every and shares:
+            raise UserError(
+                f"--second_moment=split_batch: {type(strategy).__name__} shares the batch's weights among learners; "
+                "use own, or leave --sample_reweighting out"
+            )
         # The labels of the last batch, for `diagnose`. Checkpoints need not hold them: a step comes before a diagnosis.
         self._labels_seen = tf.Variable(tf.zeros([game.batch_size], tf.int32), trainable=False)
         super().__init__(players, strategy, game, **others)
 
-    @property
-    def _has_classifier(self) -> bool:
-        return "classifier" in self._player
-
     def _compile(self) -> None:
         super()._compile()
         jit = self._game.jit
-        self._reweighted_gradients = self._compiled(self._reweighted_losses_and_gradients, jit)
-        self._surrogate_gradients = self._compiled(self._surrogate_loss_and_gradients, jit)
-        self._classifier_gradients = self._compiled(self._classifier_loss_and_gradients, jit)
-        self._inner_update = self._compiled(self._update_inner)
+        if self._temperature is not None:
+            reweighted = ReweightedCritic(
+                self._player["critic"], self._critic_outputs, self._critic_loss, self._game.objective, self._temperature
+            )
+            self._reweighted_terms = compiled(reweighted.terms, jit)
+            self._reweighted_gradients = self._gradients_function("critic", reweighted.batch_loss, [self.critic])
+        nets = [self.generator, self.critic]
+        self._surrogate_gradients = self._gradients_function("generator", self._surrogate_batch_loss, nets)
+        if self._ratio:
+            nets = [self._player["classifier"].model]
+            self._classifier_gradients = self._gradients_function("classifier", self._ratio.batch_loss, nets)
+        self._inner_update = compiled(self._update_inner)
         variance = shared_reweighting.GradientVariance(
             self._player["generator"], self._player["critic"], self._temperature
         )
-        gradient_pair = self._compiled(variance.gradient_pair, jit)
+        gradient_pair = compiled(variance.gradient_pair, jit)
 
         def diagnose(step: tf.Tensor) -> dict[str, tf.Tensor]:
             return variance.measured(gradient_pair, self._fresh_inputs, step)
 
-        self._diagnose = self._compiled(diagnose)
+        self._diagnose = compiled(diagnose)
 
     def _updates(self, step: tf.Tensor, batches: tuple[tf.Tensor, ...]) -> Outcome:
         last = self.batches_a_step - 1
         if self._game.conditional:
             self._labels_seen.assign(batches[1][last])
         waited, finite = self._critic_updates(step, batches, 0, last)
-        critic = self._critic_update(step * (last + 1) + last, self._batch_of(batches, last))
+        update, real = step * (last + 1) + last, self._batch_of(batches, last)
+        pending: dict[str, Sequence[tf.Tensor]] = {}
+        if self.strategy.combines == "step":  # the critic's mix runs behind part (b)
+            critic, pending["critic"] = self._last_critic_update(update, real)
+        else:
+            critic = self._critic_update(update, real)
         inner = self._inner_steps(step, batches)
-        return Outcome(
-            {**critic.figures, **inner.figures},
-            waited + critic.waited + inner.waited,
-            finite & critic.finite & inner.finite,
-        )
+        waited += critic.waited + inner.waited + self._end_mixes(step, pending, [critic.finite, inner.finite])
+        return Outcome({**critic.figures, **inner.figures}, waited, finite & critic.finite & inner.finite)
+
+    def _end_mixes(
+        self, step: tf.Tensor, pending: dict[str, Sequence[tf.Tensor]], after: Sequence[tf.Tensor]
+    ) -> tf.Tensor:
+        """Mix, once a step, whoever played in part (b), and wait for all mixes: seconds waited."""
+        if self.strategy.combines != "step":
+            return no_wait()
+        for player in self.players:
+            if player.name not in pending:
+                begun = self.strategy.begin_combine(player, (step + 1) * player.updates - 1, True)
+                pending[player.name] = begun.pending if begun else ()
+        with tf.control_dependencies(after):
+            waits = [self.strategy.end_combine(self._player[name], mix) for name, mix in pending.items() if mix]
+        return tf.reduce_max([no_wait(), *waits])
 
     def _inner_steps(self, step: tf.Tensor, batches: tuple[tf.Tensor, ...]) -> Outcome:
         """Part (b) of a step."""
         count = self._player["generator"].updates
-        old = self._player["classifier"].values() if self._has_classifier else []
+        old = self._ratio.values() if self._ratio else []
         names = figure_names(self._inner_update, step, self._batch_of(batches, 0), old)
 
         def inner(
@@ -147,7 +149,7 @@ class ClippedRatioTrainer(Trainer):
         _, total, highest, waited, finite = tf.while_loop(
             lambda index, *_: index < count, inner, begin, parallel_iterations=1
         )
-        means = tf.where([name == "ratio/max" for name in names], highest, total / count)
+        means = tf.where([name in LARGEST for name in names], highest, total / count)
         return Outcome(dict(zip(names, tf.unstack(means), strict=True)), waited, finite)
 
     def _update_inner(self, update: tf.Tensor, real: tuple[Any, ...], old: list[tf.Tensor]) -> Outcome:
@@ -157,24 +159,36 @@ class ClippedRatioTrainer(Trainer):
           old: weights of C when (b) began.
         """
         figures: Figures = {}
+        samples, labels = real[0], tuple(real[1:])
         waited, finite = no_wait(), tf.constant(True)
-        if self._has_classifier:
-            mixing, found = self._begin(
-                "classifier", update, lambda latents: self._classifier_gradients(latents, *real)
-            )
-            classifier = self._apply("classifier", mixing, found)
-            waited, finite = classifier.waited, classifier.finite
-            figures = found.figures
-        mixing, found = self._begin("generator", update, lambda latents: self._surrogate_gradients(latents, old, *real))
-        generator = self._apply("generator", mixing, found)
-        return Outcome({**figures, **generator.figures}, waited + generator.waited, finite & generator.finite)
 
-    def _play_critic(
-        self, latents: Any, alpha: tf.Tensor, real: Any, *labels: tf.Tensor
-    ) -> tuple[Gradients, tf.Tensor]:
+        def play_classifier() -> Gradients:
+            fake = self._samples(self._latents("classifier latents", update), samples, labels)
+            return self._classifier_gradients(update, (fake, samples, labels))
+
+        def play_generator() -> Gradients:
+            batch = (self._latents("generator latents", update), samples, labels)
+            return self._surrogate_gradients(update, batch, old)
+
+        if self._ratio:
+            mixing, found = self._begin("classifier", update, play_classifier)
+            classifier = self._apply("classifier", mixing, found)
+            waited, finite, figures = classifier.waited, classifier.finite, found.figures
+        mixing, found = self._begin("generator", update, play_generator)
+        generator = self._apply("generator", mixing, found)
+        waited += generator.waited + self.strategy.combine(self._player["generator"], update, False)
+        return Outcome({**figures, **generator.figures}, waited, finite & generator.finite)
+
+    def _find_critic_gradients(self, update: tf.Tensor, batch: Any) -> tuple[Gradients, tf.Tensor]:
         if self._temperature is None:
-            return super()._play_critic(latents, alpha, real, *labels)
-        found = self._reweighted_gradients(latents, alpha, real, *labels)
+            return super()._find_critic_gradients(update, batch)
+        if self._game.noise_every == 0:
+            return self._shared_gradients(batch)
+        return self._reweighted_gradients(update, batch), no_wait()
+
+    def _shared_gradients(self, batch: Any) -> tuple[Gradients, tf.Tensor]:
+        """(the critic's gradients, seconds waited), where learners may share one batch and so its weights w."""
+        found = self._reweighted_terms(batch)
         everyone, place, waited = self.strategy.share_batch(found.share, "reweighting")  # [learners, 2]
         scale, effective = shared_reweighting.scale_of(found.share, everyone, place)
         gradients = [a + scale * b for a, b in zip(found.rest, found.generated, strict=True)]
@@ -186,83 +200,64 @@ class ClippedRatioTrainer(Trainer):
         }
         return Gradients(gradients, loss, figures), waited
 
-    def _reweighted_losses_and_gradients(
-        self, latents: Any, alpha: tf.Tensor, real: Any, *labels: tf.Tensor
-    ) -> _Reweighted:
-        fake, temperature = self._generate(latents, real, labels), self._temperature or 1.0
-        weights = [v.value for v in self._player["critic"].variables]
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            real_scores, added, penalty = self._critic_loss.of_real(real, fake, alpha, labels)
-            scores = in_training(self.critic, fake, labels)
-            w = objectives.summing_exactly(objectives.sample_weights(scores, temperature))
-            of_real, generated = self._game.objective.weighted_critic_terms(real_scores, scores, w)
-            rest = added + of_real
-        mass = objectives.log_mass(scores, temperature)
-        share = tf.stack([mass, objectives.effective_sample_size(w)])
-        of_rest, of_generated = (gradients_of(tape, loss, weights) for loss in (rest, generated))
-        return _Reweighted(of_rest, of_generated, (rest, generated), penalty, share)
+    def _surrogate_batch_loss(self, old: list[tf.Tensor]) -> BatchLoss:
+        """The generator's loss over a batch (inputs, real samples, labels).
 
-    def _classifier_loss_and_gradients(self, latents: Any, real: Any, *labels: tf.Tensor) -> Gradients:
-        """Binary cross-entropy of real samples and as many generated ones, in one pass, for one batch norm."""
-        player = self._player["classifier"]
-        both = tf.concat([self._game.feed.like_generated(real), self._generate(latents, real, labels)], axis=0)
-        weights = [v.value for v in player.variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            logits = in_training(player.model, both, [tf.tile(kinds, [2]) for kinds in labels])
-            of_real, of_fake = tf.split(tf.reshape(logits, [-1]), 2)
-            loss = objectives.NonSaturating().critic_loss(of_real, of_fake)
-        right = tf.concat([of_real > 0, of_fake < 0], axis=0)
-        accuracy = tf.reduce_mean(tf.cast(right, tf.float32))
-        return Gradients(
-            gradients_of(tape, loss, weights), loss, {"loss/classifier": loss, "classifier/accuracy": accuracy}
-        )
+        Args:
+          old: weights of C when (b) began.
+        """
+        objective = self._game.objective
 
-    def _surrogate_loss_and_gradients(
-        self, latents: Any, old: list[tf.Tensor], real: Any, *labels: tf.Tensor
-    ) -> Gradients:
-        objective, weights = self._game.objective, [v.value for v in self._player["generator"].variables]
-        figures: Figures = {}
-        others = tf.reshape(in_training(self.critic, real, labels), [-1]) if objective.compares else None
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
+        def outputs(batch: Any) -> Outputs:
+            latents, real, labels = batch
+            found = {}
+            if objective.compares:
+                found["others"] = tf.reshape(in_training(self.critic, real, labels), [-1])
             fake = self._generate(latents, real, labels)
-            scores = tf.reshape(in_training(self.critic, fake, labels), [-1])
-            if self._has_classifier:
-                loss, figures = self._clipped_loss(objective.payoff(scores, others), fake, old, labels)
+            found["scores"] = tf.reshape(in_training(self.critic, fake, labels), [-1])
+            if self._ratio:
+                found |= self._ratio.outputs(fake, old, labels)
+            return found | self._further_outputs(fake, latents, real)
+
+        def payoff(found: Outputs) -> tf.Tensor:
+            return objective.payoff(found["scores"], found.get("others"))
+
+        def constants(found: Outputs) -> Outputs:
+            of_ratio = self._ratio.constants(payoff(found)) if self._ratio else {}
+            return {**of_ratio, **self._further_constants(found)}
+
+        def value(found: Outputs, batch: Any) -> tuple[tf.Tensor, Figures]:
+            del batch
+            scores = found["scores"]
+            figures: Figures = {}
+            if self._ratio:
+                loss, figures = self._ratio.loss(payoff(found), found)
             else:
-                loss = objective.generator_loss(scores, others)
-            loss, further = self._whole_loss(loss, fake, latents, real)
-        figures |= {"loss/generator": loss, "critic/mean_score": tf.reduce_mean(scores), **further}
-        return Gradients(gradients_of(tape, loss, weights), loss, figures)
+                loss = objective.generator_loss(scores, found.get("others"))
+            loss, further = self._whole_loss(loss, found)
+            return loss, {
+                **figures,
+                "loss/generator": loss,
+                "critic/mean_score": tf.reduce_mean(scores),
+                **further,
+            }
 
-    def _clipped_loss(
-        self, payoff: tf.Tensor, fake: tf.Tensor, old: list[tf.Tensor], labels: tuple[tf.Tensor, ...]
-    ) -> tuple[tf.Tensor, Figures]:
-        """(minus the mean of the clipped surrogate, figures of the ratio)."""
-        new, how = self._player["classifier"].values(), self._clipping
-        ratio = objectives.probability_ratio(*(self._logits(w, fake, labels) for w in (new, old)))
-        level = tf.stop_gradient(tf.reduce_mean(payoff)) if how.center_scores else 0.0
-        surrogate = objectives.clipped_ratio_surrogate(payoff - level, ratio, how.epsilon, how.mode)
-        loss = -tf.reduce_mean(surrogate)
-        return loss, {
-            "ratio/mean": tf.reduce_mean(ratio),
-            "ratio/clip_fraction": objectives.clip_fraction(ratio, how.epsilon),
-            "ratio/max": tf.reduce_max(ratio),
-        }
+        return BatchLoss(outputs, value, constants)
 
-    def _whole_loss(self, loss: tf.Tensor, fake: tf.Tensor, latents: Any, real: Any) -> tuple[tf.Tensor, Figures]:
-        """(the generator's whole loss, further figures); a subclass adds terms to `loss`, which the scores give."""
+    def _further_outputs(self, fake: tf.Tensor, latents: Any, real: Any) -> Outputs:
+        """What a subclass's further terms need of each sample."""
         del fake, latents, real
-        return loss, {}
+        return {}
 
-    def _logits(self, weights: list[tf.Tensor], x: tf.Tensor, labels: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """float32 [n]: of the classifier with these weights and its present statistics, in inference mode."""
-        classifier = self._player["classifier"].model
-        others = [tf.convert_to_tensor(v) for v in classifier.non_trainable_variables]
-        logits = applied(classifier, weights, others, inputs_of(x, labels))
-        return tf.reshape(tf.cast(logits, tf.float32), [-1])
+    def _further_constants(self, found: Outputs) -> Outputs:
+        """What a subclass's further terms need of the whole batch, without a gradient."""
+        del found
+        return {}
+
+    def _whole_loss(self, loss: tf.Tensor, found: Outputs) -> tuple[tf.Tensor, Figures]:
+        """(the generator's whole loss, further figures); a subclass adds terms to `loss`, which the scores give."""
+        del found
+        return loss, {}
 
     def diagnose(self, step: int) -> dict[str, float]:
         """What reweighting does to the variance of the critic's gradient on generated samples.

@@ -30,6 +30,8 @@ class Game:
       consistency: weight of the consistency term, for which the critic needs a layer called features; 0 leaves it out.
       conditional: whether batches hold labels for the nets.
       jit: whether XLA compiles what computes gradients; updates and exchanges stay outside.
+      noise_every: at every which update of a player the noise of the gradient is estimated from the batch's halves, for
+        optimizers with the split batch's second moment; 0: never.
     """
 
     objective: Objective
@@ -41,10 +43,13 @@ class Game:
     consistency: float = 0.0
     conditional: bool = False
     jit: bool = False
+    noise_every: int = 0
 
 
 class CriticLoss:
     """The terms of the critic's loss that do not depend on how generated samples are weighed.
+
+    They come in two parts, as `BatchLoss` has it: what the critic says of each real sample, and the terms of that.
 
     Args:
       critic: the net.
@@ -55,26 +60,36 @@ class CriticLoss:
         self._critic, self._game = critic, game
         self._with_features = _with_features(critic) if game.consistency else None
 
-    def of_real(
-        self, real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor, labels: tuple[tf.Tensor, ...]
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """(scores of real samples, what is added to the loss, the penalty in it).
+    def outputs(self, real: Any, fake: tf.Tensor, labels: tuple[tf.Tensor, ...]) -> dict[str, Any]:
+        """{name: tensors [n, ...]} of real samples; "real" are their scores.
 
         Args:
           real, fake: samples.
-          alpha: where between them the penalty is taken, in [0, 1], float32 [n].
           labels: one tensor or none.
         """
+        del fake
+        if not self._with_features:
+            return {"real": in_training(self._critic, real, labels)}
+        passes = [self._with_features(inputs_of(real, labels), training=True) for _ in range(2)]
+        return {"real": passes[0][0], "passes": passes}
+
+    def added(
+        self, found: dict[str, Any], real: Any, fake: tf.Tensor, alpha: tf.Tensor, labels: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """(what is added to the loss, the penalty in it): scalars.
+
+        Args:
+          found: what `outputs` returned for these samples.
+          real, fake, labels: as `outputs` takes them.
+          alpha: where between them the penalty is taken, in [0, 1], float32 [n].
+        """
         game, added, penalty = self._game, tf.constant(0.0), tf.constant(0.0)
-        if self._with_features:
-            passes = [self._with_features(inputs_of(real, labels), training=True) for _ in range(2)]
-            scores, added = passes[0][0], game.consistency * penalties.consistency(*passes)
-        else:
-            scores = in_training(self._critic, real, labels)
+        if game.consistency:
+            added = game.consistency * penalties.consistency(*found["passes"])
         if game.gradient_penalty:
             penalty = game.penalty(lambda x: in_training(self._critic, x, labels), real, fake, alpha)
             added += game.gradient_penalty * penalty
-        return scores, added, penalty
+        return added, penalty
 
 
 def _with_features(critic: keras.Model) -> keras.Model:

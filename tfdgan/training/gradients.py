@@ -20,11 +20,15 @@ class Gradients(NamedTuple):
       gradients: dense, in the order of the player's variables.
       loss: scalar.
       figures: what else the pass has found, the loss included.
+      noise: an estimate of the variance of `gradients`, in the same order; empty if none was made.
+      fresh: scalar bool, whether `noise` was made anew for this update; None: it was, if there is one.
     """
 
     gradients: list[tf.Tensor]
     loss: tf.Tensor
     figures: Figures
+    noise: Sequence[tf.Tensor] = ()
+    fresh: tf.Tensor | None = None
 
 
 class Outcome(NamedTuple):
@@ -57,6 +61,9 @@ def apply_gradients(strategy: Strategy, player: Player, begun: Any, found: Gradi
         raise UserError(f"{player.name}: the loss has shape {found.loss.shape}; make it a scalar")
     norm = tf.sqrt(2 * tf.add_n([tf.nn.l2_loss(gradient) for gradient in found.gradients]))
     finite = tf.math.is_finite(found.loss) & tf.math.is_finite(norm)
+    if found.noise:
+        finite &= tf.math.is_finite(tf.add_n([tf.reduce_sum(q) for q in found.noise]))
+        player.observe_noise(finite if found.fresh is None else finite & found.fresh, found.noise, found.gradients)
     waited = strategy.apply(player, found.gradients, finite, begun)
     if not tf.is_tensor(waited):
         raise UserError(f"strategy: {type(strategy).__name__}.apply returned {waited!r:.60}, not the seconds waited")

@@ -46,6 +46,8 @@ class Pretraining:
 
         begin = (tf.constant(0, tf.int64), tf.zeros([len(names)]), no_wait(), tf.constant(True))
         _, total, waited, finite = tf.while_loop(lambda index, *_: index < count, update, begin, parallel_iterations=1)
+        if self.strategy.combines == "step":
+            waited += self.strategy.combine(self.player, (step + 1) * count - 1, True)
         return Outcome(dict(zip(names, tf.unstack(total / count), strict=True)), waited, finite)
 
     def _one_update(self, update: tf.Tensor, words: tf.Tensor, *styles: tf.Tensor) -> Outcome:
@@ -53,8 +55,9 @@ class Pretraining:
         with tf.control_dependencies(self.strategy.started(mixing)):
             found = self._gradients(words, *styles)
         outcome = apply_gradients(self.strategy, self.player, mixing, found)
+        waited = outcome.waited + self.strategy.combine(self.player, update, False)
         norm = outcome.figures[f"gradient_norm/{self.player.name}"]
-        return outcome._replace(figures={"loss/likelihood": found.loss, "gradient_norm/generator": norm})
+        return outcome._replace(waited=waited, figures={"loss/likelihood": found.loss, "gradient_norm/generator": norm})
 
     def _loss_and_gradients(self, words: tf.Tensor, *styles: tf.Tensor) -> Gradients:
         generator, weights = self.player.model, [v.value for v in self.player.variables]

@@ -87,6 +87,8 @@ class Ticker:
         scalars["consensus/distance"] = consensus_distance.sketched_distance(sketches)
         scalars["time/step"] = times.mean()
         scalars["time/waiting_share"] = scalars.setdefault(WAITING, 0.0) / max(times.mean(), 1e-9)
+        if (sent := self._trainer.strategy.bytes_a_step()) is not None:
+            scalars["network/bytes_a_step"] = sent
         scalars["speed/samples_per_second"] = self._samples * len(times) / max(times.mean(), 1e-9)
         return scalars
 

@@ -1,10 +1,10 @@
 """What trainers share: players, the critic's update, the compiled step."""
 
 import abc
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 
 from tfdgan.models import spectral_norm
@@ -12,8 +12,10 @@ from tfdgan.optimizers import linear_decay
 from tfdgan.strategies.base import Strategy, no_wait
 from tfdgan.strategies.player import Player
 from tfdgan.training.average import ModelAverage
+from tfdgan.training.batch_loss import BatchLoss, GradientsFunction, Outputs
+from tfdgan.training.compiled import compiled
 from tfdgan.training.game import CriticLoss, Game
-from tfdgan.training.gradients import Gradients, Outcome, apply_gradients, gradients_of, in_training
+from tfdgan.training.gradients import Figures, Gradients, Outcome, apply_gradients, in_training
 from tfdgan.training.pretraining import Pretraining
 from tfdgan.training.step_loop import looped
 
@@ -86,27 +88,27 @@ class Trainer(abc.ABC):
     def _pretrains(self, step: int) -> bool:
         return self._pretraining is not None and step < self._pretraining.steps
 
-    def _compiled(self, function: Callable, jit: bool = False) -> Any:
-        # tf.function spends time on `self` at every call of a decorated method, hence the closure. It has the method's
-        # name, or TensorFlow would take all closures for one function that is traced again and again.
-        @functools.wraps(function)
-        def closure(*args: Any) -> Any:
-            return function(*args)
-
-        return tf.function(closure, autograph=False, jit_compile=jit or None)
-
     def _compile(self) -> None:
         """Make the compiled functions anew. Each is traced once, however often a step calls it."""
-        self._critic_gradients = self._compiled(self._critic_loss_and_gradients, self._game.jit)
-        self._critic_update = self._compiled(self._update_critic)
-        self.step = self._compiled(self._step)
+        self._samples = compiled(self._generate, self._game.jit)
+        self._critic_gradients = self._gradients_function("critic", self._critic_batch_loss, [self.critic])
+        self._critic_update = compiled(self._update_critic)
+        self._last_critic_update = compiled(self._begin_last_critic_update)
+        self.step = compiled(self._step)
         self._game_steps = looped(self.step)
         if pretraining := self._pretraining:
 
             def pretraining_step(step: tf.Tensor, batch: Any) -> dict[str, tf.Tensor]:
                 return self._any_step(step, batch, pretraining.strategy, pretraining.updates)
 
-            self._pretraining_steps = looped(self._compiled(pretraining_step))
+            self._pretraining_steps = looped(compiled(pretraining_step))
+
+    def _gradients_function(
+        self, name: str, make: Callable[..., BatchLoss], nets: Sequence[keras.Model]
+    ) -> GradientsFunction:
+        """The gradients of a player's loss: the arguments are as `GradientsFunction` takes them."""
+        weights = [v.value for v in self._player[name].variables]
+        return GradientsFunction(make, weights, nets, self._game.noise_every, self._game.jit)
 
     def restrict_to(self, ranks: Sequence[int]) -> None:
         """Go on with the learners `ranks` alone; the others are lost."""
@@ -198,37 +200,55 @@ class Trainer(abc.ABC):
         return so_far[1:]
 
     def _update_critic(self, update: tf.Tensor, real: tuple[Any, ...]) -> Outcome:
-        """One critic update."""
+        """One critic update, and what the strategy mixes after it."""
+        outcome = self._play_critic(update, real)
+        return outcome._replace(waited=outcome.waited + self.strategy.combine(self._player["critic"], update, False))
 
-        def play(latents: Any) -> tuple[Gradients, tf.Tensor]:
+    def _begin_last_critic_update(
+        self, update: tf.Tensor, real: tuple[Any, ...], fake: tf.Tensor | None = None
+    ) -> tuple[Outcome, Sequence[tf.Tensor]]:
+        """The critic's last update of a step: (its outcome, the tensors of the mix that the strategy has begun)."""
+        outcome = self._play_critic(update, real, fake)
+        begun = self.strategy.begin_combine(self._player["critic"], update, True)
+        return outcome, begun.pending if begun else []
+
+    def _critic_samples(self, update: tf.Tensor, real: tuple[Any, ...]) -> tf.Tensor:
+        """Generated samples for update number `update` of the critic."""
+        samples, *labels = real
+        return self._samples(self._latents("critic latents", update), samples, tuple(labels))
+
+    def _play_critic(self, update: tf.Tensor, real: tuple[Any, ...], fake: tf.Tensor | None = None) -> Outcome:
+        """One critic update; `fake` are the generated samples, if they have been made already."""
+
+        def play() -> tuple[Gradients, tf.Tensor]:
+            samples, *labels = real
+            generated = self._critic_samples(update, real) if fake is None else fake
             alpha = self._game.noise.uniform([self._game.batch_size], "interpolation", update)
-            return self._play_critic(latents, alpha, *real)
+            return self._find_critic_gradients(update, (generated, alpha, samples, tuple(labels)))
 
         mixing, (found, waited) = self._begin("critic", update, play)
         outcome = self._apply("critic", mixing, found)
         return outcome._replace(waited=waited + outcome.waited)
 
-    def _begin(self, name: str, update: tf.Tensor, play: Callable[[Any], Any]) -> tuple[Any, Any]:
-        """Start a player's update: (the mix begun, the result of `play`, which runs while the mix is under way).
-
-        Args:
-          play: function of the generator's inputs.
-        """
+    def _begin(self, name: str, update: tf.Tensor, play: Callable[[], Any]) -> tuple[Any, Any]:
+        """Start a player's update: (the mix begun, the result of `play`, which runs while the mix is under way)."""
         spectral_norm.update(self._player[name].model)
         mixing = self.strategy.begin_update(self._player[name], update)
         with tf.control_dependencies(self.strategy.started(mixing)):
-            return mixing, play(self._latents(f"{name} latents", update))
+            return mixing, play()
 
     def _apply(self, name: str, mixing: Any, found: Gradients) -> Outcome:
         """Apply a player's gradients; the figures are those of the gradients and their norm."""
         outcome = apply_gradients(self.strategy, self._player[name], mixing, found)
         return outcome._replace(figures={**found.figures, **outcome.figures})
 
-    def _play_critic(
-        self, latents: Any, alpha: tf.Tensor, real: Any, *labels: tf.Tensor
-    ) -> tuple[Gradients, tf.Tensor]:
-        """(the critic's gradients, seconds waited for other learners)."""
-        return self._critic_gradients(latents, alpha, real, *labels), no_wait()
+    def _find_critic_gradients(self, update: tf.Tensor, batch: Any) -> tuple[Gradients, tf.Tensor]:
+        """(the critic's gradients, seconds waited for other learners).
+
+        Args:
+          batch: as `_critic_batch_loss` takes it.
+        """
+        return self._critic_gradients(update, batch), no_wait()
 
     def _latents(self, purpose: str, draw: tf.Tensor) -> Any:
         return self._game.feed.draw(self._game.noise, self._game.batch_size, purpose, draw)
@@ -246,13 +266,16 @@ class Trainer(abc.ABC):
         del real
         return in_training(self.generator, latents, labels)
 
-    def _critic_loss_and_gradients(self, latents: Any, alpha: tf.Tensor, real: Any, *labels: tf.Tensor) -> Gradients:
-        fake = self._generate(latents, real, labels)
-        weights = [v.value for v in self._player["critic"].variables]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            real_scores, rest, penalty = self._critic_loss.of_real(real, fake, alpha, labels)
-            fake_scores = in_training(self.critic, fake, labels)
-            loss = self._game.objective.critic_loss(real_scores, fake_scores) + rest
-        figures = {"loss/critic": loss, "loss/gradient_penalty": penalty}
-        return Gradients(gradients_of(tape, loss, weights), loss, figures)
+    def _critic_batch_loss(self) -> BatchLoss:
+        """The critic's loss over a batch (generated samples, alpha of the penalty, real samples, labels)."""
+        return BatchLoss(self._critic_outputs, self._critic_value)
+
+    def _critic_outputs(self, batch: Any) -> Outputs:
+        fake, _, real, labels = batch
+        return {**self._critic_loss.outputs(real, fake, labels), "fake": in_training(self.critic, fake, labels)}
+
+    def _critic_value(self, found: Outputs, batch: Any) -> tuple[tf.Tensor, Figures]:
+        fake, alpha, real, labels = batch
+        rest, penalty = self._critic_loss.added(found, real, fake, alpha, labels)
+        loss = self._game.objective.critic_loss(found["real"], found["fake"]) + rest
+        return loss, {"loss/critic": loss, "loss/gradient_penalty": penalty}

@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfdgan.strategies.base import Strategy
 from tfdgan.strategies.player import Player
 from tfdgan.tasks.style_transfer.options import StyleTransferOptions
+from tfdgan.training.batch_loss import Outputs
 from tfdgan.training.clipped_ratio import ClippedRatioTrainer
 from tfdgan.training.game import CriticLoss, Game
 from tfdgan.training.gradients import Figures, in_training
@@ -68,28 +69,43 @@ class StyleTransferTrainer(ClippedRatioTrainer):
         """The style of each rewritten sentence."""
         return (real[1] + latents[1]) % self.generator.styles
 
-    def _whole_loss(self, loss: tf.Tensor, fake: tf.Tensor, latents: Any, real: Any) -> tuple[tf.Tensor, Figures]:
-        weights, (words, styles), wanted = self._weights, real, self._wanted(latents, real)
+    def _further_outputs(self, fake: tf.Tensor, latents: Any, real: Any) -> Outputs:
+        (words, styles), wanted = real, self._wanted(latents, real)
         logits = self.generator.reconstruction(words, styles, training=True)
         mask = self.generator.mask(words)
         found = tf.nn.sparse_softmax_cross_entropy_with_logits(words, logits)
-        repeated = tf.reduce_sum(mask * found) / tf.reduce_sum(mask)
         _, judged = self.critic.judge(*self.critic.embed(fake), training=True)
         z = self.generator.content(words)
-        distances = [_distance(z, self.generator.content(x)) for x in (fake, tf.nn.softmax(logits))]
-        told = self.critic.content_styles(z)
+        distances = [_distances(z, self.generator.content(x)) for x in (fake, tf.nn.softmax(logits))]
+        return {
+            "surprise": tf.reduce_sum(mask * found, axis=1),
+            "words": tf.reduce_sum(mask, axis=1),
+            "judged": judged,
+            "wanted": wanted,
+            "told": self.critic.content_styles(z),
+            "styles": styles,
+            "distances": distances,
+        }
+
+    def _further_constants(self, found: Outputs) -> Outputs:
+        return {"words": tf.fill(found["words"].shape, tf.reduce_mean(found["words"]))}
+
+    def _whole_loss(self, loss: tf.Tensor, found: Outputs) -> tuple[tf.Tensor, Figures]:
+        weights = self._weights
+        repeated = tf.reduce_mean(found["surprise"]) / tf.reduce_mean(found["words"])
+        distances = [tf.reduce_mean(x) for x in found["distances"]]
         loss = (
             repeated
             + weights.score_weight * loss
-            + weights.style_weight * _cross_entropy(wanted, judged)
+            + weights.style_weight * _cross_entropy(found["wanted"], found["judged"])
             + weights.content_weight * tf.add_n(distances)
-            - weights.invariance_weight * _cross_entropy(styles, told)
+            - weights.invariance_weight * _cross_entropy(found["styles"], found["told"])
         )
         return loss, {
             "loss/reconstruction": repeated,
-            "style/accuracy": _accuracy(wanted, judged),
+            "style/accuracy": _accuracy(found["wanted"], found["judged"]),
             "content/distance": distances[0],
-            "content/told": _accuracy(styles, told),
+            "content/told": _accuracy(found["styles"], found["told"]),
         }
 
 
@@ -106,25 +122,34 @@ class _StyleCriticLoss(CriticLoss):
         super().__init__(trainer.critic, game)
         self._generator, self._style_weight = trainer.generator, style_weight
 
-    def of_real(
-        self, real: Any, fake: tf.Tensor, alpha: tf.Tensor, labels: tuple[tf.Tensor, ...]
-    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def outputs(self, real: Any, fake: tf.Tensor, labels: tuple[tf.Tensor, ...]) -> Outputs:
         del labels
         words, styles = real
         critic = self._critic
         embedded, mask = critic.embed(words)
-        generated, generated_mask = critic.embed(fake)
         scores, logits = critic.judge(embedded, mask, training=True)
         told = critic.content_styles(tf.stop_gradient(self._generator.content(words)))
-        added, penalty = self._style_weight * _cross_entropy(styles, logits), tf.constant(0.0)
+        found = {"real": scores, "styles": styles, "judged": logits, "told": told}
         if self._game.gradient_penalty:
+            found |= {"embedded": (embedded, mask), "embedded_fake": critic.embed(fake)}
+        return found
+
+    def added(
+        self, found: Outputs, real: Any, fake: tf.Tensor, alpha: tf.Tensor, labels: tuple[tf.Tensor, ...]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        del real, fake, labels
+        critic, penalty = self._critic, tf.constant(0.0)
+        added = self._style_weight * _cross_entropy(found["styles"], found["judged"])
+        if self._game.gradient_penalty:
+            (embedded, mask), (generated, generated_mask) = found["embedded"], found["embedded_fake"]
             either = tf.maximum(mask, generated_mask)
 
             def scored(x: tf.Tensor) -> tf.Tensor:
                 return critic.judge(x, either, training=True)[0]
 
             penalty = self._game.penalty(scored, embedded, generated, alpha)
-        return scores, added + _cross_entropy(styles, told) + self._game.gradient_penalty * penalty, penalty
+        told = _cross_entropy(found["styles"], found["told"])
+        return added + told + self._game.gradient_penalty * penalty, penalty
 
 
 def _cross_entropy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
@@ -135,7 +160,7 @@ def _accuracy(labels: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     return tf.reduce_mean(tf.cast(tf.argmax(logits, axis=1, output_type=tf.int32) == labels, tf.float32))
 
 
-def _distance(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
-    """1 - cos of the angle between rows, their mean."""
+def _distances(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """1 - cos of the angle between rows: [n]."""
     a, b = (tf.math.l2_normalize(tf.cast(x, tf.float32), axis=1, epsilon=1e-12) for x in (a, b))
-    return 1.0 - tf.reduce_mean(tf.reduce_sum(a * b, axis=1))
+    return 1.0 - tf.reduce_sum(a * b, axis=1)

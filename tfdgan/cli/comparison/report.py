@@ -1,0 +1,151 @@
+"""The table, the numbers and the plot of a comparison."""
+
+import json
+import math
+import os
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from tfdgan.cli.comparison import statistics
+from tfdgan.cli.comparison.results import Result
+from tfdgan.storage import files
+
+
+def write(output: str, name: str, lower_is_better: bool, results: Sequence[Result], missing: Sequence[str]) -> str:
+    """Write table.md, results.json and plot.png into a folder; returns the table.
+
+    Args:
+      name: of the score.
+      lower_is_better: whether the best score is the lowest.
+      results: of all runs that have scores.
+      missing: names of runs that are not done.
+    """
+    text = table(name, lower_is_better, results, missing)
+    files.write_text(os.path.join(output, "table.md"), text)
+    files.write_text(os.path.join(output, "results.json"), json.dumps(_numbers(name, results), indent=1) + "\n")
+    with files.replacing(os.path.join(output, "plot.png")) as file:
+        plot(name, results).savefig(file, dpi=100, format="png")
+    return text
+
+
+def by_arm(results: Sequence[Result]) -> dict[str, dict[int, Result]]:
+    """{arm's name: {seed: result}}, in the order in which arms come."""
+    found: dict[str, dict[int, Result]] = {}
+    for result in results:
+        found.setdefault(result.trial.arm.name, {})[result.trial.seed] = result
+    return found
+
+
+def table(name: str, lower_is_better: bool, results: Sequence[Result], missing: Sequence[str]) -> str:
+    """A markdown table, a row an arm: means over seeds with 95% intervals; differences to the first arm, seed by seed.
+
+    Last scores are taken at the last step that all runs of the table have reached.
+    """
+    arms = by_arm(results)
+    common = set.intersection(*(set(result.steps.tolist()) for result in results))
+    step = max(common, default=0)
+    first = next(iter(arms))
+    lines = [
+        f"| arm | {name} at step {step} | to {first} | best | seeds | ms a step | waiting | minutes | MB a step |",
+        "|---" * 9 + "|",
+    ]
+    pick = np.min if lower_is_better else np.max
+    reference = _at(arms[first], step)
+    for arm, runs in arms.items():
+        last = _at(runs, step)
+        difference = statistics.paired(last, reference) if arm != first else None
+        best = statistics.interval([float(pick(run.values)) for run in runs.values()])
+        means = [float(np.mean([pick_(run) for run in runs.values()])) for pick_ in _PICKS]
+        lines.append(
+            f"| {arm} | {statistics.interval(list(last.values()))} | {_percent(difference)} | {best} | "
+            f"{', '.join(map(str, sorted(runs)))} | {1e3 * means[0]:.0f} | {100 * means[1]:.0f}% | {means[2]:.1f} | "
+            f"{_megabytes(means[3])} |"
+        )
+    notes = [
+        "",
+        "Means over the seeds with 95% intervals (Student's t). Differences are taken seed by seed, in percent of the "
+        "first arm's score. Times are medians over ticks, without scores and set-up; minutes are from the start to the "
+        "last score, with both. MB are what a learner sends.",
+        "",
+        f"Scored by: {_signature(results[0])}.",
+    ]
+    if missing:
+        notes += ["", f"Not done: {'; '.join(missing)}."]
+    return "\n".join([*lines, *notes]) + "\n"
+
+
+_PICKS: tuple[Callable[[Result], float], ...] = (
+    lambda run: run.seconds,
+    lambda run: run.waiting,
+    lambda run: run.wall_minutes,
+    lambda run: run.bytes / 1e6,
+)
+
+
+def _at(runs: dict[int, Result], step: int) -> dict[int, float]:
+    return {seed: float(run.values[run.steps == step][0]) for seed, run in runs.items() if step in run.steps}
+
+
+def _percent(difference: statistics.Interval | None) -> str:
+    if difference is None:
+        return ""
+    width = f" +- {difference.half_width:.1f}" if math.isfinite(difference.half_width) else ""
+    return f"{difference.mean:+.1f}%{width}"
+
+
+def _megabytes(value: float) -> str:
+    return "unknown" if math.isnan(value) else f"{value:.3g}"
+
+
+def _signature(result: Result) -> str:
+    return ", ".join(f"{key} {value}" for key, value in result.signature.items())
+
+
+def _numbers(name: str, results: Sequence[Result]) -> dict:
+    """All that the table and the plot are made of."""
+    return {
+        "score": name,
+        "runs": [
+            {
+                "arm": result.trial.arm.name,
+                "seed": result.trial.seed,
+                "learners": result.trial.arm.learners,
+                "flags": list(result.trial.arm.flags),
+                "steps": result.steps.tolist(),
+                "values": result.values.tolist(),
+                "seconds_a_step": result.seconds,
+                "waiting": result.waiting,
+                "bytes_a_step": result.bytes,
+                "wall_minutes": result.wall_minutes,
+                "signature": result.signature,
+            }
+            for result in results
+        ],
+    }
+
+
+def plot(name: str, results: Sequence[Result]) -> Figure:
+    """The score against steps, seconds of training and bytes sent: a thin line a seed, a thick one for their mean."""
+    figure = Figure(figsize=(15, 4.5), layout="constrained")
+    axes = figure.subplots(1, 3, sharey=True)
+    scales = (
+        ("step", lambda run: 1.0),
+        ("seconds of training", lambda run: run.seconds),
+        ("MB sent by a learner", lambda run: run.bytes / 1e6),
+    )
+    for number, (arm, runs) in enumerate(by_arm(results).items()):
+        common = sorted(set.intersection(*(set(run.steps.tolist()) for run in runs.values())))
+        mean = np.mean([[run.values[run.steps == step][0] for step in common] for run in runs.values()], axis=0)
+        for axis, (_, scale) in zip(axes, scales, strict=True):
+            for run in runs.values():
+                axis.plot(run.steps * scale(run), run.values, color=f"C{number % 10}", alpha=0.3, linewidth=0.8)
+            factor = float(np.mean([scale(run) for run in runs.values()]))
+            axis.plot(np.array(common) * factor, mean, color=f"C{number % 10}", label=arm)
+    for axis, (label, _) in zip(axes, scales, strict=True):
+        axis.set(xlabel=label, yscale="log")
+        axis.grid(alpha=0.3, which="both")
+    axes[0].set_ylabel(name)
+    axes[0].legend(fontsize="small")
+    return figure

@@ -1,0 +1,71 @@
+"""The command `python -m tfdgan.compare`: train by several arms and seeds, and put the scores side by side.
+
+    python -m tfdgan.compare --arms=arms.toml --seeds=0,1,2 --output=runs/comparison
+
+It goes on with what is there: the same command after an interruption trains what is left. `cli.comparison.arms` says
+what an arms file holds.
+"""
+
+import os
+import sys
+
+from absl import flags
+
+from tfdgan.cli import command
+from tfdgan.errors import UserError
+
+
+def _define(flag_values: flags.FlagValues) -> None:
+    flags.DEFINE_string("arms", None, "TOML file of the arms, which names flagfiles or flags.", flag_values=flag_values)
+    flags.DEFINE_string("output", None, "Folder for runs, table.md, results.json, plot.png.", flag_values=flag_values)
+    flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, one run of each arm for each.", flag_values=flag_values)
+    flags.DEFINE_integer("jobs", 1, "Runs at a time, of all their learners each.", 1, flag_values=flag_values)
+    flags.DEFINE_list("only", [], "Names of arms to train, of those in the file.", flag_values=flag_values)
+    flags.DEFINE_string("score", "", "Name of the score to compare; by default the first.", flag_values=flag_values)
+    flags.DEFINE_enum("best", "low", ["low", "high"], "Which score is the best.", flag_values=flag_values)
+    text = "Further flags of training for every arm, such as --extra=--data_dir=FOLDER."
+    flags.DEFINE_multi_string("extra", [], text, flag_values=flag_values)
+
+
+def main(argv: list[str]) -> None:
+    """Parse the flags, train what is not there, and report."""
+    flag_values = command.parse(argv, _define)
+    path, output = command.required(flag_values, "arms", "output")
+    seeds = _seeds(flag_values.seeds)
+
+    from tfdgan.cli.comparison import arms, report, results, trials
+
+    chosen = arms.read(path, flag_values.extra)
+    known = [arm.name for arm in chosen]
+    for name in flag_values.only:
+        if name not in known:
+            raise UserError(f"--only={name}: no such arm; there are {', '.join(known)}")
+    chosen = [arm for arm in chosen if not flag_values.only or arm.name in flag_values.only]
+    runs = trials.of(chosen, seeds, output)
+    os.makedirs(output, exist_ok=True)
+
+    def write() -> str:
+        done = [run for run in runs if run.done]
+        if not done:
+            return ""
+        name, found = results.read(done, flag_values.score or None)
+        missing = [run.name for run in runs if not run.done]
+        return report.write(output, name, flag_values.best == "low", found, missing)
+
+    failed = trials.run(runs, flag_values.jobs, after=write)
+    print(write(), end="")
+    if failed:
+        raise UserError(f"{len(failed)} run(s) failed: {'; '.join(run.name for run in failed)}; call again to go on")
+
+
+def _seeds(texts: list[str]) -> list[int]:
+    for text in texts:
+        if not text.isdecimal():
+            raise UserError(f"--seeds={','.join(texts)}: give whole numbers, as 0,1,2")
+    if len(set(texts)) < len(texts) or not texts:
+        raise UserError(f"--seeds={','.join(texts)}: give each seed once, and one at least")
+    return [int(text) for text in texts]
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)
