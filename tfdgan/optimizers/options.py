@@ -27,7 +27,7 @@ class OptimizerOptions(Options):
 
     second_moment: str = option(
         "own",
-        "Second moment of oadam: own is Adam's; split_batch leaves out the noise of a small batch that the average over "
+        "Second moment of oadam: own is Adam's; split_batch leaves out the noise of a small batch that the average of "
         "learners does not have (strategies that average weights).",
         choices=("own", "split_batch"),
     )
