@@ -248,8 +248,8 @@ def make_schedule(
         raise UserError(f"topology: every={every}, chebyshev_rounds={chebyshev_rounds}; give at least 1 and at least 0")
     if not isinstance(random, bool | np.bool_):
         raise UserError(f"random={random!r:.60}: give True or False")
-    if not isinstance(seed, int | np.integer) or isinstance(seed, bool) or seed < 0:
-        raise UserError(f"seed={seed!r:.60}: give a whole number of at least 0")
+    if not isinstance(seed, int | np.integer) or isinstance(seed, bool):
+        raise UserError(f"seed={seed!r:.60}: give a whole number")
     label = os.fspath(name) if isinstance(name, str | os.PathLike) else type(name).__name__
     matrices = chebyshev.accelerated(np.stack(_matrices(name, size, **options)), chebyshev_rounds, label)
     return Schedule(label, matrices, random=random, seed=seed, every=every, rounds=chebyshev_rounds)
