@@ -20,7 +20,8 @@ def _define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string("output", None, "Folder for runs, table.md, results.json, plot.png.", flag_values=flag_values)
     flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, one run of each arm for each.", flag_values=flag_values)
     flags.DEFINE_integer("jobs", 1, "Runs at a time, of all their learners each.", 1, flag_values=flag_values)
-    flags.DEFINE_list("only", [], "Names of arms to train, of those in the file.", flag_values=flag_values)
+    text = "Name of an arm to train, of those in the file; may be given several times."
+    flags.DEFINE_multi_string("only", [], text, flag_values=flag_values)
     flags.DEFINE_string("score", "", "Name of the score to compare; by default the first.", flag_values=flag_values)
     flags.DEFINE_enum("best", "low", ["low", "high"], "Which score is the best.", flag_values=flag_values)
     text = "Further flags of training for every arm, such as --extra=--data_dir=FOLDER."
