@@ -3,6 +3,7 @@
 horovodrun -np N python resume_runs.py first|second FOLDER NAME...
 """
 
+import os
 import sys
 
 import numpy as np
@@ -13,7 +14,6 @@ TINY = [
     *("--dataset=gaussians", "--model=mlp", "--latent_size=2", "--width_g=16", "--width_d=16", "--batch_size=16"),
     *("--critic_steps=2", "--log_every=5", "--eval_every=0", "--topology=ring", "--keep_checkpoints=2"),
 ]
-_DCGAN = ["--model=dcgan", "--latent_size=8", "--width_g=4", "--width_d=4", "--batch_size=4", "--critic_steps=1"]
 _OF_SIDE_32 = [
     "--dataset=digits",
     "--image_size=32",
@@ -50,8 +50,12 @@ MORE_RUNS = {
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
     "compressed": ["--compression=top_k", "--top_fraction=0.1", "--consensus_rate=0.3", "--critic_steps=1"],
     "centralized": ["--strategy=centralized"],
-    "local": ["--strategy=local", "--ema_decay=0"],
-    "alternating": ["--update=alternating", "--learning_rate_decay=linear", "--mix_after=update"],
+    "alternating": [
+        *("--update=alternating", "--learning_rate_decay=linear", "--mix_after=update", "--dataset=resume_runs:stream"),
+    ],
+    "combined": [
+        *("--mix_order=after", "--second_moment=split_batch", "--noise_every=2", "--learning_rate_decay=linear"),
+    ],
     "conditional": [
         "--model=resnet",
         "--conditional",
@@ -59,12 +63,12 @@ MORE_RUNS = {
         "--gradient_penalty=0",
         *_OF_SIDE_32,
     ],
-    "dropout": ["--model=ct_resnet", "--consistency=2", *_OF_SIDE_32, "--critic_steps=1"],
+    "dropout": ["--model=ct_resnet", "--consistency=2", "--strategy=local", "--ema_decay=0", *_OF_SIDE_32],
     "text": [*_TEXT, "--mix_delay=1"],  # by the clipped-ratio trainer; pretraining mixes late too
     "styles": _STYLES,
-    "stream": ["--dataset=resume_runs:stream"],
 }
-REAL_DATA_RUNS = {"cifar10": ["--dataset=cifar10", *_DCGAN]}
+# Where real data is there, it stands for the digits of "conditional", which nothing else depends on.
+REAL_DATA = {"conditional": ["--dataset=cifar10", "--image_size=0"]}
 
 # A first half that ends by --steps. The others are taken up at the middle of the whole run, as if its later
 # checkpoint had never been (which a decay needs, as it depends on the last step).
@@ -78,13 +82,18 @@ def stream():
     return tf.data.Dataset.from_tensor_slices(np.random.default_rng(0).standard_normal((100, 2)))
 
 
+def has_real_data():
+    """True if the environment names a folder of prepared data sets that is there."""
+    return os.path.isdir(os.environ.get("TFDS_DATA_DIR", ""))
+
+
 def main(job, folder, *names):
     for name in names:
         first = [("whole", 20), ("halves", 10)] if name in SHORT else [("whole", 20)]
         for run, steps in first if job == "first" else [("halves", 20)]:
             workdir = f"{folder}/{name}-{run}"
-            flags = [*TINY, *{**RUNS, **MORE_RUNS, **REAL_DATA_RUNS}[name], f"--workdir={workdir}", f"--steps={steps}"]
-            train.main(["train", *flags, "--checkpoint_every=10"])
+            flags = [*TINY, *{**RUNS, **MORE_RUNS}[name], *(REAL_DATA.get(name, []) if has_real_data() else [])]
+            train.main(["train", *flags, f"--workdir={workdir}", f"--steps={steps}", "--checkpoint_every=10"])
 
 
 if __name__ == "__main__":

@@ -59,15 +59,15 @@ def table(name: str, lower_is_better: bool, results: Sequence[Result], missing: 
         best = statistics.interval([float(pick(run.values)) for run in runs.values()])
         means = [float(np.mean([pick_(run) for run in runs.values()])) for pick_ in _PICKS]
         lines.append(
-            f"| {arm} | {statistics.interval(list(last.values()))} | {_percent(difference)} | {best} | "
+            f"| {arm} | {statistics.interval(list(last.values()))} | {_difference(difference, reference)} | {best} | "
             f"{', '.join(map(str, sorted(runs)))} | {1e3 * means[0]:.0f} | {100 * means[1]:.0f}% | {means[2]:.1f} | "
             f"{_megabytes(means[3])} |"
         )
     notes = [
         "",
-        "Means over the seeds with 95% intervals (Student's t). Differences are taken seed by seed, in percent of the "
-        "first arm's score. Times are medians over ticks, without scores and set-up; minutes are from the start to the "
-        "last score, with both. MB are what a learner sends.",
+        "Means over the seeds with 95% intervals (Student's t). Differences are taken seed by seed; percents are of "
+        "the first arm's mean. Times are medians over ticks, without scores and set-up; minutes are from the start to "
+        "the last score, with both. MB are what a learner sends.",
         "",
         f"Scored by: {_signature(results[0])}.",
     ]
@@ -88,11 +88,17 @@ def _at(runs: dict[int, Result], step: int) -> dict[int, float]:
     return {seed: float(run.values[run.steps == step][0]) for seed, run in runs.items() if step in run.steps}
 
 
-def _percent(difference: statistics.Interval | None) -> str:
-    if difference is None:
+def _difference(found: statistics.Interval | None, reference: dict[int, float]) -> str:
+    """In the score's own unit, and in percent of the mean reference."""
+    if found is None:
         return ""
-    width = f" +- {difference.half_width:.1f}" if math.isfinite(difference.half_width) else ""
-    return f"{difference.mean:+.1f}%{width}"
+    mean = abs(float(np.mean(list(reference.values()))))
+    widths = math.isfinite(found.half_width)
+    text = f"{found.mean:+.2g}" + (f" +- {found.half_width:.2g}" if widths else "")
+    if mean == 0:
+        return text
+    percent = f"{100 * found.mean / mean:+.1f}" + (f" +- {100 * found.half_width / mean:.1f}" if widths else "")
+    return f"{text} ({percent}%)"
 
 
 def _megabytes(value: float) -> str:

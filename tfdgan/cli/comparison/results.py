@@ -12,7 +12,7 @@ from tfdgan.cli.comparison.trials import Trial
 from tfdgan.errors import UserError
 from tfdgan.training import score_log
 
-_UNLIKE = ("seed", "step")  # of signatures, beside which scores can be compared all the same
+_UNLIKE = ("seed", "weights")  # of signatures, beside which scores can be compared all the same
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,10 +88,13 @@ def _result(trial: Trial, records: list[dict[str, Any]]) -> Result | None:
 
 def scalars(workdir: str, *names: str) -> dict[str, list[float]]:
     """{name: values by step} of a run's TensorBoard scalars; of a step that was taken twice, the later."""
+    folder = os.path.join(workdir, "tensorboard")
+    if not os.path.isdir(folder):
+        return {name: [] for name in names}
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.util.tensor_util import make_ndarray
 
-    events = EventAccumulator(os.path.join(workdir, "tensorboard"), size_guidance={"tensors": 0})
+    events = EventAccumulator(folder, size_guidance={"tensors": 0})
     events.Reload()
     known = set(events.Tags()["tensors"])
     found = {}

@@ -32,7 +32,7 @@ def interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
 
 
 def paired(values: dict[int, float], reference: dict[int, float]) -> Interval | None:
-    """The mean, with its interval, of 100 (value / reference - 1), seed by seed; None if they share no seed.
+    """The mean, with its interval, of value - reference, seed by seed; None if they share no seed.
 
     Args:
       values, reference: {seed: value}.
@@ -40,4 +40,4 @@ def paired(values: dict[int, float], reference: dict[int, float]) -> Interval | 
     shared = sorted(values.keys() & reference.keys())
     if not shared:
         return None
-    return interval([100 * (values[seed] / reference[seed] - 1) for seed in shared])
+    return interval([values[seed] - reference[seed] for seed in shared])

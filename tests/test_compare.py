@@ -1,0 +1,224 @@
+"""The command compare: arms files, statistics, the table; and real runs that are interrupted and gone on with."""
+
+import json
+import math
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import psutil
+import pytest
+from conftest import ROOT, environment
+
+from tfdgan.cli.comparison import arms, report, results, statistics, trials
+from tfdgan.errors import UserError
+from tfdgan.training import score_log
+
+FILE = """
+learners = 2
+flagfile = "small.flags"
+flags = ["--steps=4"]
+
+[arms.CP-OAdam]
+flags = ["--strategy=centralized"]
+
+[arms."DP, a ring"]
+learners = 4
+flags = ["--topology=ring", "--steps=6"]
+
+[arms.points]
+flagfile = "points.flags"
+"""
+SMALL = "--dataset=digits\n--eval_every=2\n"
+POINTS = "--dataset=gaussians\n--model=mlp\n--eval_every=2\n"
+
+
+@pytest.fixture
+def path(tmp_path):
+    (tmp_path / "small.flags").write_text(SMALL)
+    (tmp_path / "points.flags").write_text(POINTS)
+    (tmp_path / "arms.toml").write_text(FILE)
+    return tmp_path / "arms.toml"
+
+
+def test_arms_are_flagfiles_or_changes_of_one(path):
+    found = {arm.name: arm for arm in arms.read(str(path), ["--batch_size=3"])}
+    assert list(found) == ["CP-OAdam", "DP, a ring", "points"]
+    assert [arm.learners for arm in found.values()] == [2, 4, 2]
+    assert [arm.config.dataset for arm in found.values()] == ["digits", "digits", "gaussians"]
+    assert [arm.config.steps for arm in found.values()] == [4, 6, 4]
+    assert [arm.config.strategy for arm in found.values()] == ["centralized", "decentralized", "decentralized"]
+    assert all(arm.config.batch_size == 3 for arm in found.values())
+    assert found["DP, a ring"].folder == "DP_a_ring"
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("[arms", "[armies", "has no arms; give each a table"),
+        ("learners = 2", "learners = '2'", "the file has learners = '2'; give a whole number"),
+        ("learners = 4", "learners = true", "arm DP, a ring has learners = True; give a whole number"),
+        ("learners = 4", "learners = 0", "arm DP, a ring: learners = 0; give at least 1"),
+        ("learners = 4", "width = 4", "arm DP, a ring has 'width'; choose from learners, flagfile, flags"),
+        ('flags = ["--steps=4"]', 'flags = "--steps=4"', "give a list of texts"),
+        ('"--steps=4"', '"--stepz=4"', "arm CP-OAdam: --stepz: no such flag"),
+        ('"--steps=4"', '"--steps=0"', "arm CP-OAdam: --steps=0: must be at least 1"),
+        ('"--steps=4"', '"--seed=3"', "--seed is the comparison's to give"),
+        ('"--steps=4"', '"--workdir=x"', "--workdir is the comparison's to give"),
+        ('"--steps=4"', '"--eval_every=0"', "makes no scores to compare"),
+        ("points.flags", "none.flags", "arm points: --flagfile=.*none.flags: cannot be read"),
+        ("--topology=ring", "--topology=torus", "arm DP, a ring: .*torus"),
+        ("[arms.points]", '[arms."CP OAdam"]\n[arms."CP_OAdam"]', "would use the folder CP_OAdam"),
+        ("learners = 2", "learners = ", "is no TOML"),
+    ],
+)
+def test_arms_that_cannot_be_are_refused(path, old, new, message):
+    if "torus" in new:
+        path.write_text(FILE.replace(old, new).replace("learners = 4", "learners = 7"))
+    else:
+        assert old in FILE
+        path.write_text(FILE.replace(old, new))
+    with pytest.raises(UserError) as caught:
+        arms.read(str(path), [])
+    said = caught.value.as_flags()
+    assert said.startswith(f"--arms={path}: ") and re.search(message, said), said
+
+
+def test_no_arms_file(tmp_path):
+    with pytest.raises(UserError, match="none.toml: cannot be read"):
+        arms.read(str(tmp_path / "none.toml"), [])
+
+
+def test_intervals_by_hand():
+    """sd of 1, 2, 3 is 1, t of 2 degrees of freedom 4.3027: 2 +- 4.3027 / sqrt 3."""
+    found = statistics.interval([1.0, 2.0, 3.0])
+    assert found == (pytest.approx(2), pytest.approx(4.30265 / 3**0.5, rel=1e-5))
+    assert str(found) == "2 +- 2.5"
+    alone = statistics.interval([5.0])
+    assert alone.mean == 5 and math.isinf(alone.half_width) and str(alone) == "5"
+
+
+def test_differences_are_taken_seed_by_seed():
+    """.5 more at seeds 0 and 1, however much the seeds differ: no spread. Seed 7 has no partner."""
+    found = statistics.paired({0: 1.5, 1: 10.5, 7: 3.0}, {0: 1.0, 1: 10.0})
+    assert found == (pytest.approx(0.5), pytest.approx(0, abs=1e-9))
+    assert statistics.paired({0: 1.0}, {1: 1.0}) is None
+
+
+def results_of(path, values):
+    """`Result`s of made-up scores: {arm's name: {seed: values at steps 2 and 4}}."""
+    made = {arm.name: arm for arm in arms.read(str(path), [])}
+    return [
+        results.Result(
+            trials.Trial(made[name], seed, f"runs/{name}/{seed}"), np.array([2, 4]), np.array(scores), 0.5, 0.25, 2e6,
+            3.0, {"extractor": "x", "seed": seed},
+        )
+        for name, runs in values.items()
+        for seed, scores in runs.items()
+    ]  # fmt: skip
+
+
+def test_the_table(path):
+    values = {"CP-OAdam": {0: [9, 4], 1: [9, 6]}, "points": {0: [3, 5], 1: [8, 7.5]}}
+    found = results_of(path, values)
+    lines = report.table("FD", True, found, ["points, seed 2"]).splitlines()
+    assert lines[0] == "| arm | FD at step 4 | to CP-OAdam | best | seeds | ms a step | waiting | minutes | MB a step |"
+    assert lines[2] == "| CP-OAdam | 5 +- 13 |  | 5 +- 13 | 0, 1 | 500 | 25% | 3.0 | 2 |"
+    # 1 and 1.5 more than 4 and 6, whose mean is 5; the best of 3, 5 is 3.
+    assert lines[3].startswith("| points | 6.25 +- 16 | +1.2 +- 3.2 (+25.0 +- 63.5%) | 5.25 +- 29 | 0, 1 | 500 |")
+    assert lines[-1] == "Not done: points, seed 2." and "extractor x" in lines[-3]
+    assert "| 6.5 +- 19 | 0, 1 |" in report.table("IS", False, found, [])  # the highest of each run: 5 and 8
+    axes = report.plot("FD", found).axes
+    assert [axis.get_xlabel() for axis in axes] == ["step", "seconds of training", "MB sent by a learner"]
+    assert [line.get_label() for line in axes[0].lines if not line.get_label().startswith("_")] == list(values)
+    mean = next(line for line in axes[1].lines if line.get_label() == "points")
+    np.testing.assert_allclose(mean.get_xydata(), [[1, 5.5], [2, 6.25]])
+
+
+def test_scores_by_different_means_are_not_compared(path, tmp_path):
+    (arm, *_) = arms.read(str(path), [])
+    runs = trials.of([arm], [0, 1], str(tmp_path))
+    for run, extractor in zip(runs, "ab", strict=True):
+        os.makedirs(run.workdir)
+        score_log.add(run.workdir, [{"step": 4, "name": "FD", "value": 1.0, "signature": {"extractor": extractor}}])
+    with pytest.raises(UserError, match="runs differ in how they are scored: .*a.* and .*b"):
+        results.read(runs)
+    with pytest.raises(UserError, match="no run has it; there are FD"):
+        results.read(runs, "IS")
+
+
+REAL = """
+flags = [
+  "--dataset=gaussians", "--model=mlp", "--latent_size=2", "--width_g=8", "--width_d=8", "--batch_size=4",
+  "--critic_steps=1", "--steps=40", "--log_every=4", "--eval_every=20", "--checkpoint_every=20", "--eval_samples=100",
+]
+[arms.alone]
+flags = ["--strategy=local"]
+[arms.two]
+learners = 2
+flags = ["--strategy=decentralized", "--mix_order=after", "--wire_dtype=bfloat16"]
+"""
+
+
+def compare(folder, output, *flags):
+    line = [sys.executable, "-u", "-m", "tfdgan.compare", f"--arms={folder}/arms.toml", f"--output={output}", *flags]
+    return subprocess.Popen(
+        line,
+        cwd=ROOT,
+        env=environment(PYTHONPATH=f"{ROOT}{os.pathsep}{folder}"),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def stop_when_it_says(job, log, pattern):
+    """SIGTERM once the log of a run holds a pattern; the job has ended, and so has what it started."""
+    deadline = time.monotonic() + 120
+    while not log.exists() or not re.search(pattern, log.read_text()):
+        assert job.poll() is None and time.monotonic() < deadline, job.stdout.read()
+        time.sleep(0.1)
+    started = psutil.Process(job.pid).children(recursive=True)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(60) == 130
+    assert started and not psutil.wait_procs(started, timeout=10)[1]
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_an_interrupted_run_is_gone_on_with(tmp_path):
+    (tmp_path / "arms.toml").write_text(REAL)
+    log = tmp_path / "out/runs/alone/seed_0/log.txt"
+    for pattern in ("ms/step", r"resuming at step \d+\n(.*\n)*.*ms/step"):
+        job = compare(tmp_path, tmp_path / "out", "--seeds=0", "--only=alone", "--extra=--steps=1000000")
+        stop_when_it_says(job, log, pattern)
+    assert log.read_text().count("stopped on request") == 2
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_real_runs_and_their_report(tmp_path):
+    """Three arms by two seeds, two runs at a time; one arm breaks, says so, and is tried again by the next call."""
+    (tmp_path / "broken.py").write_text("def models(options, sample_shape):\n    raise ValueError('this breaks')\n")
+    (tmp_path / "arms.toml").write_text(REAL + '[arms.broken]\nflags = ["--model=broken:models"]\n')
+    job = compare(tmp_path, tmp_path / "out", "--seeds=0,1", "--jobs=2")
+    said = job.communicate(timeout=300)[0]
+    assert job.returncode == 2, said
+    assert "4 of 6 runs done" in said and "error: 2 run(s) failed: broken, seed 0; broken, seed 1" in said
+    assert said.count("broken, seed 1: failed, exit code 2: error: ") == 1
+    table = (tmp_path / "out/table.md").read_text()
+    assert table in said and "| two |" in table and "Not done: broken, seed 0; broken, seed 1." in table
+    assert (tmp_path / "out/plot.png").read_bytes().startswith(b"\x89PNG")
+    runs = json.loads((tmp_path / "out/results.json").read_text())["runs"]
+    assert [(run["arm"], run["seed"]) for run in runs] == [("alone", 0), ("two", 0), ("alone", 1), ("two", 1)]
+    assert all(run["steps"] == [20, 40] for run in runs)
+    # To one neighbour once a step, 2 bytes each: MLPs 2-8-8-8-2 (24 + 72 + 72 + 18) and 2-8-8-8-1 (9 at the end).
+    assert [run["bytes_a_step"] for run in runs] == [0, 2 * (186 + 177)] * 2
+    again = compare(tmp_path, tmp_path / "out", "--seeds=0", "--only=two", "--only=broken")
+    said = again.communicate(timeout=120)[0]
+    assert "broken, seed 0: trying again, it had ended with: exit code 2: error: " in said
+    assert "two, seed 0: done" not in said  # it was before
