@@ -77,6 +77,7 @@ DEFAULTS = dict(
     precision="float32",
     pretraining_steps=0,
     random_mixing=False,
+    recalibrate=0,
     ratio_clipping=True,
     references="",
     representations=64,
@@ -134,7 +135,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 87
+    assert len(DEFAULTS) == 88
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

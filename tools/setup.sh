@@ -17,7 +17,8 @@ done
 source "$venv/bin/activate"
 # Never both wheels in one environment: they install the same package.
 if nvidia-smi >/dev/null 2>&1; then tensorflow="tensorflow[and-cuda]"; else tensorflow=tensorflow-cpu; fi
-pip install --quiet --disable-pip-version-check --requirement requirements.lock "$tensorflow==2.21.0"
+# Bytecode is made when a module is first imported: most of TensorFlow's modules never are.
+pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.lock "$tensorflow==2.21.0"
 bash tools/build_horovod.sh
 pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 python -m tfdgan.gossip.native.build

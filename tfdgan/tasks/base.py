@@ -79,10 +79,13 @@ class Task(abc.ABC):
       Options: the class of its options; it inherits from `tasks.TaskOptions`.
       Generate: the class of its options of the command `generate`.
       options: as given.
+      classes: how many labels there are, of a conditional generator; known once the models are built.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     Generate: ClassVar[type[GenerateOptions]] = GenerateOptions
+
+    classes: int | None = None
 
     def __init__(self, options: Any) -> None:
         self.options = options

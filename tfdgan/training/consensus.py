@@ -27,15 +27,18 @@ class Kind:
     Attributes:
       shared: True for the mean over learners, False for the first learner's weights.
       averaged: whether the generator's running average is what is scored and exported.
+      recalibrated: from how many batches the statistics of batch norm are estimated anew; 0: they stay.
     """
 
     shared: bool
     averaged: bool
+    recalibrated: int = 0
 
     @property
     def label(self) -> str:
         """Stands in every score's signature."""
-        return ("consensus" if self.shared else "learner 0") + (" EMA" if self.averaged else "")
+        statistics = f" with statistics of {self.recalibrated} batches" if self.recalibrated else ""
+        return ("consensus" if self.shared else "learner 0") + (" EMA" if self.averaged else "") + statistics
 
 
 def gather(trainer: Trainer, shared: bool = True) -> tuple[Consensus, float]:
@@ -92,16 +95,22 @@ def generator_weights(
     Raises:
       UserError: the consensus is another model's.
     """
+    trainable, others = generator_names(generator, stored, averaged)
+    return [stored[name] for name in trainable], [stored[name] for name in others]
+
+
+def generator_names(generator: keras.Model, stored: Consensus, averaged: bool) -> tuple[list[str], list[str]]:
+    """The names in a consensus of what `generator_weights` gives, which has these arguments and errors."""
     group = "average/generator" if averaged else "model/generator"
-    values = [value for name, value in stored.items() if name.startswith(group + "/")]
-    if len(values) != len(generator.variables):
+    names = [name for name in stored if name.startswith(group + "/")]
+    if len(names) != len(generator.variables):
         raise UserError(
-            f"the stored generator has {len(values)} variables, this model {len(generator.variables)}: "
+            f"the stored generator has {len(names)} variables, this model {len(generator.variables)}: "
             "it is a checkpoint of another model"
         )
     if not averaged:  # stored in the model's own order, which mixes trainable and other variables
         trainable = {id(v) for v in generator.trainable_variables}
-        order = sorted(range(len(values)), key=lambda i: id(generator.variables[i]) not in trainable)
-        values = [values[i] for i in order]
+        order = sorted(range(len(names)), key=lambda i: id(generator.variables[i]) not in trainable)
+        names = [names[i] for i in order]
     count = len(generator.trainable_variables)
-    return values[:count], values[count:]
+    return names[:count], names[count:]

@@ -15,10 +15,11 @@ from tfdgan.data import Source
 from tfdgan.distributed import collectives, job
 from tfdgan.errors import LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
-from tfdgan.training import best, consensus, consensus_file, scoring
+from tfdgan.training import best, consensus, consensus_file, recalibration, scoring
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.consensus_file import Consensus
 from tfdgan.training.monitor import Monitor, say
+from tfdgan.training.noise import Noise
 from tfdgan.training.options import RunOptions
 from tfdgan.training.stop_request import StopRequest
 from tfdgan.training.tick import Ticker
@@ -31,6 +32,10 @@ class Subject(scoring.Scored, Protocol):
     @property
     def labelled(self) -> bool:
         """True if training needs labels beside samples."""
+
+    @property
+    def classes(self) -> int | None:
+        """How many labels there are, of a conditional generator."""
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -144,8 +149,7 @@ class Run:
                     self.say(f"stopped on request at step {reached}; the same command goes on from there")
                     break
         if sampler is None:  # nothing was left to do
-            stored, _ = consensus.gather(trainer, self._kind.shared)
-            sampler = self._sampler(stored)
+            sampler = self._sampler(self._consensus()[0])
         self._end(reached)
         return sampler
 
@@ -167,6 +171,20 @@ class Run:
         phases = (self._pretraining_steps,) if step < self._pretraining_steps else ()
         return min(options.steps, *phases, *(step - step % every + every for every in events))
 
+    def _consensus(self) -> tuple[Consensus, float]:
+        """(the consensus, the exact consensus distance)."""
+        trainer, kind = self._trainer, self._kind
+        stored, distance = consensus.gather(trainer, kind.shared)
+        if kind.recalibrated and recalibration.has_statistics(trainer.generator):
+            names = consensus.generator_names(trainer.generator, stored, kind.averaged)
+            noise, classes = Noise(self._options.seed, "recalibration"), self._task.classes
+
+            def inputs(batch: int) -> Any:
+                return trainer.generator_inputs(noise, batch, classes)
+
+            stored = recalibration.recalibrated(trainer.generator, stored, names, inputs, kind.recalibrated)
+        return stored, distance
+
     def _sampler(self, stored: Consensus) -> Any:
         generator = self._trainer.generator
         weights = consensus.generator_weights(generator, stored, self._kind.averaged)
@@ -175,7 +193,7 @@ class Run:
     def _meet(self, step: int, save: bool, score: bool) -> Any:
         """Form the consensus; save and score as asked. Returns the sampler."""
         options, task = self._options, self._task
-        stored, distance = consensus.gather(self._trainer, self._kind.shared)
+        stored, distance = self._consensus()
         sampler = self._sampler(stored)
         manifest = {
             "consensus_distance": distance,

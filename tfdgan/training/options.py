@@ -24,6 +24,13 @@ class RunOptions(Options):
     )
     batch_size: int = option(64, "Samples per learner and update.", minimum=1)
     seed: int = option(0, "Root of every random number.", minimum=0, below=2**63)
+    recalibrate: int = option(
+        0,
+        "Batches from which the consensus generator's statistics of batch norm are estimated anew before each score and "
+        "checkpoint; 0 keeps the averages over training.",
+        minimum=0,
+        free=True,
+    )
     ema_decay: float = option(0.999, "Decay of the generator's running average; 0 keeps none.", minimum=0, below=1)
     steps_per_loop: int = option(10, "Most steps that are taken between two returns to Python.", minimum=1, free=True)
     log_every: int = option(

@@ -15,7 +15,8 @@ from tfdgan.training.average import ModelAverage
 from tfdgan.training.batch_loss import BatchLoss, GradientsFunction, Outputs
 from tfdgan.training.compiled import compiled
 from tfdgan.training.game import CriticLoss, Game
-from tfdgan.training.gradients import Figures, Gradients, Outcome, apply_gradients, in_training
+from tfdgan.training.gradients import Figures, Gradients, Outcome, apply_gradients, in_training, inputs_of
+from tfdgan.training.noise import Noise
 from tfdgan.training.pretraining import Pretraining
 from tfdgan.training.step_loop import looped
 
@@ -249,6 +250,15 @@ class Trainer(abc.ABC):
           batch: as `_critic_batch_loss` takes it.
         """
         return self._critic_gradients(update, batch), no_wait()
+
+    def generator_inputs(self, noise: Noise, draw: int, classes: int | None) -> Any:
+        """A batch of new inputs of the generator, a function of `noise` and `draw` alone; labels are uniform."""
+        size = self._game.batch_size
+        latents = self._game.feed.draw(noise, size, "latents", tf.constant(draw, tf.int64))
+        if not self._game.conditional:
+            return latents
+        labels = tf.cast(noise.uniform([size], "labels", draw) * (classes or 1), tf.int32)
+        return inputs_of(latents, [labels])
 
     def _latents(self, purpose: str, draw: tf.Tensor) -> Any:
         return self._game.feed.draw(self._game.noise, self._game.batch_size, purpose, draw)

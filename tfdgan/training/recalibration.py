@@ -1,0 +1,107 @@
+"""Statistics of batch norm, estimated anew for averaged weights.
+
+Moving averages of batch norm follow the weights that were trained. The mean over learners, and over the past, has other
+activations. So its statistics are taken from batches of its own samples, of the size that it is trained with (after
+Izmailov et al., "Averaging Weights Leads to Wider Optima and Better Generalization", UAI 2018, section 3.2).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfdgan import distributed
+from tfdgan.distributed import collectives
+from tfdgan.models.stateless import compiled, under
+from tfdgan.training.consensus_file import Consensus
+
+
+def recalibrated(
+    model: keras.Model,
+    stored: Consensus,
+    names: tuple[Sequence[str], Sequence[str]],
+    inputs: Callable[[int], Any],
+    batches: int,
+) -> Consensus:
+    """A consensus with the moving averages of a model's batch norm estimated anew.
+
+    Each learner takes a part of the batches; all learners call it together. If a learner is lost meanwhile, the others
+    begin again.
+
+    Args:
+      model: built.
+      stored: {name: array}.
+      names: of the model's (trainable, other) weights in `stored`, in the model's order.
+      inputs: function from a batch's number to the model's inputs, the same on every learner.
+      batches: how many.
+    """
+    trainable, others = ([stored[name] for name in group] for group in names)
+    totals = ranks = None
+    while totals is None or ranks != collectives.ranks():
+        ranks = collectives.ranks()
+        mine = range(ranks.index(distributed.rank()), batches, len(ranks))
+        totals = collectives.total(statistics(model, trainable, others, inputs, mine), "recalibration")
+    changed = [
+        name for name, variable in zip(names[1], model.non_trainable_variables, strict=True) if _averages(variable)
+    ]
+    means = {name: (total / batches).astype(stored[name].dtype) for name, total in zip(changed, totals, strict=True)}
+    return {**stored, **means}
+
+
+def has_statistics(model: keras.Model) -> bool:
+    """True if the model has floating vectors that are no trained weights, as batch norm has."""
+    return any(map(_averages, model.non_trainable_variables))
+
+
+def statistics(
+    model: keras.Model,
+    trainable: Sequence[np.ndarray],
+    others: Sequence[np.ndarray],
+    inputs: Callable[[int], Any],
+    batches: Iterable[int],
+) -> list[np.ndarray]:
+    """The sums over batches of what the model's moving averages average, under these weights: float64.
+
+    A pass in training mode takes a moving average a to m a + (1 - m) s, s the batch's statistic. So s is what a pass
+    makes of a = 0, divided by 1 - m, and m is found by a pass from a = 1. No layer has to be known. What no pass
+    changes has m = 1, and its value counts as its statistic.
+
+    Args:
+      trainable, others: weights in the order of the model's `trainable_variables` and `non_trainable_variables`.
+      inputs: function from a batch's number to the model's inputs.
+      batches: numbers of the batches.
+
+    Returns:
+      An array for each floating vector among `others`, in their order.
+    """
+    function = compiled(model, _after_a_pass)
+    places = [place for place, v in enumerate(model.non_trainable_variables) if _averages(v)]
+    starts = [
+        [np.full_like(value, fill) if place in places else value for place, value in enumerate(others)]
+        for fill in (0, 1)
+    ]
+    totals = [np.zeros(others[place].shape, np.float64) for place in places]
+    for batch in batches:
+        from_0, from_1 = (function(list(trainable), start, inputs(batch)) for start in starts)
+        for total, place in zip(totals, places, strict=True):
+            low, high = (np.asarray(values[place], np.float64) for values in (from_0, from_1))
+            rate = 1 - (high - low)
+            moves = rate > 1e-6
+            total += np.where(moves, low / np.where(moves, rate, 1), others[place])
+    return totals
+
+
+def _averages(variable: keras.Variable) -> bool:
+    """True for what may be a moving average."""
+    return keras.backend.is_float_dtype(variable.dtype) and len(variable.shape) > 0
+
+
+def _after_a_pass(
+    model: keras.Model, trainable: Sequence[tf.Tensor], others: Sequence[tf.Tensor], inputs: Any
+) -> list[tf.Tensor]:
+    """The non-trainable variables after a pass in training mode."""
+    with under(model, trainable, others) as scope:
+        model(inputs, training=True)
+        return [tf.convert_to_tensor(scope.get_current_value(v)) for v in model.non_trainable_variables]
