@@ -9,7 +9,6 @@ import sys
 
 import numpy as np
 import pytest
-import strategies
 from conftest import ROOT, environment, launch
 
 from tfdgan.cli.config import Config
@@ -298,25 +297,11 @@ def test_input_that_is_bad_on_one_learner_only(tmp_path):
     assert errors(done)[0].startswith("[0]") and "disk 7 is gone (learner 1 on " in errors(done)[0]
 
 
-@pytest.mark.parametrize("tool", ["bench_cifar.py", "experiments/strategies.py"])
+@pytest.mark.parametrize("tool", ["bench_cifar.py", "experiments/slow_networks.py"])
 def test_tools_refuse_flags_in_one_line(tool):
     done = launch(0, ROOT / "tools" / tool, "--learners=some", check=False)
     assert done.returncode == 2 and done.stdout == ""
     assert len(done.stderr.splitlines()) == 1 and "flag --learners=some" in errors(done)[0], done.stderr[-2000:]
-
-
-def test_table_of_strategies_by_hand():
-    def scores(value, seconds):
-        return [{"step": 5, "name": "good", "value": 0.1, "seconds": 1.0}, {**last, "value": value, "seconds": seconds}]
-
-    last = {"step": 10, "name": "good"}
-    results = {"local": [scores(0.5, 4.0), scores(0.7, 6.0)], "DP-OAdam": [scores(0.25, 20.0)]}
-    assert strategies.table(results, 10).splitlines() == [
-        "| strategy | good | seconds | steps/s |",
-        "|---|---|---|---|",
-        "| local | 0.6 (0.5 to 0.7) | 5 | 2 |",
-        "| DP-OAdam | 0.25 | 20 | 0.5 |",
-    ]
 
 
 def test_topology_tool(tmp_path):

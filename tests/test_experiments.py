@@ -3,7 +3,6 @@
 import json
 
 import collapse
-import numpy as np
 import over_network
 import pytest
 import trials
@@ -61,13 +60,19 @@ def test_the_time_to_a_score_over_a_network_by_hand():
     assert over_network.steps_to(5.0, [100, 200], [9.0, 6.0]) == float("inf")
     assert over_network.steps_to(9.0, [100, 200], [9.0, 6.0]) == 100
     results = {
-        "CP-OAdam": [dict(steps=[100, 200], FD=np.array([9.0, 6.0]))],
-        "ring": [dict(steps=[100, 200, 300], FD=np.array([9.0, 6.5, 5.5]))],
+        "CP-OAdam": [dict(steps=[100, 200], values=[9.0, 6.0])],
+        "ring": [dict(steps=[100, 200, 300], values=[9.0, 6.5, 5.5]), dict(steps=[100], values=[9.0])],
+        "local": [dict(steps=[100], values=[9.0])],
     }
-    network = {"CP-OAdam": {"a step": 3.0, "waiting": 0.9}, "ring": {"a step": 0.3, "waiting": 0.25}}
+    network = {
+        "CP-OAdam": {"a step": 3.0, "waiting": 0.9},
+        "ring": {"a step": 0.3, "waiting": 0.25},
+        "local": {"a step": 0.1, "waiting": 0.0},
+    }
     rows = over_network.table(results, network, 6.0, "100mbit-20ms").splitlines()
-    assert "steps to FD 6 |" in rows[0]
+    assert "steps to 6 |" in rows[0]
     assert rows[2:] == [
         "| CP-OAdam | 3 | 90% | 200 | 10 | 1.00 |",
-        "| ring | 0.3 | 25% | 250 | 1.25 | 8.00 |",
+        "| ring | 0.3 | 25% | 250 (1 of 2 runs) | 1.25 | 8.00 |",
+        "| local | 0.1 | 0% | never (0 of 1 runs) | | |",
     ]

@@ -59,6 +59,8 @@ DEFAULTS = dict(
     learning_rate_decay="constant",
     learning_rate_g=0.0001,
     learning_rate_p=0.01,
+    lookahead_every=0,
+    lookahead_rate=0.5,
     link_mbit=0.0,
     log_every=50,
     memory_heads=2,
@@ -72,10 +74,14 @@ DEFAULTS = dict(
     objective="wasserstein",
     on_peer_loss="fail",
     optimizer="oadam",
+    outer_every=50,
+    outer_momentum=0.9,
+    outer_rate=0.7,
     partition="iid",
     penalty="two_sided",
     precision="float32",
     pretraining_steps=0,
+    quasi_global=0.0,
     random_mixing=False,
     recalibrate=0,
     ratio_clipping=True,
@@ -135,7 +141,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 88
+    assert len(DEFAULTS) == 94
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

@@ -11,9 +11,10 @@ from tfdgan.keras import Gossip
 pytestmark = pytest.mark.distributed
 
 
-def test_only_late_mixing():
-    with pytest.raises(UserError, match="^mix_order='after': .*use 'late'$"):
-        Gossip(mix_order="after")
+def test_orders_of_mixing():
+    Gossip(mix_order="after")
+    with pytest.raises(UserError, match="^mix_order='before': choose one of late, after$"):
+        Gossip(mix_order="before")
 
 
 ALONE = """

@@ -3,6 +3,7 @@
     python tools/bench_step.py --part=overhead --problem=gaussians,digits,dcgan32
     python tools/bench_step.py --part=overhead --problem=gaussians --against=CHECKOUT
     python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
+    python tools/bench_step.py --part=options --problem=dcgan16_wide --option="split_batch,split_batch every 4th"
     python tools/bench_step.py --task=text --problem=text_oracle20
 
 overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
@@ -23,6 +24,7 @@ pairs. Peaks of memory are of a process of its own.
 """
 
 import dataclasses
+import itertools
 import statistics
 import sys
 from collections.abc import Sequence
@@ -50,6 +52,7 @@ _POINTS = dict(dataset="gaussians", model="mlp", strategy="local", latent_size=2
 _PROBLEMS = {  # the papers' nets, on little batches
     "gaussians": _POINTS,
     "dcgan32": _IMAGES,
+    "dcgan16_wide": {**_IMAGES, "width_g": 16, "width_d": 16, "batch_size": 16, "critic_steps": 2},
     "resnet32": {**_IMAGES, **_HINGE, **_SPECTRAL, "model": "resnet", "width_g": 256, "width_d": 128},
     "ct_resnet32": {**_IMAGES, **_CT_RESNET},
     "sagan64": {**_IMAGES, **_HINGE, "model": "sagan", "image_size": 64, "latent_size": 128, "critic_steps": 1},
@@ -65,6 +68,8 @@ def _define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_list("problem", [], problems, flag_values=flag_values)
     flags.DEFINE_integer("blocks", 5, "Blocks of each loop.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_integer("steps", None, "Steps a block; default: by problem.", lower_bound=1, flag_values=flag_values)
+    text = "Names of options, as the rows have them (options); default: all."
+    flags.DEFINE_list("option", [], text, flag_values=flag_values)
     text = "Folder of another checkout, whose trainer stands in place of the bare loop (overhead)."
     flags.DEFINE_string("against", None, text, flag_values=flag_values)
 
@@ -118,9 +123,14 @@ def variants(problem: str) -> dict[str, dict[str, Any]]:
         return {"plain": {}, "--ratio_clipping": clipping, "--sample_reweighting": reweighting, **both}
     found = {"plain": {}, "--jit": dict(jit=True), "--precision=bfloat16": dict(precision="bfloat16")}
     found["--ema_decay=0"] = dict(ema_decay=0.0)
+    # Among one learner nothing is sent; the split batch is for strategies that average weights.
+    split = dict(strategy="decentralized", second_moment="split_batch")
+    halves = {"split_batch": split, "split_batch every 4th": dict(**split, noise_every=4)}
     if problem == "gaussians":
         found = {"plain": {}, "--steps_per_loop=1": dict(steps_per_loop=1), "--ema_decay=0": dict(ema_decay=0.0)}
-        return {**found, "--learning_rate_decay=linear": dict(learning_rate_decay="linear")}
+        return {**found, "--learning_rate_decay=linear": dict(learning_rate_decay="linear"), **halves}
+    if problem == "dcgan16_wide":
+        return {"plain": {}, **halves}
     if problem in ("resnet32", "sagan64"):
         found["--conditional"] = dict(conditional=True)
         found["--gradient_penalty=10"] = dict(gradient_penalty=10.0)
@@ -170,11 +180,11 @@ def _show_overhead(problems: Sequence[str], blocks: int, steps: int | None, agai
         print(row, flush=True)
 
 
-def _show_options(problems: Sequence[str], blocks: int, steps: int | None) -> None:
-    """Print a row for each option of each problem."""
+def _show_options(problems: Sequence[str], blocks: int, steps: int | None, options: Sequence[str]) -> None:
+    """Print a row for each option of each problem, or for those of `options`."""
     print(f"{'problem':<18}{'option':<24}{_columns('with, ms', 'plain, ms')}", flush=True)
     for problem in problems:
-        for name in variants(problem):
+        for name in options or variants(problem):
             length = steps or (200 if problem == "gaussians" else 2)
             times = alone(option_ratio, problem, name, blocks, length)
             most = alone(option_peak, problem, name)
@@ -200,7 +210,10 @@ def main(argv: list[str]) -> None:
         if problem not in known:
             raise UserError(f"--problem={problem}: choose among {', '.join(known)}")
     if flag_values.part == "options":
-        _show_options(problems or list(known), blocks, steps)
+        for problem, name in itertools.product(problems or list(known), flag_values.option):
+            if name not in variants(problem):
+                raise UserError(f"--option={name}: {problem} has {', '.join(variants(problem))}")
+        _show_options(problems or list(known), blocks, steps, flag_values.option)
     else:
         _show_overhead(problems or list(known), blocks, steps, against)
 

@@ -55,12 +55,14 @@ MORE_RUNS = {
     ],
     "combined": [
         *("--mix_order=after", "--second_moment=split_batch", "--noise_every=2", "--learning_rate_decay=linear"),
+        *("--quasi_global=0.8", "--lookahead_every=7"),
     ],
     "conditional": [
         "--model=resnet",
         "--conditional",
         "--spectral_normalization=critic",
         "--gradient_penalty=0",
+        *("--strategy=diloco", "--outer_every=7"),
         *_OF_SIDE_32,
     ],
     "dropout": ["--model=ct_resnet", "--consistency=2", "--strategy=local", "--ema_decay=0", *_OF_SIDE_32],

@@ -97,6 +97,36 @@ def test_the_trainer_follows_the_recursion(name, mix_after, update, backend, ran
         assert np.abs(got - other[:, :, RANK]).max() > 1e-3
 
 
+def ancestors(graph, name):
+    """The names of all operations that one waits for."""
+    found, unseen = set(), [graph.get_operation_by_name(name)]
+    while unseen:
+        op = unseen.pop()
+        if op.name not in found:
+            found.add(op.name)
+            unseen += [tensor.op for tensor in op.inputs] + list(op.control_inputs)
+    return found
+
+
+def test_what_of_the_exchange_is_waited_for():
+    """In the compiled step of simultaneous updates, mixed once a step: the generator's mix begins before the critic's
+    last gradient, which does not wait for it; both mixes are awaited together, after all gradients."""
+    trainer = trainer_of(topology="ring", gossip_backend="native")
+    samples = tf.TensorSpec([CRITIC_STEPS * BATCH, 1])
+    graph = trainer.step.get_concrete_function(tf.TensorSpec([], tf.int64), samples).graph
+    of_kind = lambda kind: {op.name for op in graph.get_operations() if op.type == kind}  # noqa: E731
+    begun, awaited = of_kind("TfdganMixStart"), of_kind("TfdganMixFinish")
+    assert len(begun) == 1 and len(awaited) == 2  # the critic's begins inside of its update's function
+    (critic,) = [
+        name
+        for name in of_kind("StatefulPartitionedCall")
+        if "last_critic" in str(graph.get_operation_by_name(name).get_attr("f").name)
+    ]
+    assert begun <= ancestors(graph, critic) and not awaited & ancestors(graph, critic)
+    for name in awaited:
+        assert critic in ancestors(graph, name) and not (awaited - {name}) & ancestors(graph, name)
+
+
 def test_two_rounds_on_a_16_bit_wire():
     """One round: x + sum_j W (Q(x_j) - Q(x_i)), as `gossip.mix` has it; the mean over learners stays exact."""
     schedule = topology.make_schedule("ring", N)

@@ -95,7 +95,8 @@ def test_delayed_mixing_goes_on_from_its_state():
 
 def test_delayed_mixing_refuses_other_backends():
     with pytest.raises(UserError, match="backend horovod: cannot mix late"):
-        strategies.Delayed([one_player([0.0, 0.0])], schedule=None, rounds=1, backend="horovod", wire_dtype="float32")
+        schedule = topology.make_schedule("ring", N)
+        strategies.Delayed([one_player([0.0, 0.0])], schedule=schedule, backend="horovod")
 
 
 @pytest.mark.parametrize("backend", ["native", "horovod"])

@@ -26,7 +26,7 @@ def horovod_in_steps(options: TaskOptions) -> bool:
     """True if a training step will use Horovod's collectives, as far as this learner can tell by itself."""
     if options.gossips:
         return options.gossip_backend not in ("auto", "native") or not build.is_possible()
-    return options.strategy == "centralized"
+    return options.strategy in ("centralized", "diloco")
 
 
 def agree(options: TaskOptions) -> Assembly | None:

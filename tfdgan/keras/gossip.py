@@ -28,7 +28,8 @@ class Gossip(keras.callbacks.Callback):
         w_i <- sum_j M_ij w_j(start) + (w_i(end) - w_i(start)),   M = schedule.matrix(k, rounds).
 
     The exchange starts before the batch and ends after it, so with the native backend it runs while the batch is
-    computed. Every learner's `train_step` and optimizers stay as they are, and optimizer slots stay local. Batches are
+    computed. With mix_order="after" it is w_i <- sum_j M_ij w_j(end), adapt then combine, and the batch waits for the
+    exchange. Every learner's `train_step` and optimizers stay as they are, and optimizer slots stay local. Batches are
     counted from 0 and over several fits by one callback. This is how DP-OAdam mixes, with a random schedule
     Rand-DP-OAdam (Liu et al., "A Decentralized Parallel Algorithm for Training Generative Adversarial Nets", NeurIPS
     2020), whatever the optimizer. With one learner nothing is sent or changed.
@@ -51,16 +52,16 @@ class Gossip(keras.callbacks.Callback):
       rounds: gossip rounds a batch.
       wire_dtype: "float32", "bfloat16" or "float16"; None sends weights in their own type.
       backend: "native", "horovod", "horovod_pairs", "auto", or a `gossip.Exchange`; as `tfdgan.mix` takes it.
-      mix_order: "late", the form above.
+      mix_order: "late" or "after", the forms above.
       broadcast_start: a fit that begins at epoch 0 starts from learner 0's floating weights: trainable ones and such as
         moving averages of batch norm. Optimizers' slots, metrics and seeds stay each learner's own, and so does
         everything at a later epoch (`initial_epoch`, `BackupAndRestore`) and in further fits by the same callback.
       seed: from which relabellings are drawn.
 
     Raises:
-      UserError: when made, for another `mix_order`. When `fit` begins: `tfdgan.start()` was not called, the model has
-        no weights yet or is compiled with `steps_per_execution` above 1, there is no such schedule, or learners differ
-        in the number of batches, the first epoch, weights or arguments.
+      UserError: when made, for an argument that cannot be. When `fit` begins: `tfdgan.start()` was not called, the
+        model has no weights yet or is compiled with `steps_per_execution` above 1, there is no such schedule, or
+        learners differ in the number of batches, the first epoch, weights or arguments.
     """
 
     def __init__(
@@ -82,11 +83,11 @@ class Gossip(keras.callbacks.Callback):
             raise UserError(f"wire_dtype={wire_dtype!r}: choose one of {', '.join(gossip.WIRE_DTYPES)}, or None")
         if not isinstance(backend, gossip.Exchange) and backend not in gossip.BACKENDS:
             raise UserError(f"backend={backend!r}: choose one of {', '.join(gossip.BACKENDS)}, or a gossip.Exchange")
-        if mix_order != "late":
-            raise UserError(f"mix_order={mix_order!r}: Gossip mixes beside the batch; use 'late'")
+        if mix_order not in ("late", "after"):
+            raise UserError(f"mix_order={mix_order!r}: choose one of late, after")
         self._topology, self._random, self._seed = topology, random, seed
         self._how = dict(rounds=rounds, wire_dtype=wire_dtype, backend=backend, channel=_CHANNEL)
-        self._broadcast_start = broadcast_start
+        self._broadcast_start, self._mix_order = broadcast_start, mix_order
         self._batches = 0  # mixed so far
         self._size = 1
         self._facts: dict[str, Any] = {}  # what is the same on all learners
@@ -122,10 +123,12 @@ class Gossip(keras.callbacks.Callback):
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         # One that is under way already belongs to a batch that never came: the data was at its end, for everybody.
-        if self._begin is not None:
+        if self._begin is not None and self._mix_order == "late":
             self._under_way = self._begin(tf.constant(self._batches, tf.int64))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self._begin is not None and self._mix_order == "after":
+            self._under_way = self._begin(tf.constant(self._batches, tf.int64))
         if self._end is None or self._under_way is None:
             return
         self._end(*self._under_way)
@@ -161,6 +164,7 @@ class Gossip(keras.callbacks.Callback):
         """{what: value} that has to be the same on all learners."""
         backend = self._how["backend"]
         how = {**self._how, "backend": getattr(backend, "name", backend), "broadcast_start": self._broadcast_start}
+        how["mix_order"] = self._mix_order
         return {
             "batches an epoch": self.params.get("steps"),
             "shapes of weights": _digest(repr([(tuple(v.shape), v.dtype) for v in variables]).encode()),
@@ -182,7 +186,11 @@ class Gossip(keras.callbacks.Callback):
                 raise SharedError(f"Gossip: learners differ in {what} ({found}); {hint}")
 
     def _make_functions(self) -> None:
-        """Two functions, one before and one after each batch, traced once: nothing in between is done in Python."""
+        """Two functions that begin and end a mix, traced once: nothing in between is done in Python.
+
+        The second adds what the mix has changed. Where it runs right after the first, w + (mixed - w) is the mix but
+        for rounding.
+        """
         variables, schedule, how = self._variables, self._schedule, self._how
         begun: list[gossip.Begun] = []
 

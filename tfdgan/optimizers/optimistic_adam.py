@@ -144,17 +144,33 @@ class OptimisticAdam(keras.optimizers.Optimizer):
                 f"OptimisticAdam: {len(noise)} noises, {len(gradients)} gradients, {len(self._noises)} variables; give "
                 "one each"
             )
-        fresh = ops.convert_to_tensor(fresh)
+        if isinstance(fresh, bool):
+            if fresh:
+                self._take_noise(noise, gradients)
+            return
+
+        def take() -> tf.Tensor:
+            self._take_noise(noise, gradients)
+            return fresh
+
+        tf.cond(fresh, take, lambda: fresh)
+
+    def _take_noise(self, noise: Sequence[tf.Tensor], gradients: Sequence[tf.Tensor]) -> None:
         for s, q, factor in zip(self._noises, noise, self._factors(gradients), strict=True):
-            rate = ops.cast(ops.where(fresh, 1 - self.beta_2, 0.0), s.dtype)
-            # Where q is not fresh, it may be anything.
-            q = ops.where(fresh, ops.cast(q, s.dtype) * ops.square(ops.cast(factor, s.dtype)), s)
-            s.assign_add((q - s) * rate)
-        self._noise_updates.assign_add(ops.cast(fresh, self._noise_updates.dtype))
+            q = ops.cast(tf.ensure_shape(q, s.shape), s.dtype)
+            if factor is not None:
+                q *= ops.square(ops.cast(factor, s.dtype))
+            s.assign_add((q - s) * (1 - self.beta_2))
+        self._noise_updates.assign_add(1)
 
     def _factors(self, gradients: Sequence[tf.Tensor]) -> list[Any]:
-        """What `apply` multiplies each gradient by before it is used: unscaling and Keras' three ways of clipping."""
+        """What `apply` multiplies each gradient by before it is used: unscaling and Keras' three ways of clipping.
+
+        None stands for 1.
+        """
         unscale = 1.0 / self.loss_scale_factor if self.loss_scale_factor else 1.0
+        if not (self.loss_scale_factor or self.global_clipnorm or self.clipnorm or self.clipvalue):
+            return [None] * len(gradients)
         if self.global_clipnorm:
             norm = unscale * ops.sqrt(sum(ops.sum(ops.square(g)) for g in gradients))
             return [unscale * self.global_clipnorm / ops.maximum(norm, self.global_clipnorm)] * len(gradients)

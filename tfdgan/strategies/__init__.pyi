@@ -5,6 +5,9 @@ from .choice import make as make
 from .compressed import Compressed as Compressed
 from .decentralized import Decentralized as Decentralized
 from .delayed import Delayed as Delayed
+from .diloco import DiLoCo as DiLoCo
 from .dposg import DPOSG as DPOSG
 from .local import Local as Local
+from .lookahead import Lookahead as Lookahead
 from .player import Player as Player
+from .quasi_global import QuasiGlobalMomentum as QuasiGlobalMomentum

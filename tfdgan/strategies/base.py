@@ -24,9 +24,11 @@ class Strategy(abc.ABC):
 
     Attributes:
       players: the same, a list.
+      shares_batch: True if `share_batch` asks other learners.
       combines: "step" or "update" if `begin_combine` mixes after the last update of a step or after each, else "".
     """
 
+    shares_batch = False
     combines = ""
 
     def __init__(self, players: Sequence[Player]) -> None:

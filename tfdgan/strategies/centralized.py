@@ -22,6 +22,8 @@ class Centralized(Strategy):
         and no message says so. Shares below 3e-8 become 0.
     """
 
+    shares_batch = True
+
     def __init__(self, players: Sequence[Player], wire_dtype: str = "float32") -> None:
         super().__init__(players)
         self._wire = tf.as_dtype(wire_dtype)

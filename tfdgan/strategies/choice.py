@@ -9,10 +9,13 @@ from tfdgan.strategies.centralized import Centralized
 from tfdgan.strategies.compressed import Compressed
 from tfdgan.strategies.decentralized import Decentralized
 from tfdgan.strategies.delayed import Delayed
+from tfdgan.strategies.diloco import DiLoCo
 from tfdgan.strategies.dposg import DPOSG
 from tfdgan.strategies.local import Local
+from tfdgan.strategies.lookahead import Lookahead
 from tfdgan.strategies.options import StrategyOptions
 from tfdgan.strategies.player import Player
+from tfdgan.strategies.quasi_global import QuasiGlobalMomentum
 
 
 def make(
@@ -27,8 +30,20 @@ def make(
       seed: of random mixing.
       channel: of the exchanges, as `gossip.mix` takes it.
     """
+    made = _without_lookahead(options, players, size, seed, channel)
+    if not options.lookahead_every:
+        return made
+    return Lookahead(made, every=options.lookahead_every, rate=options.lookahead_rate)
+
+
+def _without_lookahead(
+    options: StrategyOptions, players: Sequence[Player], size: int, seed: int, channel: str
+) -> Strategy:
     if options.strategy == "local":
         return Local(players)
+    if options.strategy == "diloco":
+        every, rate, momentum = options.outer_every, options.outer_rate, options.outer_momentum
+        return DiLoCo(players, every=every, rate=rate, momentum=momentum)
     if options.strategy == "centralized":
         return Centralized(players, options.wire_dtype)
     schedule = options.schedule(size, seed)
@@ -49,5 +64,8 @@ def make(
         return DPOSG(players, **exchange)
     if options.mix_delay:
         return Delayed(players, **exchange)
-    kind = AdaptThenCombine if options.mix_order == "after" else Decentralized
-    return kind(players, **exchange, mix_after=options.mix_after)
+    if options.mix_order == "late":
+        return Decentralized(players, **exchange, mix_after=options.mix_after)
+    if options.quasi_global:
+        return QuasiGlobalMomentum(players, **exchange, mix_after=options.mix_after, momentum=options.quasi_global)
+    return AdaptThenCombine(players, **exchange, mix_after=options.mix_after)

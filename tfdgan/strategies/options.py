@@ -15,8 +15,9 @@ class StrategyOptions(GossipOptions):
     strategy: str = option(
         "decentralized",
         "How learners work together: centralized averages gradients over all learners; decentralized and dposg "
-        "average weights with neighbours; local shares nothing.",
-        choices=("centralized", "decentralized", "dposg", "local"),
+        "average weights with neighbours; diloco averages weights over all learners now and then, by an outer Nesterov "
+        "step; local shares nothing.",
+        choices=("centralized", "decentralized", "dposg", "diloco", "local"),
     )
     mix_order: str = option(
         "late",
@@ -31,6 +32,23 @@ class StrategyOptions(GossipOptions):
         minimum=0,
         below=2,
     )
+    quasi_global: float = option(
+        0.0,
+        "Decay of a momentum that follows the mixed weights, under --mix_order=after; 0 keeps none.",
+        minimum=0,
+        below=1,
+    )
+    outer_every: int = option(50, "Steps between two outer steps of --strategy=diloco.", minimum=1)
+    outer_rate: float = option(0.7, "Learning rate of the outer steps of --strategy=diloco.", above=0)
+    outer_momentum: float = option(
+        0.9, "Nesterov momentum of the outer steps of --strategy=diloco.", minimum=0, below=1
+    )
+    lookahead_every: int = option(
+        0,
+        "Steps after which all players go back a part of the way (lookahead), beside any strategy; 0: never.",
+        minimum=0,
+    )
+    lookahead_rate: float = option(0.5, "Share of the way that --lookahead_every keeps.", above=0, below=1)
     compression: str = option(
         "none",
         "Send differences to what neighbours know: int8 rounds them to 8 bits, top_k sends the largest (fixed "
@@ -66,6 +84,8 @@ class StrategyOptions(GossipOptions):
             )
         if self.chebyshev:
             self.check_wanted("--chebyshev: its factors enlarge what rounding loses", wire_dtype="float32")
+        if self.quasi_global:
+            self.check_wanted(f"--quasi_global={self.quasi_global:g}: follows the mixed weights", mix_order="after")
         for name, off in (("mix_delay", 0), ("compression", "none")):
             value = getattr(self, name)
             if value == off:
@@ -76,6 +96,7 @@ class StrategyOptions(GossipOptions):
                 )
             self.check_wanted(f"--{name}={value}: mixes once a step", mix_after="step")
             self.check_wanted(f"--{name}={value}: mixes the weights from before the updates", mix_order="late")
+            self.check_wanted(f"--{name}={value}: keeps what learners know of each other", lookahead_every=0)
         if self.compression != "none":
             self.check_wanted(
                 f"--compression={self.compression}: keeps what fixed neighbours know, from the first step on",
@@ -87,10 +108,14 @@ class StrategyOptions(GossipOptions):
         found = set()
         if not self.gossips:
             found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"}
-            found |= {"mix_order", "mix_after", "mix_delay", "compression"}
-            found |= {"wire_dtype"} if self.strategy == "local" else set()
+            found |= {"mix_order", "mix_after", "mix_delay", "compression", "quasi_global"}
+            found |= {"wire_dtype"} if self.strategy in ("local", "diloco") else set()
         if not self.gossips or self.gossip_backend not in ("auto", "native"):
             found |= {"gossip_timeout", "on_peer_loss", "link_mbit"}
+        if self.strategy != "diloco":
+            found |= {"outer_every", "outer_rate", "outer_momentum"}
+        if not self.lookahead_every:
+            found |= {"lookahead_rate"}
         if not self.gossips or self.compression == "none":
             found |= {"consensus_rate"}
         if not self.gossips or self.compression != "top_k":

@@ -64,8 +64,12 @@ def gradients_by_halves(loss: BatchLoss, batch: Any, weights: Sequence[tf.Tensor
         values = [loss.value({**x, **fixed}, half) for x, fixed, half in zip(found, constants, halves, strict=True)]
     shares = [-(-count // 2) / count, count // 2 / count]
     first, second = (gradients_of(tape, value, weights) for value, _ in values)
-    mean = [shares[0] * a + shares[1] * b for a, b in zip(first, second, strict=True)]
-    noise = [shares[0] * shares[1] * tf.square(a - b) for a, b in zip(first, second, strict=True)]
+    if count % 2:
+        mean = [shares[0] * a + shares[1] * b for a, b in zip(first, second, strict=True)]
+    else:
+        mean = [0.5 * (a + b) for a, b in zip(first, second, strict=True)]
+    spread = (shares[0] * shares[1]) ** 0.5
+    noise = [tf.square(spread * (a - b)) for a, b in zip(first, second, strict=True)]
     figures = {name: _joined(name, shares, [figures[name] for _, figures in values]) for name in values[0][1]}
     return Gradients(mean, _joined("loss", shares, [value for value, _ in values]), figures, noise)
 
@@ -109,7 +113,9 @@ class GradientsFunction:
 
         def without_noise() -> Gradients:
             found = self._whole(batch, *others)
-            return found._replace(noise=[tf.zeros_like(gradient) for gradient in found.gradients])
+            # Of the same rank and of no size: nobody looks at them.
+            empty = [tf.zeros([0] * len(gradient.shape), gradient.dtype) for gradient in found.gradients]
+            return found._replace(noise=empty)
 
         fresh = update % self._every == 0
         return tf.cond(fresh, lambda: self._halves(batch, *others), without_noise)._replace(fresh=fresh)

@@ -65,8 +65,7 @@ class ClippedRatioTrainer(Trainer):
         self._temperature = reweighting_temperature
         classifier = next((player for player in players if player.name == "classifier"), None)
         self._ratio = classifier and RatioClassifier(classifier, game.feed, clipping or RatioClipping())
-        shares = type(strategy).share_batch is not Strategy.share_batch
-        if reweighting_temperature is not None and game.noise_every and shares:
+        if reweighting_temperature is not None and game.noise_every and strategy.shares_batch:
             raise UserError(
                 f"--second_moment=split_batch: {type(strategy).__name__} shares the batch's weights among learners; "
                 "use own, or leave --sample_reweighting out"

@@ -20,7 +20,7 @@ class Gradients(NamedTuple):
       gradients: dense, in the order of the player's variables.
       loss: scalar.
       figures: what else the pass has found, the loss included.
-      noise: an estimate of the variance of `gradients`, in the same order; empty if none was made.
+      noise: an estimate of the variance of `gradients`, in the same order; no tensors if none was made.
       fresh: scalar bool, whether `noise` was made anew for this update; None: it was, if there is one.
     """
 

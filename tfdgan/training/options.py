@@ -26,8 +26,8 @@ class RunOptions(Options):
     seed: int = option(0, "Root of every random number.", minimum=0, below=2**63)
     recalibrate: int = option(
         0,
-        "Batches from which the consensus generator's statistics of batch norm are estimated anew before each score and "
-        "checkpoint; 0 keeps the averages over training.",
+        "Batches from which the consensus generator's statistics of batch norm are estimated anew before each score "
+        "and checkpoint; 0 keeps the averages over training.",
         minimum=0,
         free=True,
     )

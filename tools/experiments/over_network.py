@@ -1,17 +1,27 @@
 """Real training over a lab's links, for as many steps as its time takes to be known; and the time to a score by it.
 
+    python tools/experiments/over_network.py --results=runs/cifar_small/results.json --rate=100mbit --delay=20ms \\
+        --output=runs/cifar_small_network
+
 Synchronous algorithms take the same steps over any network, so that what a run reached after so many steps on loopback,
-it would have reached after as many steps' time over these links. The lab's learners share this machine's cores, so a
-step's time holds their contention, too.
+it would have reached after as many steps' time over these links. The results are those of `tfdgan.compare`; each of its
+arms trains some steps in a lab (root, Linux). The score to reach is the one that the first arm has ended with. The
+lab's learners share this machine's cores, so a step's time holds their contention, too. What is measured is kept.
 """
 
+import json
 import os
 import sys
 
 import numpy as np
 import trials
+from absl import flags
 
+from tfdgan.cli import command
 from tfdgan.errors import UserError
+from tfdgan.storage import files
+from tools.network import jobs, links
+from tools.network.lab import Lab
 
 _TICKS, _EVERY = 4, 10  # the first tick compiles
 # A lab's learners are hosts of their own, but share the cores. Horovod's best, for CP; native exchanges do not use it.
@@ -20,6 +30,14 @@ _ENVIRONMENT = {
     "HOROVOD_DISABLE_GROUP_FUSION": "0",
     "HOROVOD_CYCLE_TIME": "1",
 }
+
+
+def _define(flag_values):
+    flags.DEFINE_string("results", None, "results.json of a comparison.", flag_values=flag_values)
+    text = "Of the links, as tools/netlab.py takes them."
+    flags.DEFINE_string("rate", "100mbit", text, flag_values=flag_values)
+    flags.DEFINE_string("delay", "20ms", "Of the links, one way.", flag_values=flag_values)
+    flags.DEFINE_string("output", None, "Folder for runs and network.md.", flag_values=flag_values)
 
 
 def measure(workdir, lab, rate, flags):
@@ -59,24 +77,55 @@ def steps_to(target, steps, values):
 
 
 def table(results, network, target, what):
-    """A markdown table, a row a strategy: the time to a score.
+    """A markdown table, a row an arm: the time to a score.
 
-    `results`: {strategy: [{"steps", "FD"}, a seed each]}; `network`: {strategy: as `measure` gives it}; `target`: the
-    score; `what`: the network in words.
+    `results`: {arm: [{"steps", "values"}, a seed each]}, the first of which the others are compared with; `network`:
+    {arm: as `measure` gives it}; `target`: the score; `what`: the network in words. Of the runs that reach the score;
+    how many do is said where some do not.
     """
-    rows = {}
-    for strategy, runs in results.items():
-        needed = np.mean([steps_to(target, run["steps"], run["FD"]) for run in runs])
-        rows[strategy] = needed, network[strategy]["a step"], network[strategy]["waiting"]
-    reference = next(needed * step for name, (needed, step, _) in rows.items() if name.startswith("CP"))
-    lines = [
-        f"| {what} | s a step | waiting | steps to FD {target:.3g} | minutes to it | times as fast as CP-OAdam |",
-        "|---" * 6 + "|",
-    ]
-    for strategy, (needed, step, waiting) in rows.items():
-        minutes = needed * step / 60
-        lines.append(
-            f"| {strategy} | {step:.3g} | {waiting:.0%} | {needed:.0f} | {minutes:.3g} | "
-            f"{reference / (needed * step):.2f} |"
+    rows, reference = [], None
+    for arm, runs in results.items():
+        needed = np.array([steps_to(target, run["steps"], run["values"]) for run in runs])
+        reached, step = needed[np.isfinite(needed)], network[arm]["a step"]
+        some = f" ({len(reached)} of {len(needed)} runs)" if len(reached) < len(needed) else ""
+        if not len(reached):
+            rows.append(f"| {arm} | {step:.3g} | {network[arm]['waiting']:.0%} | never{some} | | |")
+            continue
+        seconds = reached.mean() * step
+        reference = reference or seconds
+        rows.append(
+            f"| {arm} | {step:.3g} | {network[arm]['waiting']:.0%} | {reached.mean():.0f}{some} | {seconds / 60:.3g} | "
+            f"{reference / seconds:.2f} |"
         )
-    return "\n".join(lines) + "\n"
+    first = next(iter(results))
+    head = f"| {what} | s a step | waiting | steps to {target:.3g} | minutes to it | times as fast as {first} |"
+    return "\n".join([head, "|---" * 6 + "|", *rows]) + "\n"
+
+
+def main(argv):
+    flag_values = command.parse(argv, _define)
+    path, output = command.required(flag_values, "results", "output")
+    rate = links.rate(flag_values.rate)
+    try:
+        with open(path) as file:
+            runs = json.load(file)["runs"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"--results={path}: not readable as the results of a comparison ({error})") from error
+    jobs.end_by_signals()
+    results, network = {}, {}
+    for run in runs:
+        results.setdefault(run["arm"], []).append(run)
+    target = float(np.mean([run["values"][-1] for run in next(iter(results.values()))]))
+    what = f"{flag_values.rate}-{flag_values.delay}"
+    for arm, (run, *_) in results.items():
+        lab = Lab(run["learners"], rate, links.delay(flag_values.delay))
+        place = os.path.join(output, "".join(c if c.isalnum() else "_" for c in arm))
+        network[arm] = measure(place, lab, rate, [*run["flags"], f"--seed={run['seed']}"])
+        files.write_text(
+            os.path.join(output, "network.md"), table({a: results[a] for a in network}, network, target, what)
+        )
+    print(table(results, network, target, what))
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)
