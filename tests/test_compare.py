@@ -1,8 +1,10 @@
 """The command compare: arms files, statistics, the table; and real runs that are interrupted and gone on with."""
 
+import dataclasses
 import json
 import math
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -14,6 +16,8 @@ import psutil
 import pytest
 from conftest import ROOT, environment
 
+from tfdgan import compare as compare_command
+from tfdgan.cli import flagfiles
 from tfdgan.cli.comparison import arms, report, results, statistics, trials
 from tfdgan.errors import UserError
 from tfdgan.training import score_log
@@ -88,6 +92,32 @@ def test_arms_that_cannot_be_are_refused(path, old, new, message):
     assert said.startswith(f"--arms={path}: ") and re.search(message, said), said
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "configs/comparisons").glob("*.toml")), ids=lambda path: path.stem)
+def test_comparisons_of_this_repository_are_valid(path):
+    found = arms.read(str(path), [])
+    assert len(found) > 1 and found[0].config.strategy == "centralized"
+
+
+def test_a_run_by_other_flags_is_not_taken_for_the_arms(path, tmp_path):
+    """Flags that may change when a run resumes may change here too."""
+    (run, *_) = trials.of(arms.read(str(path), []), [3], str(tmp_path))
+    os.makedirs(run.workdir)
+    trained = dataclasses.replace(run.arm.config, seed=3, workdir=run.workdir, log_every=7)
+    (pathlib.Path(run.workdir) / "config.flags").write_text(flagfiles.write(trained))
+    run.check()
+    (other, *_) = trials.of(arms.read(str(path), ["--batch_size=3"]), [3], str(tmp_path))
+    with pytest.raises(
+        UserError, match="CP-OAdam, seed 3 was trained in another way; batch_size: 64 -> 3; use another"
+    ):
+        other.check()
+
+
+@pytest.mark.parametrize("seeds", ["0,x", "0,00", "-1", "9223372036854775808", ""])
+def test_seeds_are_different_whole_numbers(seeds, path):
+    with pytest.raises(UserError, match="^seeds="):
+        compare_command.main(["compare", f"--arms={path}", "--output=out", f"--seeds={seeds}"])
+
+
 def test_no_arms_file(tmp_path):
     with pytest.raises(UserError, match="none.toml: cannot be read"):
         arms.read(str(tmp_path / "none.toml"), [])
@@ -109,13 +139,13 @@ def test_differences_are_taken_seed_by_seed():
     assert statistics.paired({0: 1.0}, {1: 1.0}) is None
 
 
-def results_of(path, values):
+def results_of(path, values, best="low"):
     """`Result`s of made-up scores: {arm's name: {seed: values at steps 2 and 4}}."""
     made = {arm.name: arm for arm in arms.read(str(path), [])}
     return [
         results.Result(
             trials.Trial(made[name], seed, f"runs/{name}/{seed}"), np.array([2, 4]), np.array(scores), 0.5, 0.25, 2e6,
-            3.0, {"extractor": "x", "seed": seed},
+            3.0, {"extractor": "x", "weights": "EMA" if name == "points" else "consensus", "seed": seed}, best,
         )
         for name, runs in values.items()
         for seed, scores in runs.items()
@@ -125,13 +155,19 @@ def results_of(path, values):
 def test_the_table(path):
     values = {"CP-OAdam": {0: [9, 4], 1: [9, 6]}, "points": {0: [3, 5], 1: [8, 7.5]}}
     found = results_of(path, values)
-    lines = report.table("FD", True, found, ["points, seed 2"]).splitlines()
+    lines = report.table("FD", found, "CP-OAdam", ["points, seed 2"]).splitlines()
     assert lines[0] == "| arm | FD at step 4 | to CP-OAdam | best | seeds | ms a step | waiting | minutes | MB a step |"
     assert lines[2] == "| CP-OAdam | 5 +- 13 |  | 5 +- 13 | 0, 1 | 500 | 25% | 3.0 | 2 |"
     # 1 and 1.5 more than 4 and 6, whose mean is 5; the best of 3, 5 is 3.
     assert lines[3].startswith("| points | 6.25 +- 16 | +1.2 +- 3.2 (+25.0 +- 63.5%) | 5.25 +- 29 | 0, 1 | 500 |")
-    assert lines[-1] == "Not done: points, seed 2." and "extractor x" in lines[-3]
-    assert "| 6.5 +- 19 | 0, 1 |" in report.table("IS", False, found, [])  # the highest of each run: 5 and 8
+    assert lines[-1] == "Not done: points, seed 2."
+    assert lines[-3] == "Scored by: extractor x, weights consensus (CP-OAdam), weights EMA (points)."
+    # The highest of each run: 5 and 8. Without the first arm's runs there is nothing to compare with.
+    high = report.table("IS", results_of(path, {"points": values["points"]}, "high"), "CP-OAdam", [])
+    assert "| points | 6.25 +- 16 |  | 6.5 +- 19 | 0, 1 |" in high and "to CP-OAdam" in high
+    found[0] = dataclasses.replace(found[0], steps=np.array([1, 3]))
+    with pytest.raises(UserError, match="no scored step in common"):
+        report.table("FD", found, "CP-OAdam", [])
     axes = report.plot("FD", found).axes
     assert [axis.get_xlabel() for axis in axes] == ["step", "seconds of training", "MB sent by a learner"]
     assert [line.get_label() for line in axes[0].lines if not line.get_label().startswith("_")] == list(values)
@@ -214,10 +250,10 @@ def test_real_runs_and_their_report(tmp_path):
     assert table in said and "| two |" in table and "Not done: broken, seed 0; broken, seed 1." in table
     assert (tmp_path / "out/plot.png").read_bytes().startswith(b"\x89PNG")
     runs = json.loads((tmp_path / "out/results.json").read_text())["runs"]
-    assert [(run["arm"], run["seed"]) for run in runs] == [("alone", 0), ("two", 0), ("alone", 1), ("two", 1)]
+    assert [(run["arm"], run["seed"]) for run in runs] == [("alone", 0), ("alone", 1), ("two", 0), ("two", 1)]
     assert all(run["steps"] == [20, 40] for run in runs)
     # To one neighbour once a step, 2 bytes each: MLPs 2-8-8-8-2 (24 + 72 + 72 + 18) and 2-8-8-8-1 (9 at the end).
-    assert [run["bytes_a_step"] for run in runs] == [0, 2 * (186 + 177)] * 2
+    assert [run["bytes_a_step"] for run in runs] == [0, 0, *[2 * (186 + 177)] * 2]
     again = compare(tmp_path, tmp_path / "out", "--seeds=0", "--only=two", "--only=broken")
     said = again.communicate(timeout=120)[0]
     assert "broken, seed 0: trying again, it had ended with: exit code 2: error: " in said

@@ -132,7 +132,10 @@ def test_dposg_with_its_own_step_is_accepted():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("optimizer", "oadam"), ("critic_steps", 5), ("update", "alternating"), ("mix_after", "update")],
+    [
+        *(("optimizer", "oadam"), ("critic_steps", 5), ("update", "alternating"), ("mix_after", "update")),
+        *(("mix_order", "after"), ("lookahead_every", 5)),
+    ],
 )
 def test_dposg_refuses_anything_beside_its_own_step(name, value):
     message = refused(**{**DPOSG, name: value})
@@ -244,6 +247,13 @@ def test_command_says_what_is_wrong_in_one_line_and_at_once(command_runs, name):
             dict(compression="int8", pretraining_steps=5, task="text", dataset="oracle", model="lstm"),
         ),
         ("--on_peer_loss=fail", dict(compression="top_k", on_peer_loss="degrade")),
+        ("--mix_order=late", dict(compression="int8", mix_order="after")),
+        ("--mix_order=late", dict(mix_delay=1, mix_order="after")),
+        ("leave --lookahead_every=5 out", dict(mix_delay=1, lookahead_every=5)),
+        ("--mix_order=after", dict(quasi_global=0.9)),
+        ("leave --lookahead_every=5 out", dict(quasi_global=0.9, mix_order="after", lookahead_every=5)),
+        ("leave --lookahead_every=5 out", dict(strategy="diloco", lookahead_every=5)),
+        ("--batch_size=1", dict(batch_size=1, second_moment="split_batch")),
         ("--top_fraction=1.0", dict(compression="top_k", top_fraction=1.0)),
         ("--consensus_rate=-0.5", dict(compression="top_k", consensus_rate=-0.5)),
     ],
@@ -257,6 +267,16 @@ def test_sparing_ways_to_mix_that_mean_nothing():
     assert Config(**values, strategy="local", compression="int8").without_effect() == sorted([*values, "compression"])
     assert Config(top_fraction=0.5, consensus_rate=0.5).without_effect() == ["consensus_rate", "top_fraction"]
     assert Config(compression="int8", top_fraction=0.5).without_effect() == ["top_fraction"]
+
+
+def test_ways_towards_the_centre_that_mean_nothing():
+    values = dict(second_moment="split_batch", noise_every=4, mix_order="after", quasi_global=0.5, outer_every=3)
+    assert Config(**values, strategy="local", lookahead_rate=0.25).without_effect() == sorted(
+        [*values, "lookahead_rate"]
+    )
+    assert Config(noise_every=4).without_effect() == ["noise_every"]
+    assert Config(strategy="diloco", outer_every=3, lookahead_rate=0.25).without_effect() == ["lookahead_rate"]
+    assert Config(second_moment="split_batch", optimizer="adam").without_effect() == ["second_moment"]
 
 
 def test_late_mixing_refuses_a_matrix_under_which_it_would_diverge(tmp_path):

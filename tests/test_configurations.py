@@ -38,13 +38,13 @@ def options_of(name, workdir, **changes):
 # work together, which tests/distributed/ covers: here is one learner.
 KINDS = (
     *("task", "model", "trainer", "objective", "penalty", "conditional", "spectral_normalization", "ratio_clipping"),
-    *("sample_reweighting", "jit"),
+    *("sample_reweighting", "update", "precision", "jit"),
 )
 SWITCHES = ("gradient_penalty", "consistency", "pretraining_steps")
-# Options that do the same to every weight or number, whatever the net: each of their values in one configuration.
+# Options that do the same whatever the net: each of their values in one configuration.
 ALIKE = (
-    *("optimizer", "learning_rate_decay", "precision", "update", "clip_mode", "center_scores", "temperature_schedule"),
-    *("clip_norm", "clip_norm_c", "ema_decay"),
+    *("optimizer", "learning_rate_decay", "clip_mode", "center_scores", "temperature_schedule", "clip_norm"),
+    *("clip_norm_c", "ema_decay"),
 )
 MADE_HERE = ("oracle", "digits", "gaussians", "toy_styles")
 

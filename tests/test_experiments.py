@@ -1,11 +1,13 @@
 """What experiments make of runs, by hand."""
 
+import importlib
 import json
 
 import collapse
 import over_network
 import pytest
 import trials
+from conftest import ROOT
 
 from tfdgan.errors import UserError
 
@@ -47,6 +49,11 @@ def test_a_run_that_is_done_is_not_repeated_and_a_failed_one_is_one_line(tmp_pat
     monkeypatch.undo()
     with pytest.raises(UserError, match=r"training ended with 2: error: width: no such flag.* \(.*/new/log.txt has"):
         trials.train(str(tmp_path / "new"), 1, 10, ["--width=3"])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "tools/experiments").glob("*.py")))
+def test_every_experiment_can_be_imported(name):
+    importlib.import_module(name)
 
 
 def test_seeds_are_whole_numbers():

@@ -1,5 +1,6 @@
 """Scores in closed form, the consensus sketch, extractors, running averages and noise."""
 
+import dataclasses
 import json
 import types
 
@@ -112,6 +113,7 @@ def test_score_says_what_it_depends_on():
     score = Score("FD (digits_classifier)", 12.34567, {"extractor": "digits_classifier@0a1b", "samples": 1797})
     assert str(score) == "FD (digits_classifier): 12.35 [extractor digits_classifier@0a1b, samples 1797]"
     assert score.record(50) == {"step": 50, "name": score.name, "value": 12.34567, "signature": score.signature}
+    assert dataclasses.replace(score, best="low").record(50)["best"] == "low"
     json.dumps(Score("share", np.float32(0.5), {}, spread=np.float32(0.1)).record(1))
     assert str(Score("IS", 2.0, {"+-": "over 10 splits"}, spread=0.125)) == "IS: 2 +- 0.12 [+- over 10 splits]"
 

@@ -257,6 +257,7 @@ def test_nothing_is_left_of_a_lab_however_it_ends(number):
     code = (
         "import signal, sys; from tools.network.lab import Lab\n"
         "signal.signal(signal.SIGTERM, lambda *_: sys.exit(5))\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # which a shell's background job ignores
         f"with Lab(2, 5e7, 0.01, by='tap') as lab: lab.run_on(1, ['sleep', '{mark}'])"
     )
     job = subprocess.Popen([sys.executable, "-c", code], env=environment(), cwd=ROOT, stderr=subprocess.DEVNULL)

@@ -27,7 +27,7 @@ class Block(keras.layers.Layer):
 def net():
     keras.utils.set_random_seed(3)
     return keras.Sequential(
-        [keras.Input((2,)), Block(0.9), keras.layers.Dropout(0.0), Block(0.5), SpectralDense(2), keras.layers.Dense(1)]
+        [keras.Input((2,)), SpectralDense(2), Block(0.9), keras.layers.Dropout(0.0), Block(0.5), keras.layers.Dense(1)]
     )
 
 
@@ -40,7 +40,7 @@ def expected(model, batches):
     first, second = (layer for layer in model.layers if isinstance(layer, Block))
     found = []
     for batch in batches:
-        x = inputs(batch).numpy().astype(np.float64)
+        x = model.layers[0](inputs(batch)).numpy().astype(np.float64)
         for block in (first, second):
             kernel, bias = (w.numpy() for w in block.dense.weights)
             x = x @ kernel + bias

@@ -152,6 +152,15 @@ def test_noise_is_scaled_as_its_gradient_is_clipped(clip, factors):
         np.testing.assert_allclose(found, q.numpy() * np.square(factor), rtol=1e-5)
 
 
+def test_noise_goes_with_its_variable_whatever_the_order():
+    optimizer = OptimisticAdam(0.1, beta_2=0.0, second_moment="split_batch")
+    x, y = keras.Variable([0.0], name="x"), keras.Variable([0.0], name="y")
+    optimizer.build([x, y])
+    optimizer.apply([tf.constant([1.0]), tf.constant([2.0])], [y, x], noise=[tf.constant([5.0]), tf.constant([7.0])])
+    slots = [float(v.numpy()[0]) for v in optimizer.variables if v.name.endswith("_noise")]
+    assert slots == [7.0, 5.0]
+
+
 def test_state_and_configuration_survive():
     optimizer, w = split(4), keras.Variable(START.astype(np.float32))
     play(optimizer, 3, variable=w)

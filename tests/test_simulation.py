@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tfdgan.errors import UserError
+from tfdgan.gossip import topology
 from tools import simulate
 from tools.simulation import (
     claims,
@@ -88,6 +89,33 @@ def test_optimistic_adam_under_a_constant_gradient():
         D, state = rule.step(state, np.full((1, 1), 0.5), k)
         w = w - D
         assert w[0, 0] == pytest.approx(expected)
+
+
+def test_the_split_batch_by_hand():
+    """G = .3, q = .01: v^ = .09 - 3/4 .01 for n = 4; without noise optimistic Adam; of noise alone s / n."""
+    for a, b, n, v_hat in ((0.4, 0.2, 4, 0.0825), (0.3, 0.3, 4, 0.09), (0.4, 0.2, 1, 0.09), (1.3, -0.7, 4, 0.25)):
+        rule = rules.split_batch(0.1, n, beta_1=0.0)
+        D, _ = rule.step(rule.start(np.zeros((1, 1))), np.array([[[a]], [[b]]]), 0)
+        assert D.item() == pytest.approx(0.1 * 0.3 / v_hat**0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ["quadratic", "gaussians"])
+def test_the_halves_of_a_batch_have_its_gradient_as_their_mean(name):
+    """And half its variance: the mean square of their difference over 2 is the gradient's."""
+    game, random = games.make(name, 400, sigma=0.5, seed=1), np.random.default_rng(0)
+    X = np.tile(game.start, (400, 1))
+    halves = np.concatenate([game.halves(X, random) for _ in range(10)], axis=1)
+    whole = np.concatenate([game.gradient(X, random) for _ in range(10)])
+    np.testing.assert_allclose(halves.mean(axis=(0, 1)), whole.mean(axis=0), atol=0.04)
+    estimated, seen = np.mean((halves[0] - halves[1]) ** 2 / 4), np.mean(whole.var(axis=0))
+    assert estimated == pytest.approx(seen, rel=0.05)
+
+
+def test_adapt_then_combine_mixes_what_the_step_has_made():
+    schedule = topology.make_schedule("ring", 4)
+    X, D = np.arange(8.0).reshape(4, 2), np.ones((4, 2)) * np.arange(4)[:, np.newaxis]
+    found, _ = setups.parse("ring+after").exchange(4).step(None, X, D, 0)
+    np.testing.assert_allclose(found, schedule.matrix(0) @ (X - D))
 
 
 def test_centralized_learners_stay_equal():
@@ -262,6 +290,7 @@ def test_bad_input_is_one_line():
     [
         ("--game=chess", "--game=chess"),
         ("--method=adam", "--method=adam"),
+        ("--noise_learners=4", "--noise_learners=4: at least 1, or 0 for all; of --method=oadam_split_batch only"),
         ("--setups=moebius", "moebius"),
         ("--learners=2000", "--learners=2000"),
         ("--learning_rates=0", "--learning_rates"),

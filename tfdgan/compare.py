@@ -23,7 +23,6 @@ def _define(flag_values: flags.FlagValues) -> None:
     text = "Name of an arm to train, of those in the file; may be given several times."
     flags.DEFINE_multi_string("only", [], text, flag_values=flag_values)
     flags.DEFINE_string("score", "", "Name of the score to compare; by default the first.", flag_values=flag_values)
-    flags.DEFINE_enum("best", "low", ["low", "high"], "Which score is the best.", flag_values=flag_values)
     text = "Further flags of training for every arm, such as --extra=--data_dir=FOLDER."
     flags.DEFINE_multi_string("extra", [], text, flag_values=flag_values)
 
@@ -34,38 +33,48 @@ def main(argv: list[str]) -> None:
     path, output = command.required(flag_values, "arms", "output")
     seeds = _seeds(flag_values.seeds)
 
-    from tfdgan.cli.comparison import arms, report, results, trials
+    from tfdgan.cli.comparison import arms
 
     chosen = arms.read(path, flag_values.extra)
     known = [arm.name for arm in chosen]
     for name in flag_values.only:
         if name not in known:
             raise UserError(f"--only={name}: no such arm; there are {', '.join(known)}")
-    chosen = [arm for arm in chosen if not flag_values.only or arm.name in flag_values.only]
+
+    # TensorFlow is loaded only now, so that errors in the arms show at once.
+    from tfdgan.cli.comparison import report, results, trials
+
     runs = trials.of(chosen, seeds, output)
     os.makedirs(output, exist_ok=True)
 
     def write() -> str:
-        done = [run for run in runs if run.done]
+        done = [run for arm in chosen for run in runs if run.arm is arm and run.done]
         if not done:
             return ""
         name, found = results.read(done, flag_values.score or None)
-        missing = [run.name for run in runs if not run.done]
-        return report.write(output, name, flag_values.best == "low", found, missing)
+        return report.write(output, name, found, known[0], [run.name for run in runs if not run.done])
 
-    failed = trials.run(runs, flag_values.jobs, after=write)
+    def write_so_far() -> None:
+        try:
+            write()
+        except UserError as error:  # which would end what runs
+            print(f"no report yet: {error.as_flags()}", flush=True)
+
+    wanted = [run for run in runs if not flag_values.only or run.arm.name in flag_values.only]
+    failed = trials.run(wanted, flag_values.jobs, after=write_so_far)
     print(write(), end="")
     if failed:
         raise UserError(f"{len(failed)} run(s) failed: {'; '.join(run.name for run in failed)}; call again to go on")
 
 
 def _seeds(texts: list[str]) -> list[int]:
-    for text in texts:
-        if not text.isdecimal():
-            raise UserError(f"--seeds={','.join(texts)}: give whole numbers, as 0,1,2")
-    if len(set(texts)) < len(texts) or not texts:
-        raise UserError(f"--seeds={','.join(texts)}: give each seed once, and one at least")
-    return [int(text) for text in texts]
+    said = f"--seeds={','.join(texts)}"
+    if not all(text.isdecimal() and int(text) < 2**63 for text in texts):
+        raise UserError(f"{said}: give whole numbers below 2**63, as 0,1,2")
+    seeds = [int(text) for text in texts]
+    if len(set(seeds)) < len(seeds) or not seeds:
+        raise UserError(f"{said}: give each seed once, and one at least")
+    return seeds
 
 
 if __name__ == "__main__":

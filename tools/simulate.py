@@ -55,6 +55,8 @@ def _define(flag_values):
     number("target", _STUDY.target, "Gradient norm to reach, a share of that at the start.")
     text = "Gradient norms are those at the learners' mean, or at the learners' own weights (learners)."
     flags.DEFINE_string("at", _STUDY.at, text, flag_values=flag_values)
+    text = "Learners n of the second moment of oadam_split_batch; 0: as many as there are."
+    number("noise_learners", _STUDY.noise_learners, text)
     number("seed", _STUDY.seed, "Seed.", flags.DEFINE_integer)
     number("scale", 1.0, "Factor on the number of steps.")
     names("networks", list(cost_model.NETWORKS), f"Of {', '.join(cost_model.NETWORKS)} (scaling).")
@@ -101,6 +103,7 @@ def _study(flag_values):
         target=flag_values.target,
         at=flag_values.at,
         seed=flag_values.seed,
+        noise_learners=flag_values.noise_learners,
     )
 
 

@@ -48,6 +48,7 @@ MORE_RUNS = {
     "pairs": ["--gossip_backend=horovod_pairs"],  # the first: Horovod is started as it needs it
     "ring": [],
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
+    "lookahead": ["--lookahead_every=7", "--critic_steps=1"],
     "compressed": ["--compression=top_k", "--top_fraction=0.1", "--consensus_rate=0.3", "--critic_steps=1"],
     "centralized": ["--strategy=centralized"],
     "alternating": [
@@ -55,7 +56,7 @@ MORE_RUNS = {
     ],
     "combined": [
         *("--mix_order=after", "--second_moment=split_batch", "--noise_every=2", "--learning_rate_decay=linear"),
-        *("--quasi_global=0.8", "--lookahead_every=7"),
+        "--quasi_global=0.8",
     ],
     "conditional": [
         "--model=resnet",

@@ -12,7 +12,7 @@ from distributed.closed_form import LARGE, expected, inputs
 from tfdgan import gossip
 from tfdgan.errors import UserError
 from tfdgan.gossip import topology
-from tfdgan.gossip.native import library
+from tfdgan.gossip.native import bootstrap, library
 from tfdgan.gossip.native.assembly import Assembly
 
 N, RANK = hvd.size(), hvd.rank()
@@ -54,6 +54,14 @@ def test_equals_the_closed_form_and_the_alltoall_backend_bit_for_bit(schedule):
                 for output, arrays in zip(mixed, everyone, strict=True):
                     plain = sum(M[RANK, j] * arrays[j] for j in range(N))
                     np.testing.assert_allclose(output, plain, rtol=0, atol=1e-5)
+
+
+def test_a_second_start_with_other_options_names_them():
+    gossip.mix(tensors(), topology.make_schedule("ring", N), 0, backend="native")
+    bootstrap.start()  # which has nothing left to do
+    if N > 1:
+        with pytest.raises(UserError, match="^gossip_timeout=30.0: .* runs already, with gossip_timeout=60.0; give"):
+            bootstrap.start(timeout=30.0)
 
 
 @pytest.mark.parametrize("dtype", [tf.float64, tf.bfloat16, tf.float16])

@@ -11,7 +11,7 @@ from tfdgan.errors import UserError
 from tfdgan.metrics import extractor
 from tfdgan.tasks import ImageOptions, ImageTask
 from tfdgan.tasks.latent_sampler import LatentSampler
-from tfdgan.training import consensus, scoring
+from tfdgan.training import consensus, recalibration, scoring
 
 N, RANK = hvd.size(), hvd.rank()
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (1100, 4, 4, 1)).astype(np.float32)
@@ -55,6 +55,22 @@ def test_parts_of_learners_give_the_scores_of_one(tmp_path, monkeypatch):
     for ours, theirs in zip(found, want, strict=True):
         assert ours.signature == theirs.signature
         assert ours.value == pytest.approx(theirs.value, rel=1e-6), ours.name
+
+
+def test_learners_share_out_the_batches_of_a_recalibration():
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(4), keras.layers.BatchNormalization()])
+    groups = model.trainable_variables, model.non_trainable_variables
+    names = tuple([v.path for v in group] for group in groups)
+    stored = {v.path: v.numpy() for group in groups for v in group}
+    inputs = lambda batch: np.random.default_rng(batch).standard_normal((8, 3)).astype(np.float32)  # noqa: E731
+    found = recalibration.recalibrated(model, stored, names, inputs, 6)
+    parts = [[stored[name] for name in part] for part in names]
+    want = recalibration.statistics(model, *parts, inputs, range(6))
+    for name, total in zip(names[1], want, strict=True):
+        np.testing.assert_allclose(found[name], total / 6, rtol=1e-5)
+        assert np.abs(found[name] - stored[name]).max() > 0.01
+    assert all(found[name] is stored[name] for name in names[0])
 
 
 def test_learners_with_other_extractors_are_told(tmp_path):

@@ -119,6 +119,25 @@ def test_dp_complete_equals_the_closed_form(changes):
     assert np.ptp(hvd.allgather(weights(trainer)[np.newaxis]).numpy(), axis=0).max() > 1e-4
 
 
+@pytest.mark.parametrize("changes", [{}, CLIPPED_RATIO], ids=["adversarial", "clipped_ratio"])
+def test_adapt_then_combine_on_the_complete_graph(changes):
+    """Once a step: all learners end at the mean of what each has made of the common weights."""
+    trainer = make(strategy="decentralized", topology="complete", mix_order="after", **changes)
+    alone = make(1, strategy="local", **changes)
+    for step in range(2):
+        for mine, theirs in zip(
+            [v for group in alone.state.values() for v in group],
+            [v for group in trainer.state.values() for v in group],
+            strict=True,
+        ):
+            mine.assign(tf.convert_to_tensor(theirs))
+        data = tf.constant(real(RANK, step).reshape(-1, 2))
+        alone.step(tf.constant(step, tf.int64), data)
+        trainer.step(tf.constant(step, tf.int64), data)
+        want = hvd.allgather(weights(alone)[np.newaxis]).numpy().mean(axis=0)
+        np.testing.assert_allclose(weights(trainer), want, rtol=0, atol=1e-6)
+
+
 def test_local_learners_differ():
     trainer = make(strategy="local")
     start = hvd.allgather(weights(trainer)[np.newaxis]).numpy()

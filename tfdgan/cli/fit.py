@@ -24,7 +24,7 @@ from tfdgan.training.options import RunOptions
 
 def consensus_kind(options: TaskOptions) -> Kind:
     """What stands for a job of these options where samples are made."""
-    return Kind(options.strategy != "local", options.ema_decay > 0, options.recalibrate)
+    return Kind(shared=options.strategy != "local", averaged=options.ema_decay > 0)
 
 
 def fit(

@@ -61,6 +61,9 @@ def make_trainer(
         noise_every=options.noise_every if options.splits_batches else 0,
     )
     pretraining = _pretraining(options, generator, size) if options.pretraining_steps else None
+    if strategy:  # it may say otherwise
+        for player in players:
+            player.average_among(size)
     made = make(players)
     if not isinstance(made, Strategy):
         raise UserError(f"strategy: made {made!r:.60}, which is no Strategy")

@@ -1,5 +1,6 @@
 """What a workdir holds, for the commands that use a trained generator."""
 
+import dataclasses
 from typing import Any
 
 import keras
@@ -65,7 +66,7 @@ class Workdir:
         """The sampler of a consensus that `find` found."""
         if self._generator is None:
             self._generator, _ = self.task.rebuild(manifest)
-        kind = consensus_kind(self.options)
+        kind = dataclasses.replace(consensus_kind(self.options), recalibrated=manifest.get("recalibrated", 0))
         weights = consensus.generator_weights(self._generator, stored, kind.averaged)
         return self.task.sampler(self._generator, weights, kind.label)
 

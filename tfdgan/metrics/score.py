@@ -30,7 +30,9 @@ class Score:
     def record(self, step: int) -> dict[str, Any]:
         """The score at a step as a JSON object."""
         spread = {} if self.spread is None else {"spread": float(self.spread)}
-        return {"step": step, "name": self.name, "value": float(self.value), **spread, "signature": self.signature}
+        best = {"best": self.best} if self.best else {}
+        value = {"step": step, "name": self.name, "value": float(self.value)}
+        return {**value, **spread, **best, "signature": self.signature}
 
     def beats(self, value: float) -> bool:
         """True if this value is better than another of the same score."""

@@ -10,7 +10,8 @@ from tfdgan.errors import UserError
 class Objective(abc.ABC):
     """The losses of a game, as pure functions of the critic's scores.
 
-    Scores are float tensors [batch] or [batch, 1]. Losses are scalars and are minimised.
+    Scores are float tensors [batch] or [batch, 1]. Losses are scalars and are minimised. They are means over samples,
+    or over pairs of a real and a generated one: the split batch's second moment takes them over a batch's halves.
 
     The two losses are enough for `AdversarialTrainer`. `ClippedRatioTrainer` also calls `payoff` where it clips
     ratios, and `weighted_critic_terms` where it reweights samples.

@@ -119,44 +119,52 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         if noise is not None:
             if variables is not None:
                 self.build(variables)
-            self.observe_noise(noise, gradients)
+            self.observe_noise(noise, gradients, variables=variables)
         super().apply(gradients, variables)
 
     def observe_noise(
-        self, noise: Sequence[tf.Tensor], gradients: Sequence[tf.Tensor], fresh: bool | tf.Tensor = True
+        self,
+        noise: Sequence[tf.Tensor],
+        gradients: Sequence[tf.Tensor],
+        fresh: bool | tf.Tensor = True,
+        variables: Sequence[keras.Variable] | None = None,
     ) -> None:
         """Take q of the split batch's second moment into s; `apply` without noise then uses s.
 
         Where the optimizer clips gradients or unscales them, q is scaled by the square of the same factor.
 
         Args:
-          noise: q, in the order of the variables that the optimizer was built for.
+          noise: q, one for each gradient.
           gradients: those that the next `apply` takes, whose noise this is.
           fresh: scalar bool; where it does not hold, nothing changes.
+          variables: whose gradients they are; None: those that the optimizer was built for, in their order.
 
         Raises:
           ValueError: second_moment is not "split_batch", or the numbers of tensors differ.
         """
         if self.second_moment != "split_batch":
             raise ValueError(f"OptimisticAdam: noise is given, but second_moment is {self.second_moment!r}")
-        if not len(noise) == len(gradients) == len(self._noises):
+        slots = self._noises if variables is None else [self._noises[self._places[_reference(v)]] for v in variables]
+        if not len(noise) == len(gradients) == len(slots):
             raise ValueError(
-                f"OptimisticAdam: {len(noise)} noises, {len(gradients)} gradients, {len(self._noises)} variables; give "
-                "one each"
+                f"OptimisticAdam: {len(noise)} noises, {len(gradients)} gradients, {len(slots)} variables; give one "
+                "each"
             )
         if isinstance(fresh, bool):
             if fresh:
-                self._take_noise(noise, gradients)
+                self._take_noise(slots, noise, gradients)
             return
 
         def take() -> tf.Tensor:
-            self._take_noise(noise, gradients)
+            self._take_noise(slots, noise, gradients)
             return fresh
 
         tf.cond(fresh, take, lambda: fresh)
 
-    def _take_noise(self, noise: Sequence[tf.Tensor], gradients: Sequence[tf.Tensor]) -> None:
-        for s, q, factor in zip(self._noises, noise, self._factors(gradients), strict=True):
+    def _take_noise(
+        self, slots: Sequence[keras.Variable], noise: Sequence[tf.Tensor], gradients: Sequence[tf.Tensor]
+    ) -> None:
+        for s, q, factor in zip(slots, noise, self._factors(gradients), strict=True):
             q = ops.cast(tf.ensure_shape(q, s.shape), s.dtype)
             if factor is not None:
                 q *= ops.square(ops.cast(factor, s.dtype))

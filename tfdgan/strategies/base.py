@@ -17,7 +17,8 @@ class Strategy(abc.ABC):
     then `apply`, `begin_combine` and `end_combine`; at last `end_step`. What can travel while a gradient is computed
     starts in a method called `begin` and is awaited in a later one. All of them are traced into one `tf.function`, so
     they use TensorFlow's operations only. A strategy of your own has to define `apply`; a strategy that needs no
-    exchange needs nothing else.
+    exchange needs nothing else. One whose learners average their weights tells their number to each player's optimizer
+    by `player.average_among(learners)`, for the split batch's second moment.
 
     Args:
       players: whose weights are updated, in the order in which they are exchanged.

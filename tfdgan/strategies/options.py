@@ -76,6 +76,8 @@ class StrategyOptions(GossipOptions):
     def check_options(self) -> None:
         if self.strategy == "centralized" and self.wire_dtype == "bfloat16":
             raise UserError("--wire_dtype=bfloat16: Horovod cannot add these; use float16 with --strategy=centralized")
+        if self.strategy == "diloco":
+            self.check_wanted("--strategy=diloco: takes all learners to common weights", lookahead_every=0)
         if not self.gossips:
             return
         if self.chebyshev and self.gossip_rounds < 2:
@@ -85,7 +87,9 @@ class StrategyOptions(GossipOptions):
         if self.chebyshev:
             self.check_wanted("--chebyshev: its factors enlarge what rounding loses", wire_dtype="float32")
         if self.quasi_global:
-            self.check_wanted(f"--quasi_global={self.quasi_global:g}: follows the mixed weights", mix_order="after")
+            self.check_wanted(
+                f"--quasi_global={self.quasi_global:g}: follows the mixed weights", mix_order="after", lookahead_every=0
+            )
         for name, off in (("mix_delay", 0), ("compression", "none")):
             value = getattr(self, name)
             if value == off:

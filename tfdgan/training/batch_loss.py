@@ -52,7 +52,8 @@ def gradients_by_halves(loss: BatchLoss, batch: Any, weights: Sequence[tf.Tensor
 
     Args:
       one_pass: True: all samples go through the nets together, as batch norm needs it; there are two backward passes
-        over the whole batch. False: each half goes through by itself, which costs little more than the batch.
+        over the whole batch. What `value` itself puts through a net, as a critic's penalty does, goes by halves all the
+        same. False: each half goes through by itself, which costs little more than the batch.
     """
     count = tf.nest.flatten(batch)[0].shape[0]
     with tf.GradientTape(watch_accessed_variables=False, persistent=True) as tape:

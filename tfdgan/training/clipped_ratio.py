@@ -172,7 +172,8 @@ class ClippedRatioTrainer(Trainer):
         if self._ratio:
             mixing, found = self._begin("classifier", update, play_classifier)
             classifier = self._apply("classifier", mixing, found)
-            waited, finite, figures = classifier.waited, classifier.finite, found.figures
+            waited = classifier.waited + self.strategy.combine(self._player["classifier"], update, False)
+            finite, figures = classifier.finite, found.figures
         mixing, found = self._begin("generator", update, play_generator)
         generator = self._apply("generator", mixing, found)
         waited += generator.waited + self.strategy.combine(self._player["generator"], update, False)

@@ -1,5 +1,6 @@
 """The training loop: steps, ticks, checkpoints and scores of one run, resumable at every checkpoint."""
 
+import dataclasses
 import itertools
 import json
 import re
@@ -71,7 +72,9 @@ class Run:
         data: str,
         pretraining_steps: int = 0,
     ) -> None:
-        self._options, self._task, self._trainer, self._kind = options, task, trainer, kind
+        self._options, self._task, self._trainer = options, task, trainer
+        batches = options.recalibrate if recalibration.has_statistics(trainer.generator) else 0
+        self._kind = dataclasses.replace(kind, recalibrated=batches)
         self._data, self._pretraining_steps = data, pretraining_steps
         self._rank, self._size = distributed.rank(), distributed.size()
         self._checkpoints = Checkpoints(options.workdir, self._rank, self._size, options.keep_checkpoints)
@@ -175,7 +178,7 @@ class Run:
         """(the consensus, the exact consensus distance)."""
         trainer, kind = self._trainer, self._kind
         stored, distance = consensus.gather(trainer, kind.shared)
-        if kind.recalibrated and recalibration.has_statistics(trainer.generator):
+        if kind.recalibrated:
             names = consensus.generator_names(trainer.generator, stored, kind.averaged)
             noise, classes = Noise(self._options.seed, "recalibration"), self._task.classes
 
@@ -198,6 +201,7 @@ class Run:
         manifest = {
             "consensus_distance": distance,
             "threads": job.threads(),
+            "recalibrated": self._kind.recalibrated,
             **task.facts,
             "tfdgan": __version__,
             "tensorflow": tf.__version__,

@@ -65,8 +65,8 @@ def statistics(
     """The sums over batches of what the model's moving averages average, under these weights: float64.
 
     A pass in training mode takes a moving average a to m a + (1 - m) s, s the batch's statistic. So s is what a pass
-    makes of a = 0, divided by 1 - m, and m is found by a pass from a = 1. No layer has to be known. What no pass
-    changes has m = 1, and its value counts as its statistic.
+    makes of a = 0, divided by 1 - m, and m is found by a pass from a = 1. No layer has to be known. What a first pass
+    leaves as it is, such as the state of spectral norm, is none; its value counts as its statistic.
 
     Args:
       trainable, others: weights in the order of the model's `trainable_variables` and `non_trainable_variables`.
@@ -78,8 +78,10 @@ def statistics(
     """
     function = compiled(model, _after_a_pass)
     places = [place for place, v in enumerate(model.non_trainable_variables) if _averages(v)]
+    after = function(list(trainable), list(others), inputs(0))
+    moving = [place for place in places if not np.array_equal(after[place], others[place])]
     starts = [
-        [np.full_like(value, fill) if place in places else value for place, value in enumerate(others)]
+        [np.full_like(value, fill) if place in moving else value for place, value in enumerate(others)]
         for fill in (0, 1)
     ]
     totals = [np.zeros(others[place].shape, np.float64) for place in places]
@@ -87,9 +89,7 @@ def statistics(
         from_0, from_1 = (function(list(trainable), start, inputs(batch)) for start in starts)
         for total, place in zip(totals, places, strict=True):
             low, high = (np.asarray(values[place], np.float64) for values in (from_0, from_1))
-            rate = 1 - (high - low)
-            moves = rate > 1e-6
-            total += np.where(moves, low / np.where(moves, rate, 1), others[place])
+            total += low / (1 - (high - low)) if place in moving else others[place]
     return totals
 
 

@@ -83,6 +83,8 @@ class Trainer(abc.ABC):
 
     def steps(self, first: int, count: int, batches: Any) -> dict[str, tf.Tensor]:
         """The means of the figures of `count` steps from `first`, all of one phase; `batches`: a data iterator."""
+        if self._pretraining and first == self._pretraining.steps:
+            self.strategy.reset()  # what it keeps of the weights is from before pretraining
         loop = self._pretraining_steps if self._pretrains(first) else self._game_steps
         return loop(tf.constant(first, tf.int64), tf.constant(count, tf.int64), batches)
 

@@ -19,7 +19,6 @@ import numpy as np
 import trials
 from absl import flags
 from matplotlib.figure import Figure
-from strategies import STRATEGIES
 
 from tfdgan.cli import command
 from tfdgan.storage import files
@@ -38,6 +37,13 @@ _CORNERS = {
     "PRC": ["--ratio_clipping", "--nosample_reweighting"],
     "SR": ["--noratio_clipping", "--sample_reweighting"],
     "both": ["--ratio_clipping", "--sample_reweighting"],
+}
+
+
+_STRATEGIES = {
+    "CP-OAdam": ["--strategy=centralized"],
+    "DP-OAdam": ["--strategy=decentralized", "--topology=ring", "--norandom_mixing"],
+    "Rand-DP-OAdam": ["--strategy=decentralized", "--topology=ring", "--random_mixing"],
 }
 
 
@@ -113,7 +119,7 @@ def main(argv):
     corners = flag_values.part == "corners"
     choices = {name: [*line, "--strategy=local"] for name, line in _CORNERS.items()}
     if not corners:
-        choices = {name: line for name, line in STRATEGIES.items() if name != "local"}
+        choices = _STRATEGIES
     steps = max(1, round(_STEPS * flag_values.scale / _EVERY)) * _EVERY
     flags_of_all = [*_FLAGS, f"--inception={inception}", f"--data_dir={flag_values.data_dir}"]
 

@@ -11,6 +11,7 @@ lab's learners share this machine's cores, so a step's time holds their contenti
 
 import json
 import os
+import re
 import sys
 
 import numpy as np
@@ -24,6 +25,7 @@ from tools.network import jobs, links
 from tools.network.lab import Lab
 
 _TICKS, _EVERY = 4, 10  # the first tick compiles
+_OUTER_PERIODS = 3  # as many steps more, for outer steps that come at every 50th
 # A lab's learners are hosts of their own, but share the cores. Horovod's best, for CP; native exchanges do not use it.
 _ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "1",
@@ -43,10 +45,10 @@ def _define(flag_values):
 def measure(workdir, lab, rate, flags):
     """{"a step": seconds, "waiting": share} of `train` by these flags in a `Lab` whose links have `rate` bit/s.
 
-    The median over ticks; what an earlier call has left in `workdir` is not measured again. Learners know their links'
+    The mean over ticks; what an earlier call has left in `workdir` is not measured again. Learners know their links'
     rate.
     """
-    steps = _TICKS * _EVERY
+    steps = _TICKS * _EVERY * (_OUTER_PERIODS if "--strategy=diloco" in flags else 1)
     if not os.path.isfile(os.path.join(workdir, "checkpoints", f"{steps:08d}", "manifest.json")):
         line = [sys.executable, "-m", "tfdgan.train", *flags, f"--workdir={workdir}", f"--steps={steps}"]
         line += [f"--log_every={_EVERY}", "--eval_every=0", f"--checkpoint_every={steps}"]
@@ -60,7 +62,7 @@ def measure(workdir, lab, rate, flags):
         if code:
             raise UserError(f"training over the network ended with {code}: {log.name} says why")
     times, waits = (trials.scalars(workdir, name)[1:] for name in ("time/step", "time/waiting_share"))
-    return {"a step": float(np.median([t for _, t in times])), "waiting": float(np.median([w for _, w in waits]))}
+    return {"a step": float(np.mean([t for _, t in times])), "waiting": float(np.mean([w for _, w in waits]))}
 
 
 def steps_to(target, steps, values):
@@ -83,6 +85,7 @@ def table(results, network, target, what):
     {arm: as `measure` gives it}; `target`: the score; `what`: the network in words. Of the runs that reach the score;
     how many do is said where some do not.
     """
+    first = next(iter(results))
     rows, reference = [], None
     for arm, runs in results.items():
         needed = np.array([steps_to(target, run["steps"], run["values"]) for run in runs])
@@ -92,12 +95,13 @@ def table(results, network, target, what):
             rows.append(f"| {arm} | {step:.3g} | {network[arm]['waiting']:.0%} | never{some} | | |")
             continue
         seconds = reached.mean() * step
-        reference = reference or seconds
+        if arm == first:
+            reference = seconds
+        times = "" if reference is None else f"{reference / seconds:.2f}"
         rows.append(
             f"| {arm} | {step:.3g} | {network[arm]['waiting']:.0%} | {reached.mean():.0f}{some} | {seconds / 60:.3g} | "
-            f"{reference / seconds:.2f} |"
+            f"{times} |"
         )
-    first = next(iter(results))
     head = f"| {what} | s a step | waiting | steps to {target:.3g} | minutes to it | times as fast as {first} |"
     return "\n".join([head, "|---" * 6 + "|", *rows]) + "\n"
 
@@ -108,9 +112,12 @@ def main(argv):
     rate = links.rate(flag_values.rate)
     try:
         with open(path) as file:
-            runs = json.load(file)["runs"]
+            content = json.load(file)
+            runs, best = content["runs"], content["best"]
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"--results={path}: not readable as the results of a comparison ({error})") from error
+    if best != "low":
+        raise UserError(f"--results={path}: of {content['score']} high is better; only low scores are looked for")
     jobs.end_by_signals()
     results, network = {}, {}
     for run in runs:
@@ -119,7 +126,8 @@ def main(argv):
     what = f"{flag_values.rate}-{flag_values.delay}"
     for arm, (run, *_) in results.items():
         lab = Lab(run["learners"], rate, links.delay(flag_values.delay))
-        place = os.path.join(output, "".join(c if c.isalnum() else "_" for c in arm))
+        name = re.sub(r"[^\w.-]+", "_", arm)
+        place = os.path.join(output, f"{name}-{run['learners']}-{what}")
         network[arm] = measure(place, lab, rate, [*run["flags"], f"--seed={run['seed']}"])
         files.write_text(
             os.path.join(output, "network.md"), table({a: results[a] for a in network}, network, target, what)

@@ -15,6 +15,11 @@ def plain(mix):
     return Rule(lambda X: None, lambda state, X, D, k: (mix(X, k) - D, None))
 
 
+def after(mix):
+    """x_i <- sum_j W_ij (x_j - D_j): adapt then combine, `strategies.AdaptThenCombine`."""
+    return Rule(lambda X: None, lambda state, X, D, k: (mix(X - D, k), None))
+
+
 def apart():
     """x_i <- x_i - D_i: no exchange. With averaged gradients this is CP, whose learners stay equal."""
     return Rule(lambda X: None, lambda state, X, D, k: (X - D, None))

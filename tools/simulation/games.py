@@ -6,6 +6,7 @@ so that x - eta g(x) descends for u and ascends for v. All games have
     dimension             d
     start                 [d], where every learner begins
     gradient(X, random)   [n, d], a stochastic gradient of every learner at its own row
+    halves(X, random)     [2, n, d], the gradients of the two halves of each learner's batch: `gradient` is their mean
     mean_gradient(X)      [m, d], the noiseless gradient of the learners' average game at each of m rows
 """
 
@@ -61,6 +62,10 @@ class LinearGame:
     def gradient(self, X, random):
         G = (X - self._offsets) @ self._K.T
         return G + self._sigma * random.standard_normal(X.shape) if self._sigma else G
+
+    def halves(self, X, random):
+        G = (X - self._offsets) @ self._K.T
+        return G + np.sqrt(2) * self._sigma * random.standard_normal((2, *X.shape))
 
     def mean_gradient(self, X):
         return (X - self._offsets.mean(axis=0)) @ self._K.T

@@ -51,6 +51,11 @@ class GaussiansGame:
         G = self.gradient_of_sample(X, *self.sample(len(X), random))
         return G + self._sigma * random.standard_normal(X.shape) if self._sigma else G
 
+    def halves(self, X, random):
+        parts = zip(*(np.split(sample, 2, axis=1) for sample in self.sample(len(X), random)), strict=True)
+        G = np.stack([self.gradient_of_sample(X, *part) for part in parts])
+        return G + np.sqrt(2) * self._sigma * random.standard_normal(G.shape) if self._sigma else G
+
     def mean_gradient(self, X):
         """The real side in closed form, the generated one over 1,024 fixed latents."""
         return np.concatenate([self._gradient(X[i : i + 1], self._real_mean, self._latents) for i in range(len(X))])

@@ -52,9 +52,9 @@ def gossip(displacement, exchange, averaged=False):
 
     def step(state, X, k, gradient):
         moved, exchanged = state
-        G = gradient(X)
+        G = gradient.halves(X) if displacement.splits else gradient(X)
         if averaged:
-            G = np.broadcast_to(G.mean(axis=0), G.shape)
+            G = np.broadcast_to(G.mean(axis=-2, keepdims=True), G.shape)
         D, moved = displacement.step(moved, G, k)
         X, exchanged = exchange.step(exchanged, X, D, k)
         return X, (moved, exchanged)
@@ -81,11 +81,27 @@ def dposg(learning_rate, exchange, averaged=False):
     return rules.Rule(lambda X: (np.zeros_like(X), exchange.start(X)), step)
 
 
-def method(name, learning_rate, exchange, averaged=False):
-    """The whole step of a method in `rules.METHODS`; raises `UserError` for another, or a rate that is not positive."""
+def method(name, learning_rate, exchange, averaged=False, noise_learners=1.0):
+    """The whole step of a method in `rules.METHODS`; raises `UserError` for another, or a rate that is not positive.
+
+    `noise_learners`: n of `rules.split_batch`.
+    """
     if name == "dposg" and learning_rate > 0:
         return dposg(learning_rate, exchange, averaged)
-    return gossip(rules.displacement(name, learning_rate), exchange, averaged)
+    return gossip(rules.displacement(name, learning_rate, noise_learners), exchange, averaged)
+
+
+class _Gradient:
+    """Stochastic gradients of a game at weights [n, d]; `halves` gives those of the two halves of each batch."""
+
+    def __init__(self, game, random):
+        self._game, self._random = game, random
+
+    def __call__(self, X):
+        return self._game.gradient(X, self._random)
+
+    def halves(self, X):
+        return self._game.halves(X, self._random)
 
 
 def simulate(game, rule, learners, steps, *, seed=0, every=1, at="mean", target=None, stop=False):
@@ -109,7 +125,7 @@ def simulate(game, rule, learners, steps, *, seed=0, every=1, at="mean", target=
     records, reached = [_record(0, game, X, at)], None
     with np.errstate(over="ignore", invalid="ignore"):
         for k in range(steps):
-            X, state = rule.step(state, X, k, lambda at: game.gradient(at, random))
+            X, state = rule.step(state, X, k, _Gradient(game, random))
             if (k + 1) % every and k + 1 < steps:
                 continue
             records.append(_record(k + 1, game, X, at))

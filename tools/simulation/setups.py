@@ -18,6 +18,7 @@ _VARIANTS = {
     "every": int,
     "top": float,  # a share
     "delayed": None,
+    "after": None,
     "8bit": None,
     "bfloat16": None,
     "tree": None,
@@ -27,7 +28,7 @@ _OF_CENTRALIZED = ("tree", "float16")
 _NEEDS_FIXED = ("8bit", "top")
 GRAMMAR = (
     "[random_]TOPOLOGY[+VARIANT] or centralized[+tree or +float16]; TOPOLOGY as train has it, VARIANT one of rounds=T, "
-    "chebyshev=T, every=K, delayed, bfloat16, 8bit, top=FRACTION"
+    "chebyshev=T, every=K, delayed, after, bfloat16, 8bit, top=FRACTION"
 )
 
 
@@ -86,6 +87,8 @@ class Setup:
             return exchanges.local_steps(mix, self.every)
         if self.variant == "delayed":
             return exchanges.delayed(mix)
+        if self.variant == "after":
+            return exchanges.after(mix)
         if self.variant == "bfloat16":
             return exchanges.wire16(mix)
         if self.variant == "8bit":

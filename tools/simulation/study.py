@@ -6,11 +6,12 @@ import math
 from tfdgan.errors import UserError
 from tools.simulation import games, learners, rules
 
-_RATES = {"oadam": (0.01, 0.02, 0.05, 0.1)}
+_RATES = {method: (0.01, 0.02, 0.05, 0.1) for method in ("oadam", rules.SPLIT_BATCH)}
 _OTHER_RATES = (0.02, 0.05, 0.1)
 _NOT_OF_DPOSG = {
     **dict.fromkeys(("8bit", "top"), "would have to send both of its sequences"),
     "delayed": "takes its gradients at mixed weights, which cannot be late",
+    "after": "mixes in a step of its own",
 }
 
 
@@ -26,6 +27,7 @@ class Study:
       target: share of the gradient norm at the start.
       at: where gradient norms are taken: at the learners' "mean", or at the "learners" own weights.
       seed: of the game, the noise and random schedules.
+      noise_learners: n of the split batch's second moment; 0: as many as there are learners.
     """
 
     game: str = "quadratic"
@@ -37,6 +39,7 @@ class Study:
     target: float = 0.1
     at: str = "mean"
     seed: int = 0
+    noise_learners: float = 0.0
 
     def __post_init__(self):
         games.make(self.game, 1, sigma=self.sigma, heterogeneity=self.heterogeneity)
@@ -46,6 +49,11 @@ class Study:
             raise UserError(f"--target={self.target}: give a share of the first gradient norm between 0 and 1")
         if self.at not in learners.PLACES:
             raise UserError(f"--at={self.at}: choose one of {', '.join(learners.PLACES)}")
+        if self.noise_learners and not (self.method == rules.SPLIT_BATCH and self.noise_learners >= 1):
+            raise UserError(
+                f"--noise_learners={self.noise_learners:g}: at least 1, or 0 for all; of --method={rules.SPLIT_BATCH} "
+                "only"
+            )
         if any(not rate > 0 for rate in self.learning_rates):
             raise UserError(f"--learning_rates={','.join(map(str, self.learning_rates))}: give numbers above 0")
 
@@ -71,7 +79,11 @@ class Study:
             raise UserError(f"--setups: {setup.name}: dposg {_NOT_OF_DPOSG[setup.variant]}; use --method=osgd")
         runs = {}
         for rate in self.rates:
-            rule = learners.method(self.method, rate, setup.exchange(size, self.seed), averaged=setup.centralized)
+            # A centralised gradient is averaged already.
+            noise_learners = 1.0 if setup.centralized else self.noise_learners or size
+            rule = learners.method(
+                self.method, rate, setup.exchange(size, self.seed), setup.centralized, noise_learners
+            )
             runs[rate] = learners.simulate(
                 game, rule, size, self.steps, seed=self.seed, every=every, at=self.at, target=target, stop=stop
             )

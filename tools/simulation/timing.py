@@ -108,6 +108,7 @@ def gossip(setup, schedule, workload, network, times):
     links = [_Links(W, setup, workload, network) for W in schedule.matrices]
     t = np.zeros(schedule.size)
     sent, arrived_before, finished = np.zeros_like(t), np.zeros_like(t), []
+    overlaps = workload.overlap and setup.variant != "after"  # which mixes what has been computed
     for k, computing in enumerate(times.sum(axis=1)):
         here = t
         if k % setup.every == 0:
@@ -118,7 +119,7 @@ def gossip(setup, schedule, workload, network, times):
                 here = np.maximum(here, arrived)
         if setup.variant == "delayed":
             here, arrived_before = np.maximum(t, arrived_before), here
-        t = np.maximum(t + computing, here) if workload.overlap else here + computing
+        t = np.maximum(t + computing, here) if overlaps else here + computing
         t = t + workload.local
         finished.append(t)
     return np.array(finished)

@@ -20,9 +20,9 @@ import re
 import tomllib
 from typing import Any
 
-from tfdgan.cli import command
-from tfdgan.cli.config import Config
+from tfdgan.cli import command, flagfiles
 from tfdgan.errors import UserError
+from tfdgan.tasks.options import TaskOptions
 
 _SHARED = {  # what the file and an arm may have: (type, in words)
     "learners": (int, "a whole number"),
@@ -45,7 +45,7 @@ class Arm:
     name: str
     learners: int
     flags: tuple[str, ...]
-    config: Config
+    config: TaskOptions
 
     @property
     def folder(self) -> str:
@@ -105,11 +105,13 @@ def _arm(path: str, name: str, settings: dict[str, Any], flags: list[str]) -> Ar
     try:
         if learners < 1:
             raise UserError(f"learners = {learners}; give at least 1")
-        given = command.parse_options(["train", *flags], Config)
+        argv = ["train", *flags]
+        kind = flagfiles.kind_asked(argv)
+        given = command.parse_options(argv, kind)
         for fixed in ("workdir", "seed"):
             if any(flag.lstrip("-").split("=")[0] == fixed for flag in flags):
                 raise UserError(f"--{fixed} is the comparison's to give; leave it out")
-        config = Config(**given)
+        config = flagfiles.asked(given, kind)
         config.check_learners(learners)
         if not config.eval_every:
             raise UserError("--eval_every=0: makes no scores to compare")

@@ -10,19 +10,20 @@ from matplotlib.figure import Figure
 
 from tfdgan.cli.comparison import statistics
 from tfdgan.cli.comparison.results import Result
+from tfdgan.errors import UserError
 from tfdgan.storage import files
 
 
-def write(output: str, name: str, lower_is_better: bool, results: Sequence[Result], missing: Sequence[str]) -> str:
+def write(output: str, name: str, results: Sequence[Result], first: str, missing: Sequence[str]) -> str:
     """Write table.md, results.json and plot.png into a folder; returns the table.
 
     Args:
       name: of the score.
-      lower_is_better: whether the best score is the lowest.
-      results: of all runs that have scores.
+      results: of all runs that have scores, the arms in the order of the file.
+      first: the arm that the others are compared with.
       missing: names of runs that are not done.
     """
-    text = table(name, lower_is_better, results, missing)
+    text = table(name, results, first, missing)
     files.write_text(os.path.join(output, "table.md"), text)
     files.write_text(os.path.join(output, "results.json"), json.dumps(_numbers(name, results), indent=1) + "\n")
     with files.replacing(os.path.join(output, "plot.png")) as file:
@@ -38,21 +39,26 @@ def by_arm(results: Sequence[Result]) -> dict[str, dict[int, Result]]:
     return found
 
 
-def table(name: str, lower_is_better: bool, results: Sequence[Result], missing: Sequence[str]) -> str:
+def table(name: str, results: Sequence[Result], first: str, missing: Sequence[str]) -> str:
     """A markdown table, a row an arm: means over seeds with 95% intervals; differences to the first arm, seed by seed.
 
-    Last scores are taken at the last step that all runs of the table have reached.
+    Last scores are taken at the last step that all runs of the table have reached. The best score is the lowest unless
+    scores say that high is better.
+
+    Raises:
+      UserError: no step was scored by all runs.
     """
     arms = by_arm(results)
     common = set.intersection(*(set(result.steps.tolist()) for result in results))
-    step = max(common, default=0)
-    first = next(iter(arms))
+    if not common:
+        raise UserError(f"{name}: the runs have no scored step in common; give all arms one --eval_every")
+    step = max(common)
     lines = [
         f"| arm | {name} at step {step} | to {first} | best | seeds | ms a step | waiting | minutes | MB a step |",
         "|---" * 9 + "|",
     ]
-    pick = np.min if lower_is_better else np.max
-    reference = _at(arms[first], step)
+    pick = np.max if results[0].best == "high" else np.min
+    reference = _at(arms.get(first, {}), step)
     for arm, runs in arms.items():
         last = _at(runs, step)
         difference = statistics.paired(last, reference) if arm != first else None
@@ -69,7 +75,7 @@ def table(name: str, lower_is_better: bool, results: Sequence[Result], missing: 
         "the first arm's mean. Times are medians over ticks, without scores and set-up; minutes are from the start to "
         "the last score, with both. MB are what a learner sends.",
         "",
-        f"Scored by: {_signature(results[0])}.",
+        f"Scored by: {_signatures(arms)}.",
     ]
     if missing:
         notes += ["", f"Not done: {'; '.join(missing)}."]
@@ -105,14 +111,25 @@ def _megabytes(value: float) -> str:
     return "unknown" if math.isnan(value) else f"{value:.3g}"
 
 
-def _signature(result: Result) -> str:
-    return ", ".join(f"{key} {value}" for key, value in result.signature.items())
+def _signatures(arms: dict[str, dict[int, Result]]) -> str:
+    """What all scores have in common, and after it what they have not, with the arms' names."""
+    signatures = {arm: next(iter(runs.values())).signature for arm, runs in arms.items()}
+    first = {key: value for key, value in next(iter(signatures.values())).items() if key != "seed"}
+    common = {key for key, value in first.items() if all(other.get(key) == value for other in signatures.values())}
+    text = ", ".join(f"{key} {first[key]}" for key in first if key in common)
+    for key in (key for key in first if key not in common):
+        owners: dict[str, list[str]] = {}
+        for arm, signature in signatures.items():
+            owners.setdefault(str(signature.get(key)), []).append(arm)
+        text += "".join(f", {key} {value} ({'; '.join(names)})" for value, names in owners.items())
+    return text
 
 
 def _numbers(name: str, results: Sequence[Result]) -> dict:
     """All that the table and the plot are made of."""
     return {
         "score": name,
+        "best": results[0].best or "low",
         "runs": [
             {
                 "arm": result.trial.arm.name,
@@ -142,7 +159,7 @@ def plot(name: str, results: Sequence[Result]) -> Figure:
         ("MB sent by a learner", lambda run: run.bytes / 1e6),
     )
     for number, (arm, runs) in enumerate(by_arm(results).items()):
-        common = sorted(set.intersection(*(set(run.steps.tolist()) for run in runs.values())))
+        common = sorted(set.intersection(*(set(run.steps.tolist()) for run in runs.values())))  # of the arm's seeds
         mean = np.mean([[run.values[run.steps == step][0] for step in common] for run in runs.values()], axis=0)
         for axis, (_, scale) in zip(axes, scales, strict=True):
             for run in runs.values():

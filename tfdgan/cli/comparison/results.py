@@ -27,6 +27,7 @@ class Result:
       bytes: that a learner sends a step; nan if it is not known.
       wall_minutes: from the start to the last score, with all there is beside steps.
       signature: of the scores.
+      best: "low" or "high", if the scores say which is better, else "".
     """
 
     trial: Trial
@@ -37,6 +38,7 @@ class Result:
     bytes: float
     wall_minutes: float
     signature: dict[str, Any]
+    best: str = ""
 
 
 def read(trials: Sequence[Trial], name: str | None = None) -> tuple[str, list[Result]]:
@@ -83,6 +85,7 @@ def _result(trial: Trial, records: list[dict[str, Any]]) -> Result | None:
         median["network/bytes_a_step"],
         last.get("seconds", np.nan) / 60,
         last["signature"],
+        last.get("best", ""),
     )
 
 

@@ -10,9 +10,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 
+from tfdgan.cli import flagfiles
 from tfdgan.cli.comparison.arms import Arm
 from tfdgan.errors import UserError
 from tfdgan.training import score_log
+from tfdgan.training.checkpoints import Checkpoints
 
 _LOG = "log.txt"
 _FAILED = "failed.txt"
@@ -43,6 +45,20 @@ class Trial:
         """Up to which step there are scores."""
         return max((record["step"] for record in score_log.read(self.workdir)), default=0)
 
+    def check(self) -> None:
+        """Raise `UserError` if the workdir holds a run by other flags or by another number of learners."""
+        if not os.path.isfile(os.path.join(self.workdir, flagfiles.FLAGFILE)):
+            return
+        mine = dataclasses.replace(self.arm.config, seed=self.seed, workdir=self.workdir)
+        changed = flagfiles.differences(mine, flagfiles.load(self.workdir), ignore="free")
+        learners = _learners(self.workdir)
+        if learners not in (None, self.arm.learners):
+            changed.append(f"learners: {learners} -> {self.arm.learners}")
+        if changed:
+            raise UserError(
+                f"{self.workdir}: {self.name} was trained in another way; {'; '.join(changed)}; use another --output"
+            )
+
     @property
     def done(self) -> bool:
         """True if the last step's scores are there."""
@@ -66,6 +82,13 @@ class Trial:
             return None
 
 
+def _learners(workdir: str) -> int | None:
+    """By how many learners a workdir's newest checkpoint was made; None if there is none."""
+    checkpoints = Checkpoints(workdir, rank=0, size=1, keep=1)
+    steps = checkpoints.committed()
+    return checkpoints.manifest(steps[-1])["learners"] if steps else None
+
+
 def of(arms: Sequence[Arm], seeds: Sequence[int], output: str) -> list[Trial]:
     """All runs, the arms of a seed together: an interrupted comparison has whole seeds first."""
     return [
@@ -81,9 +104,12 @@ def run(trials: Sequence[Trial], jobs: int, after: Callable[[], object]) -> list
     Args:
       after: called after each run that is done.
     """
+    for trial in trials:
+        trial.check()
     waiting = [trial for trial in trials if not trial.done]
     progress = _Progress(trials)
     running: dict[Trial, subprocess.Popen] = {}
+    logs: dict[Trial, int] = {}  # where in the log an attempt begins
     failed: list[Trial] = []
     with _ending(running):
         while waiting or running:
@@ -91,7 +117,7 @@ def run(trials: Sequence[Trial], jobs: int, after: Callable[[], object]) -> list
                 trial = waiting.pop(0)
                 if why := trial.failure:
                     _say(f"{trial.name}: trying again, it had ended with: {why}")
-                running[trial] = _start(trial)
+                running[trial], logs[trial] = _start(trial)
             ended = [trial for trial, process in running.items() if process.poll() is not None]
             for trial in ended:
                 code = running.pop(trial).returncode
@@ -100,29 +126,34 @@ def run(trials: Sequence[Trial], jobs: int, after: Callable[[], object]) -> list
                     after()
                 else:
                     failed.append(trial)
-                    _say(f"{trial.name}: failed, {_note_failure(trial, code)}; {trial.workdir}/{_LOG} has more")
+                    why = _note_failure(trial, code, logs[trial])
+                    _say(f"{trial.name}: failed, {why}; {trial.workdir}/{_LOG} has more")
             progress.tell(list(running), bool(ended))
             time.sleep(0.5)
     return failed
 
 
-def _start(trial: Trial) -> subprocess.Popen:
+def _start(trial: Trial) -> tuple[subprocess.Popen, int]:
+    """(the process, where in the log it begins)."""
     os.makedirs(trial.workdir, exist_ok=True)
     with contextlib.suppress(FileNotFoundError):
         os.remove(os.path.join(trial.workdir, _FAILED))
     with open(os.path.join(trial.workdir, _LOG), "a") as log:
+        begin = log.tell()
         print(" ".join(trial.command), file=log, flush=True)
         try:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 trial.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         except FileNotFoundError as error:
             raise UserError(f"{trial.command[0]} is not there: it starts several learners") from error
+    return process, begin
 
 
-def _note_failure(trial: Trial, code: int) -> str:
-    """Keep, and return, why a run has failed."""
+def _note_failure(trial: Trial, code: int, begin: int) -> str:
+    """Keep, and return, why a run has failed, by its log from `begin` on."""
     with open(os.path.join(trial.workdir, _LOG), errors="replace") as file:
+        file.seek(begin)
         lines = [line.strip() for line in file if "error:" in line or "fault:" in line]
     why = f"exit code {code}: {lines[-1] if lines else 'no reason was given'}"
     with open(os.path.join(trial.workdir, _FAILED), "w") as file:

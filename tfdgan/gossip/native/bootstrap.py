@@ -46,8 +46,11 @@ def start(
         connect(learners, timeout, on_peer_loss, link_mbit, schedule)
     elif _started != (timeout, on_peer_loss, link_mbit):
         asked = (timeout, on_peer_loss, link_mbit)
+        names = ("gossip_timeout", "on_peer_loss", "link_mbit")
+        changed = [(name, a, b) for name, a, b in zip(names, asked, _started, strict=True) if a != b]
         raise UserError(
-            f"native exchange: (timeout, on_peer_loss, link_mbit) {asked}: it runs already, with {_started}"
+            f"{', '.join(f'--{name}={new}' for name, new, _ in changed)}: the native exchange of this process runs "
+            f"already, with {', '.join(f'{name}={old}' for name, _, old in changed)}; give the same, or start anew"
         )
 
 
