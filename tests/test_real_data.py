@@ -19,6 +19,7 @@ def test_cifar_flags_on_eight_learners(data_folder, tmp_path):
         8,
         *("-m", "tfdgan.train", "--flagfile=configs/cifar.flags", f"--workdir={tmp_path}/run"),
         *(f"--data_dir={data_folder}/tfds", "--steps=3", "--batch_size=8", "--log_every=1", "--eval_every=3"),
+        *("--width_g=16", "--width_d=16"),
     )
     assert "training 3 steps on 8 learner(s)" in done.stdout and "done: 3 steps" in done.stdout
     assert len(list((tmp_path / "run/checkpoints/00000003").glob("learner_*.npz"))) == 8

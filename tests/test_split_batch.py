@@ -70,9 +70,8 @@ MAKE = {
     "conditional": lambda **split: image_trainer(
         model="resnet", image_size=32, conditional=True, batch_size=2, gradient_penalty=0.0, critic_steps=1, **split
     ),
-    "clipped ratio": lambda **split: image_trainer(**{**CLIPPED, **ONE}, center_scores=True, **split),
-    "reweighting": lambda **split: image_trainer(
-        **{**CLIPPED, **ONE}, ratio_clipping=False, objective="relativistic", **split
+    "clipped ratio": lambda **split: image_trainer(
+        **{**CLIPPED, **ONE}, center_scores=True, objective="relativistic", **split
     ),
     "text": lambda **split: sentence_trainer("text", **{**CLIPPED, **ONE}, **split),
     "style": lambda **split: sentence_trainer("style", **ONE, **split),

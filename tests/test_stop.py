@@ -71,7 +71,7 @@ def models(options, sample_shape):
 def test_nan_names_step_learner_and_checkpoint(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     path = f"{tmp_path}{os.pathsep}{ROOT}"
-    flags = ("--model=broken:models", "--steps=30", "--checkpoint_every=5")
+    flags = ("--model=broken:models", "--steps=30", "--checkpoint_every=5", "--gradient_penalty=10")
     done = train(2, tmp_path / "run", *flags, check=False, PYTHONPATH=path)
     assert done.returncode != 0
     folder = tmp_path / "run" / "checkpoints"

@@ -31,8 +31,8 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         v^ = max(v - (1 - 1/n) s, s / n)
 
     and v^ stands where v / (1 - b2^t) stands above. Without noise (q = 0) v^ = v. Where the mean gradient is 0, v and s
-    are alike and v^ = s / n. With n = 1, v^ = max(v, s). A derivation of this project, not of a paper; what it brings
-    is in docs/results.md. Memory: a fourth slot, s.
+    are alike and v^ = s / n. With n = 1, v^ = max(v, s). A derivation of this project, not of a paper; first
+    runs are in docs/results.md. Memory: a fourth slot, s.
 
     Args:
       learning_rate: float or `keras.optimizers.schedules.LearningRateSchedule`.
