@@ -66,6 +66,13 @@ def run(trainer, steps, data):
     return {name: float(figure) for name, figure in figures.items()}
 
 
+def take_state(trainer, other):
+    """Let a trainer go on as another one would."""
+    for mine, theirs in zip(trainer.state.values(), other.state.values(), strict=True):
+        for variable, value in zip(mine, theirs, strict=True):
+            variable.assign(tf.convert_to_tensor(value))
+
+
 def weights(trainer):
     return np.concatenate([v.numpy().ravel() for player in trainer.players for v in player.values()])
 
@@ -105,12 +112,7 @@ def test_dp_complete_equals_the_closed_form(changes):
     for step in range(3):
         start = weights(trainer)
         everyone = hvd.allgather(start[np.newaxis]).numpy()
-        for mine, theirs in zip(
-            [v for group in alone.state.values() for v in group],
-            [v for group in trainer.state.values() for v in group],
-            strict=True,
-        ):
-            mine.assign(tf.convert_to_tensor(theirs))
+        take_state(alone, trainer)
         data = tf.constant(real(RANK, step).reshape(-1, 2))
         alone.step(tf.constant(step, tf.int64), data)
         trainer.step(tf.constant(step, tf.int64), data)
@@ -125,12 +127,7 @@ def test_adapt_then_combine_on_the_complete_graph(changes):
     trainer = make(strategy="decentralized", topology="complete", mix_order="after", **changes)
     alone = make(1, strategy="local", **changes)
     for step in range(2):
-        for mine, theirs in zip(
-            [v for group in alone.state.values() for v in group],
-            [v for group in trainer.state.values() for v in group],
-            strict=True,
-        ):
-            mine.assign(tf.convert_to_tensor(theirs))
+        take_state(alone, trainer)
         data = tf.constant(real(RANK, step).reshape(-1, 2))
         alone.step(tf.constant(step, tf.int64), data)
         trainer.step(tf.constant(step, tf.int64), data)
