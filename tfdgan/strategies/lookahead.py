@@ -26,7 +26,7 @@ class Lookahead(Strategy):
     Args:
       strategy: how gradients become weights, and what is mixed.
       every: k.
-      rate: a, in (0, 1].
+      rate: a, in (0, 1).
     """
 
     def __init__(self, strategy: Strategy, *, every: int, rate: float) -> None:

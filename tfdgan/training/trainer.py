@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from tfdgan.errors import UserError
 from tfdgan.models import spectral_norm
 from tfdgan.optimizers import linear_decay
 from tfdgan.strategies.base import Strategy, no_wait
@@ -259,7 +260,9 @@ class Trainer(abc.ABC):
         latents = self._game.feed.draw(noise, size, "latents", tf.constant(draw, tf.int64))
         if not self._game.conditional:
             return latents
-        labels = tf.cast(noise.uniform([size], "labels", draw) * (classes or 1), tf.int32)
+        if classes is None:
+            raise UserError("--recalibrate: the task does not say how many classes there are; leave it out")
+        labels = tf.cast(noise.uniform([size], "labels", draw) * classes, tf.int32)
         return inputs_of(latents, [labels])
 
     def _latents(self, purpose: str, draw: tf.Tensor) -> Any:

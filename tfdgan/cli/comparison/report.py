@@ -63,7 +63,7 @@ def table(name: str, results: Sequence[Result], first: str, missing: Sequence[st
         last = _at(runs, step)
         difference = statistics.paired(last, reference) if arm != first else None
         best = statistics.interval([float(pick(run.values)) for run in runs.values()])
-        means = [float(np.mean([pick_(run) for run in runs.values()])) for pick_ in _PICKS]
+        means = [float(np.mean([figure(run) for run in runs.values()])) for figure in _FIGURES]
         lines.append(
             f"| {arm} | {statistics.interval(list(last.values()))} | {_difference(difference, reference)} | {best} | "
             f"{', '.join(map(str, sorted(runs)))} | {1e3 * means[0]:.0f} | {100 * means[1]:.0f}% | {means[2]:.1f} | "
@@ -82,7 +82,7 @@ def table(name: str, results: Sequence[Result], first: str, missing: Sequence[st
     return "\n".join([*lines, *notes]) + "\n"
 
 
-_PICKS: tuple[Callable[[Result], float], ...] = (
+_FIGURES: tuple[Callable[[Result], float], ...] = (
     lambda run: run.seconds,
     lambda run: run.waiting,
     lambda run: run.wall_minutes,
