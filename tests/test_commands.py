@@ -22,7 +22,7 @@ TRAIN = ("-m", "tfdgan.train", "--flagfile=configs/digits.flags", "--log_every=1
 def run(tmp_path_factory):
     """A workdir after 20 steps on digits, and what training said."""
     workdir = tmp_path_factory.mktemp("run") / "digits"
-    done = launch(0, *TRAIN, f"--workdir={workdir}", "--steps=20", cold=True)
+    done = launch(0, *TRAIN, f"--workdir={workdir}", "--steps=20")
     return workdir, done.stdout
 
 
@@ -86,11 +86,11 @@ def test_the_workdir_alone_is_enough_to_go_on(run, tmp_path):
 
 
 def test_evaluate_prints_scores_with_signatures(run):
-    said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600", cold=True).stdout
+    said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
     assert "FD (digits_classifier): " in said and "generated 600" in said and "consensus EMA" in said
-    shared = launch(4, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
-    four = {line.split(">:")[-1] for line in shared.splitlines() if line.startswith("[0]<stdout>:")}
-    assert four == set(said.splitlines())  # to the digits that are printed, signatures and all
+    shared = launch(3, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
+    three = {line.split(">:")[-1] for line in shared.splitlines() if line.startswith("[0]<stdout>:")}
+    assert three == set(said.splitlines())  # to the digits that are printed, signatures and all
     records = [json.loads(line) for line in (run[0] / "scores.jsonl").read_text().splitlines()]
     assert {"step", "name", "value", "signature"} <= set(records[-1])
 
@@ -199,7 +199,7 @@ def errors(done):
 
 
 def test_wrong_flags_are_one_line_of_one_learner(tmp_path):
-    done = launch(4, *TRAIN, f"--workdir={tmp_path}/run", "--topology=torus", "--batch_size=0", check=False)
+    done = launch(3, *TRAIN, f"--workdir={tmp_path}/run", "--topology=torus", "--batch_size=0", check=False)
     assert done.returncode != 0 and "done" not in done.stdout
     assert len(errors(done)) == 1 and errors(done)[0].startswith("[0]") and "--batch_size=0" in errors(done)[0]
 

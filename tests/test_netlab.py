@@ -188,6 +188,7 @@ def lab():
 
 @real
 @pytest.mark.alone
+@pytest.mark.xdist_group("lab")
 def test_a_network_is_what_was_asked(lab):
     said = []
     lab.check(say=said.append)
@@ -291,6 +292,7 @@ def netlab_runs(*command):
 @pytest.mark.slow
 @pytest.mark.distributed
 @pytest.mark.alone
+@pytest.mark.xdist_group("lab")
 def test_a_real_job_and_its_exit_code():
     done = netlab_runs(sys.executable, "-c", SUM)
     assert done.returncode == 0, done.stdout + done.stderr

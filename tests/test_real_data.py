@@ -14,15 +14,15 @@ from tfdgan.metrics.frechet import Moments, frechet_distance
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
 
-def test_cifar_flags_on_eight_learners(data_folder, tmp_path):
+def test_cifar_flags_on_four_learners(data_folder, tmp_path):
     done = launch(
-        8,
+        4,
         *("-m", "tfdgan.train", "--flagfile=configs/cifar.flags", f"--workdir={tmp_path}/run"),
         *(f"--data_dir={data_folder}/tfds", "--steps=3", "--batch_size=8", "--log_every=1", "--eval_every=3"),
         *("--width_g=16", "--width_d=16"),
     )
-    assert "training 3 steps on 8 learner(s)" in done.stdout and "done: 3 steps" in done.stdout
-    assert len(list((tmp_path / "run/checkpoints/00000003").glob("learner_*.npz"))) == 8
+    assert "training 3 steps on 4 learner(s)" in done.stdout and "done: 3 steps" in done.stdout
+    assert len(list((tmp_path / "run/checkpoints/00000003").glob("learner_*.npz"))) == 4
     assert (tmp_path / "run/samples/00000003.png").stat().st_size > 10_000
 
     extractor = data_folder / "cifar10_classifier"

@@ -47,7 +47,7 @@ def sentence_trainer(kind, **changes):
         "text": (TextOptions, TextTask, dict(dataset="oracle", model="lstm", vocabulary_size=12, sentence_length=5)),
         "style": (
             StyleTransferOptions, StyleTransferTask,
-            dict(dataset="toy_styles", model="style_transfer", sentence_length=14, style_size=3, **CLIPPED),
+            dict(dataset="toy_styles", model="style_transfer", sentence_length=4, style_size=3, **CLIPPED),
         ),
     }[kind]  # fmt: skip
     settings = {**SENTENCES, **model, **changes}
@@ -73,7 +73,7 @@ MAKE = {
     "clipped ratio": lambda **split: image_trainer(
         **{**CLIPPED, **ONE}, center_scores=True, objective="relativistic", **split
     ),
-    "text": lambda **split: sentence_trainer("text", **{**CLIPPED, **ONE}, **split),
+    "text": lambda **split: sentence_trainer("text", **{**CLIPPED, **ONE}, gradient_penalty=0.0, **split),
     "style": lambda **split: sentence_trainer("style", **ONE, **split),
 }
 

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_one_process_saves_and_ends_well(number, tmp_path):
     workdir = tmp_path / "run"
-    job = start(1, workdir)
+    job = start(1, workdir, cold=False)
     wait_for_steps(job, workdir)
     job.send_signal(number)
     assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
@@ -25,7 +25,7 @@ def test_a_signal_to_one_process_saves_and_ends_well(number, tmp_path):
 
 def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
     workdir = tmp_path / "run"
-    job = start(2, workdir)
+    job = start(2, workdir, cold=False)
     wait_for_steps(job, workdir)
     learners_of(job)[-1].terminate()
     assert job.wait(timeout=120) == 0, said(workdir)[-3000:]

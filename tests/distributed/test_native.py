@@ -25,7 +25,7 @@ def tensors(dtype=tf.float32):
 
 def schedules():
     for name in topology.NAMES:
-        for random in (False, True):
+        for random in (False, True) if N < 8 else (True,):  # which holds the other; on 8 each takes long
             try:
                 yield topology.make_schedule(name, N, random=random, seed=11)
             except UserError:

@@ -48,7 +48,7 @@ class StyleCritic(keras.Model):
             layers.Conv1D(filters, width, activation="relu", name=f"convolution_{width}") for width in _WIDTHS
         ]
         for convolution in self._convolutions:
-            convolution.build((None, length, embedding_size))
+            convolution.build((None, length + max(_WIDTHS) - 1, embedding_size))  # as `_features` lengthens them
         self._dropout = layers.Dropout(dropout, name="dropout")
         found = filters * len(_WIDTHS)
         self._score = layers.Dense(1, dtype="float32", name="score")

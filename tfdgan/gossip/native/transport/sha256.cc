@@ -15,7 +15,7 @@ constexpr uint32_t kRoundConstants[64] = {
 
 uint32_t RotateRight(uint32_t x, int bits) { return (x >> bits) | (x << (32 - bits)); }
 
-void Block(const uint8_t* bytes, uint32_t state[8]) {
+void Compress(const uint8_t* bytes, uint32_t state[8]) {
   uint32_t w[64];
   for (int i = 0; i < 16; ++i) {
     w[i] = uint32_t{bytes[4 * i]} << 24 | uint32_t{bytes[4 * i + 1]} << 16 | uint32_t{bytes[4 * i + 2]} << 8 |
@@ -50,7 +50,7 @@ Digest Sha256(const std::string& message) {
   uint32_t state[8] = {0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a,
                        0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19};
   for (size_t at = 0; at < padded.size(); at += 64) {
-    Block(reinterpret_cast<const uint8_t*>(padded.data()) + at, state);
+    Compress(reinterpret_cast<const uint8_t*>(padded.data()) + at, state);
   }
   Digest digest;
   for (int i = 0; i < 32; ++i) digest[i] = static_cast<uint8_t>(state[i / 4] >> (24 - 8 * (i % 4)));
