@@ -53,6 +53,7 @@ class RandomNeighbor(Strategy):
 
 
 tfdgan.start()
+keras.utils.set_random_seed(0)
 generator = keras.Sequential([keras.Input((8,)), layers.Dense(64, "relu"), layers.Dense(64, "relu"), layers.Dense(2)])
 critic = keras.Sequential(
     [keras.Input((2,)), layers.GaussianNoise(0.1), layers.Dense(64, "relu"), layers.Dense(64, "relu"), layers.Dense(1)]

@@ -100,7 +100,7 @@ def test_generate_is_a_function_of_the_seed(run, tmp_path):
     for seed in (0, 0, 1):
         path = tmp_path / f"{len(pictures)}.png"
         flags = (f"--workdir={run[0]}", "--num=9", f"--seed={seed}", f"--output={path}")
-        launch(0, "-m", "tfdgan.generate", *flags, cold=not pictures)
+        launch(0, "-m", "tfdgan.generate", *flags)
         pictures.append(path.read_bytes())
     assert pictures[0] == pictures[1] != pictures[2]
 
@@ -185,7 +185,7 @@ def test_export_needs_only_tensorflow_and_gives_the_same_images(run, tmp_path):
     _, sampler, _ = workdir.load(str(run[0]))
     latents = sampler.latents(7, seed=3).numpy()
     np.save(tmp_path / "latents.npy", latents)
-    launch(0, "-m", "tfdgan.export", f"--workdir={run[0]}", f"--output={tmp_path}/model", cold=True)
+    launch(0, "-m", "tfdgan.export", f"--workdir={run[0]}", f"--output={tmp_path}/model")
     arguments = [tmp_path / "model", tmp_path / "latents.npy", tmp_path / "images.npy"]
     clean = {**environment(), "PYTHONPATH": ""}
     subprocess.run([sys.executable, "-c", IN_A_FRESH_PROCESS, *arguments], cwd=tmp_path, env=clean, check=True)

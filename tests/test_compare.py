@@ -14,7 +14,7 @@ import time
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT, environment
+from conftest import ROOT, environment, horovodrun, python
 
 from tfdgan import compare as compare_command
 from tfdgan.cli import flagfiles
@@ -200,8 +200,33 @@ flags = ["--strategy=decentralized", "--mix_order=after", "--wire_dtype=bfloat16
 """
 
 
-def compare(folder, output, *flags):
-    line = [sys.executable, "-u", "-m", "tfdgan.compare", f"--arms={folder}/arms.toml", f"--output={output}", *flags]
+# Runs start as they do but for one thing: TensorFlow is loaded already.
+WARM_RUNS = """
+import sys
+from tfdgan import compare
+from tfdgan.cli import command
+from tfdgan.cli.comparison import trials
+
+*start, arguments = map(str.split, sys.argv[1:4])
+plain = trials.Trial.command.fget
+
+def warm(trial):
+    line = plain(trial)
+    launcher = [*start[0], "-np", str(trial.arm.learners)] if trial.arm.learners > 1 else []
+    return [*launcher, *start[1], *line[line.index("-m"):]]
+
+trials.Trial.command = property(warm)
+command.run(compare.main, ["compare", *arguments])
+"""
+
+
+def compare(folder, output, *flags, cold=False):
+    line, given = [sys.executable, "-u"], [f"--arms={folder}/arms.toml", f"--output={output}", *flags]
+    if cold:
+        line += ["-m", "tfdgan.compare", *given]
+    else:
+        launcher = horovodrun(0, cold=False)[:-2]  # without "-np 0"
+        line += ["-c", WARM_RUNS, *(" ".join(words) for words in (launcher, python(cold=False), given))]
     return subprocess.Popen(
         line,
         cwd=ROOT,
@@ -230,7 +255,7 @@ def test_an_interrupted_run_is_gone_on_with(tmp_path):
     (tmp_path / "arms.toml").write_text(REAL)
     log = tmp_path / "out/runs/alone/seed_0/log.txt"
     for pattern in ("ms/step", r"resuming at step \d+\n(.*\n)*.*ms/step"):
-        job = compare(tmp_path, tmp_path / "out", "--seeds=0", "--only=alone", "--extra=--steps=1000000")
+        job = compare(tmp_path, tmp_path / "out", "--seeds=0", "--only=alone", "--extra=--steps=1000000", cold=True)
         stop_when_it_says(job, log, pattern)
     assert log.read_text().count("stopped on request") == 2
 

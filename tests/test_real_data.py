@@ -37,18 +37,6 @@ def test_cifar_flags_on_four_learners(data_folder, tmp_path):
     assert all(record["signature"]["extractor"].startswith("cifar10_classifier ") for record in records)
 
 
-def test_sagan_flags_on_cifar10(data_folder, tmp_path):
-    """Two learners, labels and all, at a width that takes seconds."""
-    done = launch(
-        2,
-        *("-m", "tfdgan.train", "--flagfile=configs/imagenet64_sagan.flags", f"--workdir={tmp_path}/run"),
-        *("--dataset=cifar10", f"--data_dir={data_folder}/tfds", "--width_g=8", "--width_d=8", "--batch_size=2"),
-        *("--steps=2", "--log_every=1", "--eval_every=0"),
-    )
-    assert "training 2 steps on 2 learner(s)" in done.stdout and "done: 2 steps" in done.stdout
-    assert json.loads((tmp_path / "run/checkpoints/00000002/manifest.json").read_text())["classes"] == 10
-
-
 def test_frechet_distance_knows_real_images(data_folder):
     """Real images are close to other real ones; the same ones blurred, and those of one class, are not."""
     import tensorflow_datasets as tfds

@@ -36,7 +36,7 @@ def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
 def test_sigterm_to_the_launcher_saves(tmp_path):
     """horovodrun passes the signal on and kills after 5 seconds, which is enough at a tick a step."""
     workdir = tmp_path / "run"
-    job = start(2, workdir, "--log_every=1")
+    job = start(2, workdir, "--log_every=1", cold=False)
     wait_for_steps(job, workdir)
     job.terminate()
     job.wait(timeout=120)  # with 0, unless a busy machine takes longer than those 5 seconds

@@ -42,31 +42,32 @@ _STYLES = [
 ]
 # A run holds several options that have nothing to do with each other, since every run is traced by each learner.
 RUNS = {  # relabelled at random, which changes nothing among fewer than four
-    "delayed": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16", "--mix_delay=1"],
-    "alltoall": ["--gossip_backend=horovod", "--random_mixing", "--mix_every=3", "--critic_steps=1"],
+    "delayed": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16", "--mix_delay=1", "--critic_steps=1"],
 }
 MORE_RUNS = {
     # The first: Horovod is started as it needs it.
-    "pairs": ["--gossip_backend=horovod_pairs", "--lookahead_every=7", "--critic_steps=1"],
-    "ring": ["--gradient_penalty=10"],
-    "dposg": ["--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"],
-    "compressed": ["--compression=top_k", "--top_fraction=0.1", "--consensus_rate=0.3", "--critic_steps=1"],
+    "pairs": ["--gossip_backend=horovod_pairs", "--lookahead_every=7", "--gradient_penalty=10", "--mix_after=update"],
+    "dposg": [
+        *("--strategy=dposg", "--optimizer=sgd", "--critic_steps=1", "--topology=one_peer_exponential"),
+        *("--gossip_backend=horovod", "--mix_every=3"),
+    ],
+    "compressed": [
+        *("--compression=top_k", "--top_fraction=0.1", "--consensus_rate=0.3", "--update=alternating"),
+        *("--learning_rate_decay=linear", "--dataset=resume_runs:stream"),
+    ],
     "centralized": [
         *("--strategy=centralized", "--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2"),
         "--critic_steps=1",
-    ],
-    "alternating": [
-        *("--update=alternating", "--learning_rate_decay=linear", "--mix_after=update", "--dataset=resume_runs:stream"),
     ],
     "combined": [
         *("--mix_order=after", "--second_moment=split_batch", "--noise_every=2", "--learning_rate_decay=linear"),
         "--quasi_global=0.8",
     ],
-    "dropout": ["--model=ct_resnet", "--consistency=2", "--strategy=diloco", "--outer_every=7", *_OF_SIDE_32],
     "text": [*_TEXT, "--mix_delay=1"],  # pretraining mixes late too
 }
 LARGE_RUNS = {  # of one learner, since tracing them takes the longest
     "conditional": ["--model=resnet", "--conditional", "--spectral_normalization=critic", *_OF_SIDE_32],
+    "dropout": ["--model=ct_resnet", "--consistency=2", "--strategy=diloco", "--outer_every=7", *_OF_SIDE_32],
     "styles": _STYLES,
 }
 # Where real data is there, it stands for the digits of "conditional", which nothing else depends on.
@@ -74,7 +75,7 @@ REAL_DATA = {"conditional": ["--dataset=cifar10", "--image_size=0"]}
 
 # A first half that ends by --steps. The others are taken up at the middle of the whole run, as if its later
 # checkpoint had never been (which a decay needs, as it depends on the last step).
-SHORT = ("ring",)
+SHORT = ("pairs",)
 
 
 def stream():
