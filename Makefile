@@ -24,7 +24,7 @@ demo: $(SETUP)
 
 test: $(SETUP)
 	$(RUN) python -m pytest tests -m "not alone" --numprocesses=2 --dist=loadfile --no-loadscope-reorder
-	$(RUN) python -m pytest $$(grep -l "mark.alone" tests/*.py) -m alone --numprocesses=3 --dist=loadgroup
+	$(RUN) python -m pytest $$(grep -l "mark.alone" tests/*.py) -m alone --numprocesses=2 --dist=loadgroup
 
 # Style, types, and which package may import which.
 lint: $(SETUP)

@@ -26,12 +26,12 @@ _LONGEST = ("test_resume", "test_distributed", "test_configurations", "test_comm
 
 def pytest_collection_modifyitems(items):
     """Fast tests first; then the longest files, so that workers end at about the same time."""
-    cost = {"slow": 2, "distributed": 2}
 
     def order(item):
-        costs = max((cost.get(mark.name, 0) for mark in item.iter_markers()), default=0)
-        place = _LONGEST.index(item.module.__name__) if item.module.__name__ in _LONGEST else len(_LONGEST)
-        return costs, place if costs else 0
+        if not {mark.name for mark in item.iter_markers()} & {"slow", "distributed"}:
+            return 0
+        name = item.module.__name__
+        return 1 + (_LONGEST.index(name) if name in _LONGEST else len(_LONGEST))
 
     items.sort(key=order)
 

@@ -70,11 +70,11 @@ def _is_learner(command):
     return "tfdgan.train" in command and os.path.basename(command[0]).startswith("python") and "-np" not in command
 
 
-def start(learners, workdir, *flags, cold=True):
+def start(learners, workdir, *flags):
     """Start a job that trains on and on in a session of its own; what it says is added to WORKDIR.log."""
-    command = python("-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000", *flags, cold=cold)
+    command = python("-m", "tfdgan.train", *TINY, f"--workdir={workdir}", "--steps=1000000", *flags, cold=False)
     if learners > 1:
-        command = horovodrun(learners, *command, cold=cold)
+        command = horovodrun(learners, *command, cold=False)
     with open(f"{workdir}.log", "a") as log:
         return subprocess.Popen(
             command,

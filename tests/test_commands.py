@@ -86,7 +86,7 @@ def test_the_workdir_alone_is_enough_to_go_on(run, tmp_path):
 
 
 def test_evaluate_prints_scores_with_signatures(run):
-    said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
+    said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600", cold=True).stdout
     assert "FD (digits_classifier): " in said and "generated 600" in said and "consensus EMA" in said
     shared = launch(3, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
     three = {line.split(">:")[-1] for line in shared.splitlines() if line.startswith("[0]<stdout>:")}
@@ -100,7 +100,7 @@ def test_generate_is_a_function_of_the_seed(run, tmp_path):
     for seed in (0, 0, 1):
         path = tmp_path / f"{len(pictures)}.png"
         flags = (f"--workdir={run[0]}", "--num=9", f"--seed={seed}", f"--output={path}")
-        launch(0, "-m", "tfdgan.generate", *flags)
+        launch(0, "-m", "tfdgan.generate", *flags, cold=not pictures)
         pictures.append(path.read_bytes())
     assert pictures[0] == pictures[1] != pictures[2]
 

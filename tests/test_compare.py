@@ -14,7 +14,7 @@ import time
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT, environment, horovodrun, python
+from conftest import ROOT, environment, python
 
 from tfdgan import compare as compare_command
 from tfdgan.cli import flagfiles
@@ -207,28 +207,24 @@ from tfdgan import compare
 from tfdgan.cli import command
 from tfdgan.cli.comparison import trials
 
-*start, arguments = map(str.split, sys.argv[1:4])
+start, given = map(str.split, sys.argv[1:])
 plain = trials.Trial.command.fget
 
 def warm(trial):
     line = plain(trial)
-    launcher = [*start[0], "-np", str(trial.arm.learners)] if trial.arm.learners > 1 else []
-    return [*launcher, *start[1], *line[line.index("-m"):]]
+    at = line.index("-m")
+    return [*line[:at - 1], *start, *line[at:]]
 
 trials.Trial.command = property(warm)
-command.run(compare.main, ["compare", *arguments])
+command.run(compare.main, ["compare", *given])
 """
 
 
 def compare(folder, output, *flags, cold=False):
-    line, given = [sys.executable, "-u"], [f"--arms={folder}/arms.toml", f"--output={output}", *flags]
-    if cold:
-        line += ["-m", "tfdgan.compare", *given]
-    else:
-        launcher = horovodrun(0, cold=False)[:-2]  # without "-np 0"
-        line += ["-c", WARM_RUNS, *(" ".join(words) for words in (launcher, python(cold=False), given))]
+    given = [f"--arms={folder}/arms.toml", f"--output={output}", *flags]
+    how = ["-m", "tfdgan.compare", *given] if cold else ["-c", WARM_RUNS, " ".join(python(cold=False)), " ".join(given)]
     return subprocess.Popen(
-        line,
+        [sys.executable, "-u", *how],
         cwd=ROOT,
         env=environment(PYTHONPATH=f"{ROOT}{os.pathsep}{folder}"),
         stdout=subprocess.PIPE,

@@ -83,22 +83,3 @@ def test_the_time_to_a_score_over_a_network_by_hand():
         "| ring | 0.3 | 25% | 250 (1 of 2 runs) | 1.25 | 8.00 |",
         "| local | 0.1 | 0% | never (0 of 1 runs) | | |",
     ]
-
-
-def test_what_a_trace_adds_up_to(monkeypatch):
-    """10 steps within a second; two exchanges of 30 and 20 ms, of which 5 ms are exposed, in each."""
-    monkeypatch.syspath_prepend(str(ROOT / "tools"))
-    import trace_exchange
-    from trace_exchange import Span
-
-    spans = []
-    for step in range(10):
-        begin = step * 0.1
-        spans += [
-            Span(step, "exchange", "critic", begin, begin + 0.03),
-            Span(step, "gradient", "critic", begin, begin + 0.1),
-        ]
-        spans += [Span(step, "exchange", "generator", begin + 0.01, begin + 0.03)]
-        spans += [Span(step, "exposed", "generator", begin + 0.025, begin + 0.03)]
-    found = trace_exchange.figures(spans)
-    assert found == {name: pytest.approx(ms) for name, ms in (("step", 100), ("exchange", 50), ("exposed", 5))}

@@ -22,7 +22,7 @@ WIDE = ("--width_g=128", "--width_d=128", "--critic_steps=1", "--gradient_penalt
 def kill_while_saving(workdir, learners, delay):
     """Start a job that saves at every step, kill -9 its learners `delay` seconds after its second new save."""
     before = max(committed(workdir), default=0)
-    job = start(learners, workdir, *WIDE, "--checkpoint_every=1", cold=False)
+    job = start(learners, workdir, *WIDE, "--checkpoint_every=1")
     running = []
     try:
         deadline = time.monotonic() + 240

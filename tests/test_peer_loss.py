@@ -13,7 +13,7 @@ import pytest
 from conftest import ROOT, environment, horovodrun, python
 from jobs import learners_of
 
-pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone, pytest.mark.xdist_group("peer loss")]
 
 TIMEOUT = 4
 FLAGS = [

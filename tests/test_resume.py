@@ -55,8 +55,8 @@ def test_n_plus_n_steps_equal_2n_bit_for_bit(name, by_four):
 
 @pytest.fixture(scope="module")
 def by_two(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("two")
-    whole_and_halved(2, folder, MORE_RUNS)
+    folder, data = tmp_path_factory.mktemp("two"), os.environ.get("TFDGAN_TEST_DATA")
+    whole_and_halved(2, folder, MORE_RUNS, TFDS_DATA_DIR=f"{data}/tfds")
     return folder
 
 
@@ -68,7 +68,9 @@ def test_other_runs_resume_bit_for_bit(name, by_two):
     critics = [weights_of(whole[f"learner_{rank:03d}.npz"], "model/critic/") for rank in range(2)]
     # Two learners that mix half and half what they have made are equal after it.
     assert (critics[0] == critics[1]) == (name in ("centralized", "combined"))
-    for state in states:  # each learner draws its own
+    batch_norm = [array for array in whole["learner_000.npz"] if "moving_variance" in array]
+    assert bool(batch_norm) == (name == "centralized")
+    for state in (*states, *batch_norm):  # each learner draws its own samples
         assert whole["learner_000.npz"][state] != whole["learner_001.npz"][state]
 
 
@@ -87,12 +89,14 @@ def test_large_runs_resume_bit_for_bit(name, by_one):
 
 
 @pytest.mark.data
-def test_a_run_on_tfds_records_resumes_bit_for_bit(data_folder, by_one):
-    """Which run it was: the other test compares its halves."""
+def test_runs_on_tfds_records_resume_bit_for_bit(data_folder, by_one, by_two):
+    """Which runs they were: other tests compare their halves."""
     for name in REAL_DATA:
-        assert "--dataset=cifar10" in (by_one / f"{name}-halves/config.flags").read_text().splitlines()
-        check_halves(by_one, name, 1)
-        assert json.loads((by_one / f"{name}-halves/checkpoints/00000020/manifest.json").read_text())["classes"] == 10
+        folder, learners = (by_one, 1) if name in LARGE_RUNS else (by_two, 2)
+        assert "--dataset=cifar10" in (folder / f"{name}-halves/config.flags").read_text().splitlines()
+        check_halves(folder, name, learners)
+    manifest = by_one / "conditional-halves/checkpoints/00000020/manifest.json"
+    assert json.loads(manifest.read_text())["classes"] == 10
 
 
 def test_other_number_of_learners_starts_from_the_consensus(tmp_path):

@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_one_process_saves_and_ends_well(number, tmp_path):
     workdir = tmp_path / "run"
-    job = start(1, workdir, cold=False)
+    job = start(1, workdir)
     wait_for_steps(job, workdir)
     job.send_signal(number)
     assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
@@ -25,7 +25,7 @@ def test_a_signal_to_one_process_saves_and_ends_well(number, tmp_path):
 
 def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
     workdir = tmp_path / "run"
-    job = start(2, workdir, cold=False)
+    job = start(2, workdir)
     wait_for_steps(job, workdir)
     learners_of(job)[-1].terminate()
     assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
@@ -36,7 +36,7 @@ def test_one_learners_sigterm_stops_all_at_one_step(tmp_path):
 def test_sigterm_to_the_launcher_saves(tmp_path):
     """horovodrun passes the signal on and kills after 5 seconds, which is enough at a tick a step."""
     workdir = tmp_path / "run"
-    job = start(2, workdir, "--log_every=1", cold=False)
+    job = start(2, workdir, "--log_every=1")
     wait_for_steps(job, workdir)
     job.terminate()
     job.wait(timeout=120)  # with 0, unless a busy machine takes longer than those 5 seconds

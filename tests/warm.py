@@ -54,7 +54,7 @@ def serve(path):
 
 def collect_garbage_rarely():
     """Loading and tracing make so many objects that collecting garbage takes a sixth of their time."""
-    gc.set_threshold(200_000, 20, 20)
+    gc.set_threshold(100_000, 10, 10)
 
 
 def _look_after(connection):

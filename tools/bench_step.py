@@ -3,7 +3,7 @@
     python tools/bench_step.py --part=overhead --problem=gaussians,digits,dcgan32
     python tools/bench_step.py --part=overhead --problem=gaussians --against=CHECKOUT
     python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
-    python tools/bench_step.py --part=options --problem=dcgan16_wide --option="split_batch,split_batch every 4th"
+    python tools/bench_step.py --part=options --problem=dcgan16_wide,plain_dcgan16
     python tools/bench_step.py --task=text --problem=text_oracle20
 
 overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
@@ -48,11 +48,13 @@ _HINGE = dict(objective="hinge", gradient_penalty=0.0)
 _SPECTRAL = dict(spectral_normalization="critic")
 _CT_RESNET = dict(model="ct_resnet", width_g=256, width_d=332, latent_size=128, batch_size=2, critic_steps=1)
 _BASE = dict(trainer="clipped_ratio", update="alternating", ratio_clipping=False, sample_reweighting=False)
+_SMALL = {**_IMAGES, "width_g": 16, "width_d": 16, "batch_size": 16, "critic_steps": 2}
 _POINTS = dict(dataset="gaussians", model="mlp", strategy="local", latent_size=2, width_g=128, width_d=128)
 _PROBLEMS = {  # the papers' nets, on little batches
     "gaussians": _POINTS,
     "dcgan32": _IMAGES,
-    "dcgan16_wide": {**_IMAGES, "width_g": 16, "width_d": 16, "batch_size": 16, "critic_steps": 2},
+    "dcgan16_wide": _SMALL,
+    "plain_dcgan16": {**_SMALL, "model": "experiments.plain_dcgan:build"},  # without batch norm
     "resnet32": {**_IMAGES, **_HINGE, **_SPECTRAL, "model": "resnet", "width_g": 256, "width_d": 128},
     "ct_resnet32": {**_IMAGES, **_CT_RESNET},
     "sagan64": {**_IMAGES, **_HINGE, "model": "sagan", "image_size": 64, "latent_size": 128, "critic_steps": 1},
@@ -129,7 +131,7 @@ def variants(problem: str) -> dict[str, dict[str, Any]]:
     if problem == "gaussians":
         found = {"plain": {}, "--steps_per_loop=1": dict(steps_per_loop=1), "--ema_decay=0": dict(ema_decay=0.0)}
         return {**found, "--learning_rate_decay=linear": dict(learning_rate_decay="linear"), **halves}
-    if problem == "dcgan16_wide":
+    if problem in ("dcgan16_wide", "plain_dcgan16"):
         return {"plain": {}, **halves}
     if problem in ("resnet32", "sagan64"):
         found["--conditional"] = dict(conditional=True)

@@ -6,10 +6,11 @@
 
 Each order trains the same small DCGAN on noise by DP-OAdam: late (the exchange runs behind the gradients), after each
 step and after each update (adapt then combine). Learner 0 notes when gradients and exchanges begin and end, and since
-when a player's weights are ready for a mix that has not come yet: that part of an exchange is exposed. The picture
-shows one step, after others that compile and warm up; the table has the mean of the steps after those.
+when nothing is left to compute before the exchange has come: that part of an exchange is exposed. The table has the
+mean of the steps after those that compile and warm up; the picture shows one of them, the median in what is exposed.
 """
 
+import dataclasses
 import os
 import sys
 import tempfile
@@ -36,7 +37,7 @@ ORDERS = {
 _WARM_UP, _STEPS = 5, 10
 _NET = dict(
     dataset="given", width_g=16, width_d=16, latent_size=64, batch_size=16, critic_steps=2, eval_every=0,
-    checkpoint_every=0, log_every=_WARM_UP, steps=_WARM_UP + _STEPS,
+    checkpoint_every=0, log_every=_WARM_UP + _STEPS, steps=_WARM_UP + _STEPS,
 )  # fmt: skip
 _COLOURS = {"gradient": "tab:blue", "exchange": "tab:orange", "exposed": "tab:red"}
 
@@ -63,8 +64,8 @@ class Traced(Strategy):
 
     def __init__(self, inner: Strategy) -> None:
         super().__init__(inner.players)
-        self._inner, self._step, self._begun = inner, tf.constant(0, tf.int64), {}
-        self.combines, self.shares_batch, self.spans = inner.combines, inner.shares_batch, []
+        self._inner, self.spans = inner, []
+        self.combines, self.shares_batch = inner.combines, inner.shares_batch
 
     @property
     def state(self) -> dict[str, list[tf.Variable]]:
@@ -79,7 +80,8 @@ class Traced(Strategy):
 
     def begin_update(self, player: Player, update: tf.Tensor) -> Any:
         begun = self._inner.begin_update(player, update)
-        return update // player.updates, self._now(self._inner.started(begun)), begun
+        weights = [v for each in self.players for v in each.values()]  # at which the gradient is taken
+        return update // player.updates, self._now([*self._inner.started(begun), *weights]), begun
 
     def started(self, begun: Any) -> list[tf.Tensor]:
         return [begun[1], *self._inner.started(begun[2])]
@@ -95,10 +97,9 @@ class Traced(Strategy):
         begun = self._inner.begin_combine(player, update, last)
         if begun is None:
             return None
-        complete = begun.complete
-        # The two tensors travel with the exchange's own, from one compiled function to another.
-        pending = [update // player.updates, now, *begun.pending]
-        return Begun(pending, begun.started, complete)
+        # Two more tensors travel with the exchange's own, from one compiled function to another; `end_combine`, which
+        # alone may complete this, takes them off.
+        return dataclasses.replace(begun, pending=[update // player.updates, now, *begun.pending])
 
     def end_combine(self, player: Player, pending: Sequence[tf.Tensor]) -> tf.Tensor:
         step, since, *own = pending
@@ -108,6 +109,15 @@ class Traced(Strategy):
         step, since, inner = begun
         waited = self._inner.end_step(inner)
         return waited if self.combines else self._waited(step, "both", since, waited)
+
+    def share_batch(self, values: tf.Tensor, name: str) -> tuple[tf.Tensor, int, tf.Tensor]:
+        return self._inner.share_batch(values, name)
+
+    def bytes_a_step(self) -> float | None:
+        return self._inner.bytes_a_step()
+
+    def restrict_to(self, ranks: Sequence[int]) -> bool:
+        return self._inner.restrict_to(ranks)
 
     def _waited(self, step: tf.Tensor, of: str, since: tf.Tensor, waited: tf.Tensor) -> tf.Tensor:
         now = self._now([waited])
@@ -153,26 +163,36 @@ def figures(spans: Sequence[Span]) -> dict[str, float]:
     return {name: 1e3 * seconds for name, seconds in found.items()}
 
 
+def typical(spans: Sequence[Span]) -> list[Span]:
+    """Those of the step whose exposed time is the median."""
+    exposed: dict[int, float] = {}
+    for span in spans:
+        exposed[span.step] = exposed.get(span.step, 0.0) + (span.end - span.begin) * (span.kind == "exposed")
+    step = sorted(exposed, key=lambda step: exposed[step])[len(exposed) // 2]
+    return [span for span in spans if span.step == step]
+
+
 def draw(traces: dict[str, list[Span]], path: str) -> None:
     """One step of each order, one below the other, on a common scale."""
     from matplotlib.figure import Figure
 
     figure = Figure((9, 2.2 * len(traces)), layout="constrained")
-    for axes, (order, spans) in zip(
-        figure.subplots(len(traces), sharex=True, squeeze=False)[:, 0], traces.items(), strict=True
-    ):
-        step = [span for span in spans if span.step == _WARM_UP + 1]
-        zero = min(span.begin for span in step)
-        rows = list(dict.fromkeys(f"{'gradient' if s.kind == 'gradient' else 'exchange'}, {s.of}" for s in step))
+    panels = figure.subplots(len(traces), sharex=True, squeeze=False)[:, 0]
+    for axes, (order, spans) in zip(panels, traces.items(), strict=True):
+        step = typical(spans)
+        zero, rows = min(span.begin for span in step), list(dict.fromkeys(map(_row, step)))
         for span in step:
-            row = rows.index(f"{'gradient' if span.kind == 'gradient' else 'exchange'}, {span.of}")
-            axes.broken_barh([(1e3 * (span.begin - zero), 1e3 * (span.end - span.begin))], (row - 0.4, 0.8),
-                             color=_COLOURS[span.kind])  # fmt: skip
+            bar = 1e3 * (span.begin - zero), 1e3 * (span.end - span.begin)
+            axes.broken_barh([bar], (rows.index(_row(span)) - 0.4, 0.8), color=_COLOURS[span.kind])
         axes.set_yticks(range(len(rows)), rows)
         axes.invert_yaxis()
         axes.set_title(order)
-    axes.set_xlabel("ms of one step; red: the exchange is awaited")
+    axes.set_xlabel("ms of one step; red: nothing is left to compute before the exchange has come")
     figure.savefig(path, dpi=120)
+
+
+def _row(span: Span) -> str:
+    return f"{'gradient' if span.kind == 'gradient' else 'exchange'}, {span.of}"
 
 
 def _define(flag_values: flags.FlagValues) -> None:

@@ -42,6 +42,7 @@ _STYLES = [
 ]
 # A run holds several options that have nothing to do with each other, since every run is traced by each learner.
 RUNS = {  # relabelled at random, which changes nothing among fewer than four
+    "random": ["--random_mixing", "--critic_steps=1"],
     "delayed": ["--random_mixing", "--gossip_rounds=2", "--wire_dtype=bfloat16", "--mix_delay=1", "--critic_steps=1"],
 }
 MORE_RUNS = {
@@ -53,25 +54,26 @@ MORE_RUNS = {
     ],
     "compressed": [
         *("--compression=top_k", "--top_fraction=0.1", "--consensus_rate=0.3", "--update=alternating"),
-        *("--learning_rate_decay=linear", "--dataset=resume_runs:stream"),
+        *("--learning_rate_decay=linear", "--dataset=resume_runs:stream", "--trainer=clipped_ratio"),
+        "--generator_steps=2",
     ],
     "centralized": [
-        *("--strategy=centralized", "--trainer=clipped_ratio", "--update=alternating", "--generator_steps=2"),
+        *("--strategy=centralized", "--dataset=digits", "--model=dcgan", "--width_g=4", "--width_d=4"),
         "--critic_steps=1",
     ],
     "combined": [
         *("--mix_order=after", "--second_moment=split_batch", "--noise_every=2", "--learning_rate_decay=linear"),
         "--quasi_global=0.8",
     ],
-    "text": [*_TEXT, "--mix_delay=1"],  # pretraining mixes late too
+    "text": [*_TEXT, "--mix_delay=1", "--ema_decay=0"],  # pretraining mixes late too
 }
 LARGE_RUNS = {  # of one learner, since tracing them takes the longest
     "conditional": ["--model=resnet", "--conditional", "--spectral_normalization=critic", *_OF_SIDE_32],
     "dropout": ["--model=ct_resnet", "--consistency=2", "--strategy=diloco", "--outer_every=7", *_OF_SIDE_32],
     "styles": _STYLES,
 }
-# Where real data is there, it stands for the digits of "conditional", which nothing else depends on.
-REAL_DATA = {"conditional": ["--dataset=cifar10", "--image_size=0"]}
+# Where real data is there, it stands for the digits of these runs, which nothing else depends on.
+REAL_DATA = {"conditional": ["--dataset=cifar10", "--image_size=0"], "centralized": ["--dataset=cifar10"]}
 
 # A first half that ends by --steps. The others are taken up at the middle of the whole run, as if its later
 # checkpoint had never been (which a decay needs, as it depends on the last step).
