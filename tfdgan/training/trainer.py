@@ -261,7 +261,7 @@ class Trainer(abc.ABC):
         if not self._game.conditional:
             return latents
         if classes is None:
-            raise UserError("--recalibrate: the task does not say how many classes there are; leave it out")
+            raise UserError("recalibrate: the task does not say how many classes there are; leave it out")
         labels = tf.cast(noise.uniform([size], "labels", draw) * classes, tf.int32)
         return inputs_of(latents, [labels])
 
