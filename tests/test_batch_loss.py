@@ -48,7 +48,7 @@ def test_noise_is_on_average_the_variance_of_the_gradient():
     w, random = tf.constant(0.0), np.random.default_rng(0)
     samples = tf.constant(random.standard_normal((20_000, 6)).astype(np.float32))
 
-    @tf.function
+    @tf.function(autograph=False)
     def mean_noise(samples):
         return tf.reduce_mean(
             tf.map_fn(lambda x: gradients_by_halves(squares(w), x, [w], one_pass=False).noise[0], samples)

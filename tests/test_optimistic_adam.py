@@ -131,7 +131,7 @@ def test_does_not_retrace():
     optimizer, variables = OptimisticAdam(0.1), new_variables()
     optimizer.build(variables)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(first, second):
         optimizer.apply([first, second], variables)
 

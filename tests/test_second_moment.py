@@ -99,7 +99,7 @@ def test_learners_can_change_in_a_compiled_step():
     optimizer, w = split(4), keras.Variable(START.astype(np.float32))
     optimizer.build([w])
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(g, q, fresh):
         optimizer.observe_noise([q], [g], fresh)
         optimizer.apply([g], [w])

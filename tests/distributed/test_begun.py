@@ -32,7 +32,7 @@ class TwoFunctions:
         kept = []
         self.tracings = {"begin": 0, "complete": 0}
 
-        @tf.function
+        @tf.function(autograph=False)
         def begin(tensors, step):
             self.tracings["begin"] += 1
             begun = gossip.begin(tensors, schedule, step, rounds=rounds, backend=backend, channel="two")
@@ -43,7 +43,7 @@ class TwoFunctions:
             self.tracings["complete"] += 1
             return kept[0].complete(pending)
 
-        self.begin, self.complete = begin, tf.function(complete) if in_function else complete
+        self.begin, self.complete = begin, tf.function(complete, autograph=False) if in_function else complete
 
 
 @pytest.mark.parametrize("in_function", [False, True])
@@ -60,7 +60,7 @@ def test_begun_in_a_function_completed_elsewhere(schedule, backend, in_function)
 @pytest.mark.parametrize("backend", ["native", "horovod"])
 def test_begun_eagerly_completed_in_a_function(backend):
     begun = gossip.begin([tf.constant(a) for a in EVERYONE[RANK]], SCHEDULES[0], 1, backend=backend, channel="eager")
-    check(tf.function(begun.complete)(begun.pending), SCHEDULES[0], 1, 1)
+    check(tf.function(begun.complete, autograph=False)(begun.pending), SCHEDULES[0], 1, 1)
 
 
 @pytest.mark.parametrize("backend", ["native", "horovod"])
@@ -80,18 +80,18 @@ def test_weights_that_change_meanwhile_were_sent_as_they_were():
     weights = [tf.Variable(tf.fill([50_000], 10.0 * RANK)), tf.Variable([float(RANK)])]
     kept = []
 
-    @tf.function
+    @tf.function(autograph=False)
     def begin(step):
         begun = gossip.begin(weights, schedule, step, backend="native", channel="batches")
         kept[:] = [begun]
         return begun.pending
 
-    @tf.function
+    @tf.function(autograph=False)
     def train():
         for weight in weights:
             weight.assign_add(tf.ones_like(weight) * (1.0 + RANK))
 
-    @tf.function
+    @tf.function(autograph=False)
     def complete(pending, before):
         for weight, old, new in zip(weights, before, kept[0].complete(pending), strict=True):
             weight.assign_add(new - old)
@@ -110,7 +110,7 @@ def test_weights_that_change_meanwhile_were_sent_as_they_were():
 def test_late_mixes_are_completed_elsewhere_too():
     schedule, kept = SCHEDULES[1], []
 
-    @tf.function
+    @tf.function(autograph=False)
     def begin(tensors, before, step):
         begun = gossip.begin_late(tensors, before, schedule, step, channel="late")
         kept[:] = [begun]

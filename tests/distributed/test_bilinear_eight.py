@@ -13,7 +13,7 @@ STEPS = 2000
 
 
 def end_of(strategy, players):
-    @tf.function
+    @tf.function(autograph=False)
     def run():
         def one(k):
             begun = strategy.begin_step(k)

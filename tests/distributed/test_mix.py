@@ -53,7 +53,7 @@ def test_equals_the_closed_form(schedule, backend):
                 return gossip.mix(tensors, schedule, step, rounds=rounds, backend=backend, wire_dtype=wire)
 
             check(mix, 4, rounds, wire)
-    traced = tf.function(mix)
+    traced = tf.function(mix, autograph=False)
     for step in (0, 5, 2):  # steps may skip and go back
         check(lambda tensors, step: traced(tensors, tf.constant(step, tf.int64)), step, rounds, wire)
     assert traced.experimental_get_tracing_count() == 1

@@ -35,7 +35,7 @@ def stepper(player, strategy):
     """A compiled step of the game by SGD, and its count of tracings."""
     traced = []
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(k):
         traced.append(1)
         begun = strategy.begin_step(k)
@@ -169,7 +169,7 @@ def end_of_the_game(make, steps=2000):
     player = one_player([1.0, 1.0], OptimisticAdam(1e3, beta_1=0.0, epsilon=1e4))
     strategy = make(player)
 
-    @tf.function
+    @tf.function(autograph=False)
     def run():
         def one(k):
             begun = strategy.begin_step(k)
@@ -226,7 +226,7 @@ def test_compressed_mixing_leaves_the_mean_where_it_is():
     for variable, value in zip(player.variables, START[RANK], strict=True):
         variable.assign([value])
 
-    @tf.function
+    @tf.function(autograph=False)
     def run():
         def one(k):
             strategy.end_step(strategy.begin_step(k))

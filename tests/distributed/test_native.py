@@ -85,7 +85,7 @@ def test_200_variables_at_once_and_no_retracing():
     schedule = topology.make_schedule("exponential", N, random=True)
     variables = [tf.Variable(tf.fill([i % 7, 3], float(RANK + i))) for i in range(200)]
 
-    @tf.function
+    @tf.function(autograph=False)
     def mixed(step):
         return gossip.mix(variables, schedule, step, backend="native")
 
@@ -101,7 +101,7 @@ def test_several_channels_and_steps_in_flight():
     """Three players, each three steps in a row in one function; learners start them at their own pace."""
     schedule = topology.make_schedule("one_peer_exponential", N)
 
-    @tf.function
+    @tf.function(autograph=False)
     def all_of_them(x):
         results = []
         for channel in ("critic", "generator", "classifier"):
@@ -124,7 +124,7 @@ def test_a_cancelled_step_is_over_for_all():
     """TensorFlow gives up a step of learner 0 in the middle of a mix; its peers hear of it, and later steps work."""
     schedule = topology.make_schedule("complete", N)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(number, limit):
         x = tf.fill([3], float(RANK))
         mix = gossip.begin([x], schedule, number, rounds=2, backend="native", channel="cancelled")
@@ -194,7 +194,7 @@ def test_memory_is_flat_over_10_000_exchanges():
     schedule = topology.make_schedule("exponential", N, random=True)
     x = tf.random.normal([30_000])
 
-    @tf.function
+    @tf.function(autograph=False)
     def thousand(begin):
         def body(step, y):
             (y,) = gossip.mix([y], schedule, step, wire_dtype="bfloat16", backend="native", channel="many")

@@ -27,7 +27,7 @@ def play(make, steps, start=START):
     strategy = make([strategies.Player(player.name, player.model, player.optimizer, updates=UPDATES)])
     (player,) = strategy.players
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(k):
         begun = strategy.begin_step(k)
         for index in range(UPDATES):

@@ -53,7 +53,7 @@ def dposg_trajectory(schedule, backend, steps=50):
     ]
     strategy = strategies.DPOSG(players, **exchange(schedule, backend=backend))
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(k):
         begun = strategy.begin_step(k)
         u, v = (p.values()[0] for p in players)
@@ -116,7 +116,7 @@ def test_dp_oadam_with_five_critic_updates(name, mix_after, backend):
     strategy = strategies.Decentralized(players, **exchange(schedule, backend=backend), mix_after=mix_after)
     u_player, v_player = players
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(k):
         begun = strategy.begin_step(k)
         for c in range(5):
@@ -156,7 +156,7 @@ def test_small_updates_survive_a_16_bit_wire():
         p = player("w", 0.05 + 1e-3 * RANK, keras.optimizers.SGD(2e-5))
         strategy = strategies.Decentralized([p], **exchange(schedule, wire_dtype=wire_dtype))
 
-        @tf.function
+        @tf.function(autograph=False)
         def run():
             def one(k):
                 begun = strategy.begin_step(k)

@@ -46,7 +46,7 @@ def make(size=N, learner=RANK, noise=None, **changes):
     """The trainer that options ask for, of one learner of `size`."""
     settings = dict(
         dataset="given", model="given", latent_size=4, batch_size=BATCH, critic_steps=CRITIC_STEPS,
-        learning_rate_g=1e-2, learning_rate_d=1e-2, steps=10,
+        learning_rate_g=1e-2, learning_rate_d=1e-2, steps=10, gradient_penalty=0.0,
     )  # fmt: skip
     options = ImageOptions(**{**settings, **changes})
     task = ImageTask(options, *models(), samples=np.zeros([1, 2]))
@@ -54,6 +54,7 @@ def make(size=N, learner=RANK, noise=None, **changes):
     return objects.make_trainer(options, task, *nets, learner=learner, size=size, noise=noise)
 
 
+PENALTY = dict(gradient_penalty=10.0)  # where it matters: tracing it takes half as long again
 CLIPPED_RATIO = dict(
     trainer="clipped_ratio", update="alternating", generator_steps=2, learning_rate_c=1e-2, reweighting_temperature=0.5
 )
@@ -79,9 +80,9 @@ def weights(trainer):
 
 def test_cp_equals_one_learner_on_the_whole_batch():
     update = "simultaneous" if N == 4 else "alternating"
-    together = make(strategy="centralized", update=update)
+    together = make(strategy="centralized", update=update, **PENALTY)
     run(together, 5, lambda step: real(RANK, step).reshape(-1, 2))
-    alone = make(1, noise=NoiseOfAll(0), strategy="local", update=update, batch_size=N * BATCH)
+    alone = make(1, noise=NoiseOfAll(0), strategy="local", update=update, batch_size=N * BATCH, **PENALTY)
     run(alone, 5, lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2))
     np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)
     assert np.abs(weights(together) - weights(make(1, learner=0, strategy="local"))).max() > 1e-2
@@ -89,16 +90,16 @@ def test_cp_equals_one_learner_on_the_whole_batch():
 
 def test_clipped_ratio_under_cp_equals_one_learner_on_the_whole_batch():
     """The weights of generated samples are a softmax over all learners' batches, the ratio's classifier is one."""
-    together = make(strategy="centralized", **CLIPPED_RATIO)
+    together = make(strategy="centralized", **CLIPPED_RATIO, **PENALTY)
     ours = run(together, 5, lambda step: real(RANK, step).reshape(-1, 2))
-    alone = make(1, noise=NoiseOfAll(0), strategy="local", batch_size=N * BATCH, **CLIPPED_RATIO)
+    alone = make(1, noise=NoiseOfAll(0), strategy="local", batch_size=N * BATCH, **CLIPPED_RATIO, **PENALTY)
     data = lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2)  # noqa: E731
     theirs = run(alone, 5, data)
     np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)
     which = "reweighting/effective_sample_size"
     assert ours[which] == pytest.approx(theirs[which], rel=1e-4) and 1 < ours[which] < N * BATCH - 1
     # A softmax of each learner's own batch would be another step.
-    own = make(strategy="centralized", **CLIPPED_RATIO)
+    own = make(strategy="centralized", **CLIPPED_RATIO, **PENALTY)
     own.strategy.share_batch = lambda values, name: (values[tf.newaxis], 0, no_wait())
     run(own, 5, lambda step: real(RANK, step).reshape(-1, 2))
     assert np.abs(weights(own) - weights(alone)).max() > 1e-3

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.data.source import Source
+from tfdgan.data.source import Source, as_written
 
 
 class ArraySource(Source):
@@ -17,7 +17,8 @@ class ArraySource(Source):
     Args:
       items: [n, ...] array; what is stored of each sample.
       labels: int [n].
-      decode: function from a tensor of one item to its float32 sample; None where items are samples.
+      decode: function from a tensor of one item to its float32 sample, which AutoGraph does not convert; None where
+        items are samples.
       classes: labels are below this number, on every learner; None where labels mean nothing.
       state: function that returns a text. The text changes when what the items stand for changes, such as the files
         that they name. None where items are samples.
@@ -75,6 +76,7 @@ class ArraySource(Source):
         items, labels = tf.constant(self._items), tf.constant(self._labels.astype(np.int32))
         size = len(self)
 
+        @as_written
         def batch(number: tf.Tensor) -> Any:
             position = number * count + tf.range(count, dtype=tf.int64)
             epoch = position // size
@@ -91,4 +93,4 @@ class ArraySource(Source):
 
     def numbered(self, batch: int, part: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         batches = tf.data.Dataset.from_tensor_slices(self._items).batch(batch).enumerate().shard(part[1], part[0])
-        return batches.map(lambda number, items: (number, self._as_samples(items)))
+        return batches.map(as_written(lambda number, items: (number, self._as_samples(items))))

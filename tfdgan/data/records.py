@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.data.source import Source
+from tfdgan.data.source import Source, as_written
 
 _SHUFFLE_RECORDS = 16_384  # encoded records held for shuffling
 _GRAPH_SEED = 1
@@ -20,7 +20,7 @@ class RecordSource(Source):
     Args:
       records: a finite tf.data.Dataset with one order.
       count: how many records it has.
-      decode: function from a record to a float32 sample.
+      decode: function from a record to a float32 sample; AutoGraph does not convert it.
       label: function from a record to its label; None where there are no labels.
       classes: labels are below this number, on every learner; None where labels mean nothing.
       key: a text; other records have another key. None if no such text is known.
@@ -42,7 +42,7 @@ class RecordSource(Source):
     @functools.cached_property
     def sample_shape(self) -> tuple[int, ...]:
         """Of one sample."""
-        return tuple(self._records.map(self._decode).element_spec.shape)
+        return tuple(self._records.map(as_written(self._decode)).element_spec.shape)
 
     @property
     def key(self) -> str | None:
@@ -62,6 +62,7 @@ class RecordSource(Source):
         first, offset = divmod(start * count, self._count)
         window = min(self._count, _SHUFFLE_RECORDS)
 
+        @as_written
         def epoch(number: tf.Tensor) -> tf.data.Dataset:
             # A seed of the graph itself: the order depends on no global seed, and beside a global 0 shuffle would
             # refuse a tensor as its seed.
@@ -70,6 +71,7 @@ class RecordSource(Source):
 
         records = tf.data.Dataset.range(first, np.iinfo(np.int64).max).flat_map(epoch).skip(offset)
 
+        @as_written
         def example(record: Any) -> Any:
             sample = self._decode(record)
             return (sample, tf.cast(self._label(record), tf.int32)) if labelled and self._label else sample
@@ -78,8 +80,15 @@ class RecordSource(Source):
 
     def numbered(self, batch: int, part: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
         """As `Source.numbered` says; every record is read, those of the part are decoded."""
-        mine = self._records.enumerate().filter(lambda index, _: index // batch % part[1] == part[0])
-        numbered = mine.map(
-            lambda index, record: (index // batch, self._decode(record)), num_parallel_calls=2, deterministic=True
-        )
-        return numbered.batch(batch).map(lambda numbers, samples: (numbers[0], samples))
+
+        @as_written
+        def in_part(index: tf.Tensor, record: Any) -> tf.Tensor:
+            return index // batch % part[1] == part[0]
+
+        @as_written
+        def decoded(index: tf.Tensor, record: Any) -> tuple[tf.Tensor, tf.Tensor]:
+            return index // batch, self._decode(record)
+
+        mine = self._records.enumerate().filter(in_part)
+        numbered = mine.map(decoded, num_parallel_calls=2, deterministic=True)
+        return numbered.batch(batch).map(as_written(lambda numbers, samples: (numbers[0], samples)))

@@ -4,6 +4,9 @@ import abc
 
 import tensorflow as tf
 
+# For functions of tf.data: AutoGraph would take a tenth of a second to convert each, and has nothing to convert.
+as_written = tf.autograph.experimental.do_not_convert
+
 
 class Source(abc.ABC):
     """A learner's samples.
@@ -56,7 +59,7 @@ class Source(abc.ABC):
 
     def once(self, batch: int) -> tf.data.Dataset:
         """Every sample once, in one order: tf.data.Dataset of samples [<= batch, *sample_shape]."""
-        return self.numbered(batch).map(lambda _, samples: samples)
+        return self.numbered(batch).map(as_written(lambda _, samples: samples))
 
     def check(self) -> None:  # noqa: B027, what is read without decoding has nothing to check
         """Raise `UserError` that names the first sample that cannot be read; may read every sample."""

@@ -1,13 +1,27 @@
 """Optimistic Adam: Adam with the previous step's direction taken back."""
 
-from collections.abc import Sequence
-from typing import Any
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import keras
 import tensorflow as tf
 from keras import ops
 
 SECOND_MOMENTS = ("own", "split_batch")
+
+
+class _Scalars(NamedTuple):
+    """What one update of all variables of a dtype shares."""
+
+    is_first: tf.Tensor
+    rate_m: tf.Tensor  # 1 - beta_1
+    rate_v: tf.Tensor
+    debias_m: tf.Tensor  # 1 - beta_1^t
+    debias_v: tf.Tensor
+    debias_s: tf.Tensor | None = None
+    learners: tf.Tensor | None = None  # n
+    noise_share: tf.Tensor | None = None  # 1 - 1 / n
 
 
 @keras.saving.register_keras_serializable(package="tfdgan")
@@ -120,7 +134,10 @@ class OptimisticAdam(keras.optimizers.Optimizer):
             if variables is not None:
                 self.build(variables)
             self.observe_noise(noise, gradients, variables=variables)
+        # Once for all variables: a small net's update is mostly the overhead of its many operations.
+        self._scalars: Callable[[str], _Scalars] = functools.cache(self._make_scalars)
         super().apply(gradients, variables)
+        del self._scalars
 
     def observe_noise(
         self,
@@ -195,30 +212,38 @@ class OptimisticAdam(keras.optimizers.Optimizer):
 
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         place = self._places[_reference(variable)]
-        m, v, previous = self._momentums[place], self._velocities[place], self._directions[place]
-        dtype = variable.dtype
-        lr = ops.cast(learning_rate, dtype)
-        gradient = ops.cast(gradient, dtype)
-        t = ops.cast(self.iterations + 1, dtype)
-        beta_1, beta_2 = ops.cast(self.beta_1, dtype), ops.cast(self.beta_2, dtype)
+        slots = self._momentums[place], self._velocities[place], self._directions[place]
+        m, v, previous = (ops.convert_to_tensor(slot) for slot in slots)  # each is read once
+        shared = self._scalars(variable.dtype)
+        gradient = ops.cast(gradient, variable.dtype)
 
-        self.assign_add(m, (gradient - m) * (1 - beta_1))
-        self.assign_add(v, (ops.square(gradient) - v) * (1 - beta_2))
-        m_hat = m / (1 - ops.power(beta_1, t))
-        v_hat = v / (1 - ops.power(beta_2, t))
+        m += (gradient - m) * shared.rate_m
+        v += (ops.square(gradient) - v) * shared.rate_v
+        m_hat, v_hat = m / shared.debias_m, v / shared.debias_v
         if self.second_moment == "split_batch":
-            v_hat = self._without_noise(v_hat, self._noises[place])
+            s = self._noises[place] / shared.debias_s
+            v_hat = ops.maximum(v_hat - shared.noise_share * s, s / shared.learners)
         direction = m_hat / (ops.sqrt(v_hat) + self.epsilon)
-        previous_direction = ops.where(self.iterations == 0, direction, previous)
-        self.assign_sub(variable, lr * (2 * direction - previous_direction))
-        self.assign(previous, direction)
+        previous_direction = ops.where(shared.is_first, direction, previous)
+        self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * (2 * direction - previous_direction))
+        for slot, value in zip(slots, (m, v, direction), strict=True):
+            self.assign(slot, value)
 
-    def _without_noise(self, v: tf.Tensor, s: keras.Variable) -> tf.Tensor:
-        """v^ of the split batch's second moment; v is debiased already, s is not."""
-        learners, beta_2 = ops.cast(self._learners, v.dtype), ops.cast(self.beta_2, v.dtype)
-        count = ops.cast(self._noise_updates, v.dtype)
-        s = s / ops.maximum(1 - ops.power(beta_2, count), 1 - beta_2)  # without an update yet, s is 0
-        return ops.maximum(v - (1 - 1 / learners) * s, s / learners)
+    def _make_scalars(self, dtype: str) -> _Scalars:
+        beta_1, beta_2 = ops.cast(self.beta_1, dtype), ops.cast(self.beta_2, dtype)
+        t = ops.cast(self.iterations + 1, dtype)
+        scalars = _Scalars(
+            is_first=self.iterations == 0,
+            rate_m=1 - beta_1,
+            rate_v=1 - beta_2,
+            debias_m=1 - ops.power(beta_1, t),
+            debias_v=1 - ops.power(beta_2, t),
+        )
+        if self.second_moment != "split_batch":
+            return scalars
+        count, learners = ops.cast(self._noise_updates, dtype), ops.cast(self._learners, dtype)
+        debias_s = ops.maximum(1 - ops.power(beta_2, count), 1 - beta_2)  # without an update yet, s is 0
+        return scalars._replace(debias_s=debias_s, learners=learners, noise_share=1 - 1 / learners)
 
     def get_config(self) -> dict[str, Any]:
         return {

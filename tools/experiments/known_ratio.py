@@ -60,7 +60,7 @@ def estimates(points, seed, after=_AFTER):
 
     objective = objectives.NonSaturating()
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(samples, generated):
         with tf.GradientTape() as tape:
             loss = objective.critic_loss(classifier(samples), classifier(generated))

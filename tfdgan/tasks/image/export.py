@@ -52,9 +52,9 @@ class ImageModule(tf.Module):
             return self._images(self._latents(tf.shape(labels)[0], seed), labels)
 
         if self._conditional:
-            served = tf.function(serve).get_concrete_function(latents, labels)
-            drawn = tf.function(sample_classes).get_concrete_function(labels, seed)
+            served = tf.function(serve, autograph=False).get_concrete_function(latents, labels)
+            drawn = tf.function(sample_classes, autograph=False).get_concrete_function(labels, seed)
         else:
-            served = tf.function(serve).get_concrete_function(latents)
-            drawn = tf.function(sample).get_concrete_function(number, seed)
+            served = tf.function(serve, autograph=False).get_concrete_function(latents)
+            drawn = tf.function(sample, autograph=False).get_concrete_function(number, seed)
         return {"serving_default": served, "sample": drawn}

@@ -36,7 +36,7 @@ class StyleModule(tf.Module):
     def signatures(self) -> dict[str, Any]:
         """{name: concrete function}."""
         specs = tf.TensorSpec([None], tf.string, name="sentences"), tf.TensorSpec([], tf.int32, name="style")
-        return {"transfer": tf.function(self._transfer).get_concrete_function(*specs)}
+        return {"transfer": tf.function(self._transfer, autograph=False).get_concrete_function(*specs)}
 
     def _transfer(self, sentences: tf.Tensor, style: tf.Tensor) -> dict[str, tf.Tensor]:
         known = tf.debugging.Assert(

@@ -37,7 +37,7 @@ class SentenceModule(tf.Module):
             tf.TensorSpec([], kind, name=name)
             for name, kind in (("number", tf.int64), ("temperature", tf.float32), ("seed", tf.int64))
         ]
-        return {"sample": tf.function(self._sample).get_concrete_function(*specs)}
+        return {"sample": tf.function(self._sample, autograph=False).get_concrete_function(*specs)}
 
     def _sample(self, number: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         weights, others = ([tf.convert_to_tensor(v) for v in g] for g in (self.trainable_weights, self.other_weights))
