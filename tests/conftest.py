@@ -36,6 +36,15 @@ def pytest_collection_modifyitems(items):
     items.sort(key=order)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def graphs_as_traced():
+    """No optimization of graphs in this process, whose tests run most functions once; learners run as users' do."""
+    if "HOROVOD_RANK" not in os.environ:
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     """Where real data must be there, a test of it that is skipped, for whatever reason, has failed."""

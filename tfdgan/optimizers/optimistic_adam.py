@@ -19,9 +19,8 @@ class _Scalars(NamedTuple):
     rate_v: tf.Tensor
     debias_m: tf.Tensor  # 1 - beta_1^t
     debias_v: tf.Tensor
-    debias_s: tf.Tensor | None = None
-    learners: tf.Tensor | None = None  # n
-    noise_share: tf.Tensor | None = None  # 1 - 1 / n
+    noise_taken: tf.Tensor | None = None  # (1 - 1 / n) / debias of s
+    noise_left: tf.Tensor | None = None  # 1 / n / debias of s
 
 
 @keras.saving.register_keras_serializable(package="tfdgan")
@@ -221,8 +220,8 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         v += (ops.square(gradient) - v) * shared.rate_v
         m_hat, v_hat = m / shared.debias_m, v / shared.debias_v
         if self.second_moment == "split_batch":
-            s = self._noises[place] / shared.debias_s
-            v_hat = ops.maximum(v_hat - shared.noise_share * s, s / shared.learners)
+            s = ops.convert_to_tensor(self._noises[place])
+            v_hat = ops.maximum(v_hat - shared.noise_taken * s, shared.noise_left * s)
         direction = m_hat / (ops.sqrt(v_hat) + self.epsilon)
         previous_direction = ops.where(shared.is_first, direction, previous)
         self.assign_sub(variable, ops.cast(learning_rate, variable.dtype) * (2 * direction - previous_direction))
@@ -241,9 +240,9 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         )
         if self.second_moment != "split_batch":
             return scalars
-        count, learners = ops.cast(self._noise_updates, dtype), ops.cast(self._learners, dtype)
-        debias_s = ops.maximum(1 - ops.power(beta_2, count), 1 - beta_2)  # without an update yet, s is 0
-        return scalars._replace(debias_s=debias_s, learners=learners, noise_share=1 - 1 / learners)
+        count, n = ops.cast(self._noise_updates, dtype), ops.cast(self._learners, dtype)
+        debias = ops.maximum(1 - ops.power(beta_2, count), 1 - beta_2)  # without an update yet, s is 0
+        return scalars._replace(noise_taken=(1 - 1 / n) / debias, noise_left=1 / n / debias)
 
     def get_config(self) -> dict[str, Any]:
         return {
