@@ -38,11 +38,22 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def graphs_as_traced():
-    """No optimization of graphs in this process, whose tests run most functions once; learners run as users' do."""
+    """This process does not optimize graphs, most of which it runs once. The learners that tests launch do."""
     if "HOROVOD_RANK" not in os.environ:
-        import tensorflow as tf
+        _optimize_graphs(False)
 
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+@pytest.fixture
+def optimized_graphs():
+    """Graphs are optimized, for a test of what they compute to the last bit."""
+    _optimize_graphs(True)
+    yield
+    _optimize_graphs("HOROVOD_RANK" in os.environ)
+
+
+def _optimize_graphs(on):
+    if tf := sys.modules.get("tensorflow"):
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not on})
 
 
 @pytest.hookimpl(wrapper=True)

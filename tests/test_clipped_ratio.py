@@ -186,6 +186,7 @@ def real(number, size=8):
     return np.random.default_rng(number).standard_normal((size, 2)).astype(np.float32)
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 def test_both_switches_off_are_the_wgan_gp_trainer_step_for_step():
     changes = dict(critic_steps=2, gradient_penalty=10.0, optimizer="oadam", learning_rate_decay="linear")
     ours = game_of(*small_pair(), **changes, ratio_clipping=False, sample_reweighting=False)
@@ -231,6 +232,7 @@ def test_extreme_scores_and_logits_are_no_fault(mode, v, c):
     assert int(trainer.fault_step) == -1 and np.isfinite(values_of(trainer)["generator"])
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 def test_adam_leaves_the_critics_free_constant_alone():
     """The gradient of the last bias is 1 - sum_i w_i. Were it a rounding error, Adam would make it a step."""
     changes = dict(optimizer="adam", batch_size=64, learning_rate_d=1e-2, ratio_clipping=False)

@@ -156,6 +156,7 @@ def test_linear_decay_by_hand():
     assert [float(schedule(tf.constant(k))) for k in range(3)] == pytest.approx([0.025, 0, 0])
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 @pytest.mark.parametrize("compiled", [False, True])
 def test_linear_decay_is_one_formula_to_the_bit(compiled):
     """initial * max(0, 1 - k / total) in float32, as runs of earlier versions have computed it."""

@@ -13,14 +13,14 @@ from jobs import stored, train
 pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 
 
-def whole_and_halved(learners, folder, names, **variables):
+def whole_and_halved(learners, folder, names, *, cold=True, **variables):
     """Of each run one of 20 steps and one of 10 steps that another job took to 20; one launch for each half.
 
-    The second of two learners is cold: they do not even hash alike.
+    If `cold`, the second job starts without a warm Python: it does not even hash texts as the first did.
     """
     for job in ("first", "second"):
-        cold = job == "second" and learners == 2
-        done = launch(learners, "tests/distributed/resume_runs.py", job, folder, *names, cold=cold, **variables)
+        how = dict(cold=cold and job == "second", **variables)
+        done = launch(learners, "tests/distributed/resume_runs.py", job, folder, *names, **how)
         assert done.stdout.count("resuming at step 10") == (0 if job == "first" else len(names))
         for name in set(names).difference(SHORT) if job == "first" else ():
             shutil.copytree(folder / f"{name}-whole", folder / f"{name}-halves")
@@ -43,7 +43,7 @@ def weights_of(arrays, group):
 @pytest.fixture(scope="module")
 def by_four(tmp_path_factory):
     folder = tmp_path_factory.mktemp("four")
-    whole_and_halved(4, folder, RUNS)
+    whole_and_halved(4, folder, RUNS, cold=False)
     return folder
 
 

@@ -34,6 +34,7 @@ def test_seed_is_the_key_and_step_the_counters_upper_half():
     assert tuple(words) == philox._block((0, 0, 2, 3), (5, 7))
 
 
+@pytest.mark.usefixtures("optimized_graphs")
 @pytest.mark.parametrize("size", [1, 2, 3, 8, 33])
 def test_host_and_graph_draw_the_same_permutation(size):
     for seed in SEEDS:

@@ -132,7 +132,7 @@ def variants(problem: str) -> dict[str, dict[str, Any]]:
         found = {"plain": {}, "--steps_per_loop=1": dict(steps_per_loop=1), "--ema_decay=0": dict(ema_decay=0.0)}
         return {**found, "--learning_rate_decay=linear": dict(learning_rate_decay="linear"), **halves}
     if problem in ("dcgan16_wide", "plain_dcgan16"):
-        return {"plain": {}, **halves}
+        return {"plain": dict(strategy="decentralized"), **halves}
     if problem in ("resnet32", "sagan64"):
         found["--conditional"] = dict(conditional=True)
         found["--gradient_penalty=10"] = dict(gradient_penalty=10.0)

@@ -32,7 +32,7 @@ class TwoFunctions:
         kept = []
         self.tracings = {"begin": 0, "complete": 0}
 
-        @tf.function(autograph=False)
+        @tf.function  # under AutoGraph, as users write it; other tests trace faster without
         def begin(tensors, step):
             self.tracings["begin"] += 1
             begun = gossip.begin(tensors, schedule, step, rounds=rounds, backend=backend, channel="two")
@@ -43,7 +43,7 @@ class TwoFunctions:
             self.tracings["complete"] += 1
             return kept[0].complete(pending)
 
-        self.begin, self.complete = begin, tf.function(complete, autograph=False) if in_function else complete
+        self.begin, self.complete = begin, tf.function(complete) if in_function else complete
 
 
 @pytest.mark.parametrize("in_function", [False, True])

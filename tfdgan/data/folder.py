@@ -11,6 +11,7 @@ import tensorflow as tf
 from tfdgan.data import images
 from tfdgan.data import partition as parts
 from tfdgan.data.arrays import ArraySource
+from tfdgan.data.source import as_written
 from tfdgan.errors import UserError
 
 _ENDINGS = (".jpg", ".jpeg", ".png")
@@ -75,7 +76,7 @@ def _folders(path: str) -> list[str]:
 def _check(files: np.ndarray, decode: Callable[[tf.Tensor], tf.Tensor]) -> None:
     """Decode every file; raise `UserError` that names the first file that cannot be decoded."""
     decoded = tf.data.Dataset.from_tensor_slices(files).map(
-        lambda file: decode(file)[0, 0], num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        as_written(lambda file: decode(file)[0, 0]), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
     read = 0
     try:

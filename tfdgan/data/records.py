@@ -21,7 +21,7 @@ class RecordSource(Source):
       records: a finite tf.data.Dataset with one order.
       count: how many records it has.
       decode: function from a record to a float32 sample; AutoGraph does not convert it.
-      label: function from a record to its label; None where there are no labels.
+      label: such a function from a record to its label; None where there are no labels.
       classes: labels are below this number, on every learner; None where labels mean nothing.
       key: a text; other records have another key. None if no such text is known.
     """

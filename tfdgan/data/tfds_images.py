@@ -9,6 +9,7 @@ import tensorflow as tf
 from tfdgan.data import images
 from tfdgan.data import partition as parts
 from tfdgan.data.records import RecordSource
+from tfdgan.data.source import as_written
 from tfdgan.errors import UserError
 
 
@@ -56,11 +57,12 @@ def load(
         return RecordSource(read(part), builder.info.splits[part].num_examples, decode, **more)
     if "label" not in features:
         raise UserError(f"--partition=by_label: {name} has no labels")
-    labels = np.array([int(label) for label in read(split).map(lambda record: record["label"])])
+    labels = np.array([int(label) for label in read(split).map(as_written(lambda record: record["label"]))])
     mine = parts.indices(labels, rank, size, partition)
     is_mine = np.zeros(len(labels), bool)
     is_mine[mine] = True
-    kept = read(split).enumerate().filter(lambda i, _: tf.constant(is_mine)[i]).map(lambda _, record: record)
+    numbered = read(split).enumerate().filter(as_written(lambda i, _: tf.constant(is_mine)[i]))
+    kept = numbered.map(as_written(lambda _, record: record))
     return RecordSource(kept, len(mine), decode, **more)
 
 

@@ -93,9 +93,9 @@ class SavedModelExtractor(Extractor):
 def save(model: keras.Model, path: str) -> None:
     """Write a Keras model, images [n, side, side, c] -> (features [n, d], logits [n, k]), as an extractor."""
 
-    images = tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32, name="images")
+    spec = tf.TensorSpec([None, *model.inputs[0].shape[1:]], tf.float32, name="images")
 
-    @tf.function(input_signature=[images], autograph=False)
+    @tf.function(input_signature=[spec], autograph=False)
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
         pool, logits = model(images, training=False)
         return {"pool_3": pool, "logits": logits}

@@ -12,15 +12,15 @@ SECOND_MOMENTS = ("own", "split_batch")
 
 
 class _Scalars(NamedTuple):
-    """What one update of all variables of a dtype shares."""
+    """What all variables of one dtype share in one update."""
 
     is_first: tf.Tensor
     rate_m: tf.Tensor  # 1 - beta_1
     rate_v: tf.Tensor
     debias_m: tf.Tensor  # 1 - beta_1^t
     debias_v: tf.Tensor
-    noise_taken: tf.Tensor | None = None  # (1 - 1 / n) / debias of s
-    noise_left: tf.Tensor | None = None  # 1 / n / debias of s
+    noise_taken: tf.Tensor | None = None  # (1 - 1 / n) / (1 - beta_2^count), count the updates of s
+    noise_left: tf.Tensor | None = None  # 1 / n / (1 - beta_2^count)
 
 
 @keras.saving.register_keras_serializable(package="tfdgan")
@@ -133,10 +133,12 @@ class OptimisticAdam(keras.optimizers.Optimizer):
             if variables is not None:
                 self.build(variables)
             self.observe_noise(noise, gradients, variables=variables)
-        # Once for all variables: a small net's update is mostly the overhead of its many operations.
-        self._scalars: Callable[[str], _Scalars] = functools.cache(self._make_scalars)
-        super().apply(gradients, variables)
-        del self._scalars
+        # Once for all variables: what a small net's update costs is the number of its operations.
+        self._scalars: Callable[[tf.DType], _Scalars] | None = functools.cache(self._make_scalars)
+        try:
+            super().apply(gradients, variables)
+        finally:
+            self._scalars = None  # they are of the graph that was traced
 
     def observe_noise(
         self,
@@ -212,7 +214,7 @@ class OptimisticAdam(keras.optimizers.Optimizer):
     def update_step(self, gradient: tf.Tensor, variable: tf.Variable, learning_rate: tf.Tensor) -> None:
         place = self._places[_reference(variable)]
         slots = self._momentums[place], self._velocities[place], self._directions[place]
-        m, v, previous = (ops.convert_to_tensor(slot) for slot in slots)  # each is read once
+        m, v, previous = (tf.convert_to_tensor(slot) for slot in slots)  # each is read once
         shared = self._scalars(variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)
 
@@ -220,7 +222,7 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         v += (ops.square(gradient) - v) * shared.rate_v
         m_hat, v_hat = m / shared.debias_m, v / shared.debias_v
         if self.second_moment == "split_batch":
-            s = ops.convert_to_tensor(self._noises[place])
+            s = tf.convert_to_tensor(self._noises[place])
             v_hat = ops.maximum(v_hat - shared.noise_taken * s, shared.noise_left * s)
         direction = m_hat / (ops.sqrt(v_hat) + self.epsilon)
         previous_direction = ops.where(shared.is_first, direction, previous)
@@ -228,7 +230,7 @@ class OptimisticAdam(keras.optimizers.Optimizer):
         for slot, value in zip(slots, (m, v, direction), strict=True):
             self.assign(slot, value)
 
-    def _make_scalars(self, dtype: str) -> _Scalars:
+    def _make_scalars(self, dtype: tf.DType) -> _Scalars:
         beta_1, beta_2 = ops.cast(self.beta_1, dtype), ops.cast(self.beta_2, dtype)
         t = ops.cast(self.iterations + 1, dtype)
         scalars = _Scalars(
