@@ -134,11 +134,11 @@ class OptimisticAdam(keras.optimizers.Optimizer):
                 self.build(variables)
             self.observe_noise(noise, gradients, variables=variables)
         # Once for all variables: what a small net's update costs is the number of its operations.
-        self._scalars: Callable[[tf.DType], _Scalars] | None = functools.cache(self._make_scalars)
+        self._scalars: Callable[[tf.DType], _Scalars] = functools.cache(self._make_scalars)
         try:
             super().apply(gradients, variables)
         finally:
-            self._scalars = None  # they are of the graph that was traced
+            del self._scalars  # they are of the graph that was traced
 
     def observe_noise(
         self,
