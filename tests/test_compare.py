@@ -165,6 +165,8 @@ def test_the_table(path):
     # The highest of each run: 5 and 8. Without the first arm's runs there is nothing to compare with.
     high = report.table("IS", results_of(path, {"points": values["points"]}, "high"), "CP-OAdam", [])
     assert "| points | 6.25 +- 16 |  | 6.5 +- 19 | 0, 1 |" in high and "to CP-OAdam" in high
+    unknown = report.table("modes", results_of(path, {"points": values["points"]}, ""), "CP-OAdam", [])
+    assert "| points | 6.25 +- 16 |  |  | 0, 1 |" in unknown
     found[0] = dataclasses.replace(found[0], steps=np.array([1, 3]))
     with pytest.raises(UserError, match="no scored step in common"):
         report.table("FD", found, "CP-OAdam", [])
@@ -185,6 +187,16 @@ def test_scores_by_different_means_are_not_compared(path, tmp_path):
         results.read(runs)
     with pytest.raises(UserError, match="no run has it; there are FD"):
         results.read(runs, "IS")
+
+
+def test_the_score_is_the_first_that_says_what_is_better(path, tmp_path):
+    (arm, *_) = arms.read(str(path), [])
+    (run,) = trials.of([arm], [0], str(tmp_path))
+    os.makedirs(run.workdir)
+    made = [("modes", ""), ("good", "high"), ("FD", "low")]
+    score_log.add(run.workdir, [dict(step=4, name=n, value=1.0, signature={}, best=best) for n, best in made])
+    name, (found,) = results.read([run])
+    assert (name, found.best) == ("good", "high") and results.read([run], "modes")[0] == "modes"
 
 
 REAL = """

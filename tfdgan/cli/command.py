@@ -83,7 +83,7 @@ def require(values: dict[str, Any], *names: str) -> list[Any]:
     """The values of options that must be given. Raises `UserError` if one is not."""
     for name in names:
         if values.get(name) in (None, ""):
-            raise UserError(f"--{name} is missing")
+            raise UserError(f"--{name} is missing: give --{name}=...")
     return [values[name] for name in names]
 
 

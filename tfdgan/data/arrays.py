@@ -44,7 +44,9 @@ class ArraySource(Source):
     @functools.cached_property
     def sample_shape(self) -> tuple[int, ...]:
         """Of one sample; () if there are no samples."""
-        return tuple(self._as_samples(tf.constant(self._items[:1])).shape[1:]) if len(self) else ()
+        if len(self) == 0:
+            return ()
+        return self._items.shape[1:] if self._decode is None else tuple(self._decode(tf.constant(self._items[0])).shape)
 
     def __len__(self) -> int:
         return len(self._items)

@@ -108,6 +108,6 @@ class GenerateOptions(Options):
     def check_output(self, *endings: str) -> None:
         """Raise `UserError` unless the file's name has one of the endings."""
         if not self.output:
-            raise UserError("--output is missing")
+            raise UserError("--output is missing: give the name of a file")
         if not self.output.endswith(endings):
             raise UserError(f"--output={self.output}: give a name that ends in {' or '.join(endings)}")

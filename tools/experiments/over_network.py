@@ -117,7 +117,7 @@ def main(argv):
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"--results={path}: not readable as the results of a comparison ({error})") from error
     if best != "low":
-        raise UserError(f"--results={path}: of {content['score']} high is better; only low scores are looked for")
+        raise UserError(f"--results={path}: holds {content['score']}; give results of a score of which low is better")
     jobs.end_by_signals()
     results, network = {}, {}
     for run in runs:

@@ -42,8 +42,8 @@ def by_arm(results: Sequence[Result]) -> dict[str, dict[int, Result]]:
 def table(name: str, results: Sequence[Result], first: str, missing: Sequence[str]) -> str:
     """A markdown table, a row an arm: means over seeds with 95% intervals; differences to the first arm, seed by seed.
 
-    Last scores are taken at the last step that all runs of the table have reached. The best score is the lowest unless
-    scores say that high is better.
+    Last scores are taken at the last step that all runs of the table have reached. The column of best scores is empty
+    if the scores do not say whether high or low is better.
 
     Raises:
       UserError: no step was scored by all runs.
@@ -57,12 +57,12 @@ def table(name: str, results: Sequence[Result], first: str, missing: Sequence[st
         f"| arm | {name} at step {step} | to {first} | best | seeds | ms a step | waiting | minutes | MB a step |",
         "|---" * 9 + "|",
     ]
-    pick = np.max if results[0].best == "high" else np.min
+    pick = {"high": np.max, "low": np.min}.get(results[0].best)
     reference = _at(arms.get(first, {}), step)
     for arm, runs in arms.items():
         last = _at(runs, step)
         difference = statistics.paired(last, reference) if arm != first else None
-        best = statistics.interval([float(pick(run.values)) for run in runs.values()])
+        best = statistics.interval([float(pick(run.values)) for run in runs.values()]) if pick else ""
         means = [float(np.mean([figure(run) for run in runs.values()])) for figure in _FIGURES]
         lines.append(
             f"| {arm} | {statistics.interval(list(last.values()))} | {_difference(difference, reference)} | {best} | "
@@ -129,7 +129,7 @@ def _numbers(name: str, results: Sequence[Result]) -> dict:
     """All that the table and the plot are made of."""
     return {
         "score": name,
-        "best": results[0].best or "low",
+        "best": results[0].best,
         "runs": [
             {
                 "arm": result.trial.arm.name,

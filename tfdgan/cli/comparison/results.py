@@ -45,14 +45,15 @@ def read(trials: Sequence[Trial], name: str | None = None) -> tuple[str, list[Re
     """(name of the score, the `Result`s of all runs that have some).
 
     Args:
-      name: of the score; None: the first one of the first run.
+      name: of the score; None: the first one of the first run of which is known whether high or low is better.
 
     Raises:
       UserError: no run has the score, or runs have scored it by different means.
     """
     records = {trial: score_log.read(trial.workdir) for trial in trials}
-    names = list(dict.fromkeys(record["name"] for found in records.values() for record in found))
-    chosen = name or (names[0] if names else "")
+    better = {record["name"]: record.get("best", "") for found in records.values() for record in found}
+    names = list(better)
+    chosen = name or next((name for name in names if better[name]), names[0] if names else "")
     found = [_result(trial, [r for r in rows if r["name"] == chosen]) for trial, rows in records.items()]
     results = [result for result in found if result is not None]
     if not results:

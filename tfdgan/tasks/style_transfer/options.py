@@ -98,7 +98,7 @@ class StyleGenerateOptions(GenerateOptions):
 
     def check_options(self) -> None:
         if self.to_style < 0:
-            raise UserError("--to_style is missing")
+            raise UserError("--to_style is missing: give the number of a style")
         if self.output:
             self.check_output(".txt")
         path = os.path.expanduser(self.input)
