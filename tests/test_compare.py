@@ -95,7 +95,7 @@ def test_arms_that_cannot_be_are_refused(path, old, new, message):
 @pytest.mark.parametrize("path", sorted((ROOT / "configs/comparisons").glob("*.toml")), ids=lambda path: path.stem)
 def test_comparisons_of_this_repository_are_valid(path):
     found = arms.read(str(path), [])
-    assert len(found) > 1 and found[0].config.strategy == "centralized"
+    assert len(found) > 1 and (found[0].learners == 1 or found[0].config.strategy == "centralized")
 
 
 def test_a_run_by_other_flags_is_not_taken_for_the_arms(path, tmp_path):
@@ -142,39 +142,56 @@ def test_differences_are_taken_seed_by_seed():
 def results_of(path, values, best="low"):
     """`Result`s of made-up scores: {arm's name: {seed: values at steps 2 and 4}}."""
     made = {arm.name: arm for arm in arms.read(str(path), [])}
-    return [
-        results.Result(
-            trials.Trial(made[name], seed, f"runs/{name}/{seed}"), np.array([2, 4]), np.array(scores), 0.5, 0.25, 2e6,
-            3.0, {"extractor": "x", "weights": "EMA" if name == "points" else "consensus", "seed": seed}, best,
-        )
-        for name, runs in values.items()
-        for seed, scores in runs.items()
-    ]  # fmt: skip
+
+    def result(name, seed, scores):
+        trial = trials.Trial(made[name], seed, f"runs/{name}/{seed}")
+        norm = 4.0 + seed if name == "points" else math.nan
+        signature = {"extractor": "x", "weights": "EMA" if name == "points" else "consensus", "seed": seed}
+        costs = results.Costs(0.5, 0.25, 2e6, {"norm": norm})
+        return results.Result(trial, np.array([2, 4]), np.array(scores), costs, 3.0, signature, best)
+
+    return [result(name, seed, scores) for name, runs in values.items() for seed, scores in runs.items()]
 
 
 def test_the_table(path):
     values = {"CP-OAdam": {0: [9, 4], 1: [9, 6]}, "points": {0: [3, 5], 1: [8, 7.5]}}
     found = results_of(path, values)
-    lines = report.table("FD", found, "CP-OAdam", ["points, seed 2"]).splitlines()
-    assert lines[0] == "| arm | FD at step 4 | to CP-OAdam | best | seeds | ms a step | waiting | minutes | MB a step |"
-    assert lines[2] == "| CP-OAdam | 5 +- 13 |  | 5 +- 13 | 0, 1 | 500 | 25% | 3.0 | 2 |"
+    lines = report.tables({"FD": found}, "CP-OAdam", ["points, seed 2"]).splitlines()
+    assert lines[0] == (
+        "| arm | FD at step 4 | to CP-OAdam | best | seeds | ms a step | waiting | minutes | MB a step | norm |"
+    )
+    assert lines[2] == "| CP-OAdam | 5 +- 13 |  | 5 +- 13 | 0, 1 | 500 | 25% | 3.0 | 2 |  |"
     # 1 and 1.5 more than 4 and 6, whose mean is 5; the best of 3, 5 is 3.
     assert lines[3].startswith("| points | 6.25 +- 16 | +1.2 +- 3.2 (+25.0 +- 63.5%) | 5.25 +- 29 | 0, 1 | 500 |")
+    assert lines[3].endswith("| 2 | 4.5 |") and lines[5].endswith("Means over the second half of training: norm.")
     assert lines[-1] == "Not done: points, seed 2."
     assert lines[-3] == "Scored by: extractor x, weights consensus (CP-OAdam), weights EMA (points)."
     # The highest of each run: 5 and 8. Without the first arm's runs there is nothing to compare with.
-    high = report.table("IS", results_of(path, {"points": values["points"]}, "high"), "CP-OAdam", [])
+    high = report.tables({"IS": results_of(path, {"points": values["points"]}, "high")}, "CP-OAdam", [])
     assert "| points | 6.25 +- 16 |  | 6.5 +- 19 | 0, 1 |" in high and "to CP-OAdam" in high
-    unknown = report.table("modes", results_of(path, {"points": values["points"]}, ""), "CP-OAdam", [])
+    unknown = report.tables({"modes": results_of(path, {"points": values["points"]}, "")}, "CP-OAdam", [])
     assert "| points | 6.25 +- 16 |  |  | 0, 1 |" in unknown
     found[0] = dataclasses.replace(found[0], steps=np.array([1, 3]))
     with pytest.raises(UserError, match="no scored step in common"):
-        report.table("FD", found, "CP-OAdam", [])
-    axes = report.plot("FD", found).axes
+        report.tables({"FD": found}, "CP-OAdam", [])
+    axes = report.plot({"FD": found}).axes
     assert [axis.get_xlabel() for axis in axes] == ["step", "seconds of training", "MB sent by a learner"]
     assert [line.get_label() for line in axes[0].lines if not line.get_label().startswith("_")] == list(values)
     mean = next(line for line in axes[1].lines if line.get_label() == "points")
     np.testing.assert_allclose(mean.get_xydata(), [[1, 5.5], [2, 6.25]])
+
+
+def test_several_scores_have_a_table_and_a_row_of_plots_each(path):
+    fd, other = ({"CP-OAdam": {0: [9, 4]}, "points": {0: [3, last]}} for last in (5, 6))
+    scores = {"FD": results_of(path, fd), "KID": results_of(path, other, "high")}
+    lines = report.tables(scores, "CP-OAdam", []).splitlines()
+    # What training took is told once.
+    assert lines[4:6] == ["", "| arm | KID at step 4 | to CP-OAdam | best | seeds |"] and "| MB a step |" in lines[0]
+    assert lines[7:9] == ["| CP-OAdam | 4 |  | 9 | 0 |", "| points | 6 | +2 (+50.0%) | 6 | 0 |"]
+    assert [line[:16] for line in lines if line.startswith("Scored by")] == ["Scored by (FD): ", "Scored by (KID):"]
+    axes = report.plot(scores).axes
+    assert [axis.get_ylabel() for axis in axes] == ["FD", "", "", "KID", "", ""]
+    assert [axis.get_xlabel() for axis in axes[:3]] == ["", "", ""] and axes[3].get_xlabel() == "step"
 
 
 def test_scores_by_different_means_are_not_compared(path, tmp_path):
@@ -186,7 +203,7 @@ def test_scores_by_different_means_are_not_compared(path, tmp_path):
     with pytest.raises(UserError, match="runs differ in how they are scored: .*a.* and .*b"):
         results.read(runs)
     with pytest.raises(UserError, match="no run has it; there are FD"):
-        results.read(runs, "IS")
+        results.read(runs, ["IS"])
 
 
 def test_the_score_is_the_first_that_says_what_is_better(path, tmp_path):
@@ -195,8 +212,10 @@ def test_the_score_is_the_first_that_says_what_is_better(path, tmp_path):
     os.makedirs(run.workdir)
     made = [("modes", ""), ("good", "high"), ("FD", "low")]
     score_log.add(run.workdir, [dict(step=4, name=n, value=1.0, signature={}, best=best) for n, best in made])
-    name, (found,) = results.read([run])
-    assert (name, found.best) == ("good", "high") and results.read([run], "modes")[0] == "modes"
+    ((name, (found,)),) = results.read([run]).items()
+    assert (name, found.best) == ("good", "high") and list(results.read([run], ["modes", "FD"])) == ["modes", "FD"]
+    with pytest.raises(UserError, match="^scalar=norm: no run has it; TensorBoard shows what there is"):
+        results.read([run], shown=["norm"])
 
 
 REAL = """
@@ -274,7 +293,7 @@ def test_real_runs_and_their_report(tmp_path):
     """Three arms by two seeds, two runs at a time; one arm breaks, says so, and is tried again by the next call."""
     (tmp_path / "broken.py").write_text("def models(options, sample_shape):\n    raise ValueError('this breaks')\n")
     (tmp_path / "arms.toml").write_text(REAL + '[arms.broken]\nflags = ["--model=broken:models"]\n')
-    job = compare(tmp_path, tmp_path / "out", "--seeds=0,1", "--jobs=2")
+    job = compare(tmp_path, tmp_path / "out", "--seeds=0,1", "--jobs=2", "--scalar=gradient_norm/critic")
     said = job.communicate(timeout=300)[0]
     assert job.returncode == 2, said
     assert "4 of 6 runs done" in said and "error: 2 run(s) failed: broken, seed 0; broken, seed 1" in said
@@ -282,7 +301,10 @@ def test_real_runs_and_their_report(tmp_path):
     table = (tmp_path / "out/table.md").read_text()
     assert table in said and "| two |" in table and "Not done: broken, seed 0; broken, seed 1." in table
     assert (tmp_path / "out/plot.png").read_bytes().startswith(b"\x89PNG")
-    runs = json.loads((tmp_path / "out/results.json").read_text())["runs"]
+    ((runs, best),) = [
+        (score["runs"], score["best"]) for score in json.loads((tmp_path / "out/results.json").read_text())
+    ]
+    assert best == "high" and all(run["gradient_norm/critic"] > 0 for run in runs)
     assert [(run["arm"], run["seed"]) for run in runs] == [("alone", 0), ("alone", 1), ("two", 0), ("two", 1)]
     assert all(run["steps"] == [20, 40] for run in runs)
     # To one neighbour once a step, 2 bytes each: MLPs 2-8-8-8-2 (24 + 72 + 72 + 18) and 2-8-8-8-1 (9 at the end).

@@ -1,15 +1,11 @@
 """What experiments make of runs, by hand."""
 
 import importlib
-import json
 
 import collapse
 import over_network
 import pytest
-import trials
 from conftest import ROOT
-
-from tfdgan.errors import UserError
 
 
 def test_what_counts_as_collapsed_and_the_table_of_it():
@@ -40,26 +36,9 @@ def test_random_nets_are_a_function_of_their_number():
     assert 1e-4 <= rates[0] < 3e-4 and 3e-3 < rates[-1] <= 1e-2
 
 
-def test_a_run_that_is_done_is_not_repeated_and_a_failed_one_is_one_line(tmp_path, monkeypatch):
-    scores = [{"step": 5, "name": "FD", "value": 1.0}, {"step": 10, "name": "FD", "value": 0.5}]
-    (tmp_path / "scores.jsonl").write_text("".join(json.dumps(score) + "\n" for score in scores) + '{"step": 1')
-    monkeypatch.setattr(trials.subprocess, "run", lambda *_, **__: pytest.fail("it was started again"))
-    assert trials.train(str(tmp_path), 1, 10, []) == scores
-    assert trials.scores_at(scores, 5) == {"FD": 1.0}
-    monkeypatch.undo()
-    with pytest.raises(UserError, match=r"training ended with 2: error: width: no such flag.* \(.*/new/log.txt has"):
-        trials.train(str(tmp_path / "new"), 1, 10, ["--width=3"])
-
-
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "tools/experiments").glob("*.py")))
 def test_every_experiment_can_be_imported(name):
     importlib.import_module(name)
-
-
-def test_seeds_are_whole_numbers():
-    assert trials.seeds(["0", "12"]) == [0, 12]
-    with pytest.raises(UserError, match="^seeds=0,x: give whole numbers"):
-        trials.seeds(["0", "x"])
 
 
 def test_the_time_to_a_score_over_a_network_by_hand():

@@ -22,7 +22,10 @@ def _define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer("jobs", 1, "Runs at a time, of all their learners each.", 1, flag_values=flag_values)
     text = "Name of an arm to train, of those in the file; may be given several times."
     flags.DEFINE_multi_string("only", [], text, flag_values=flag_values)
-    flags.DEFINE_string("score", "", "Name of the score to compare; by default the first.", flag_values=flag_values)
+    text = "Name of a score to compare, by default the first; may be given several times, for a table each."
+    flags.DEFINE_multi_string("score", [], text, flag_values=flag_values)
+    text = "Name of a TensorBoard scalar whose mean over the second half of training becomes a column."
+    flags.DEFINE_multi_string("scalar", [], text, flag_values=flag_values)
     text = "Further flags of training for every arm, such as --extra=--data_dir=FOLDER."
     flags.DEFINE_multi_string("extra", [], text, flag_values=flag_values)
 
@@ -51,8 +54,8 @@ def main(argv: list[str]) -> None:
         done = [run for arm in chosen for run in runs if run.arm is arm and run.done]
         if not done:
             return ""
-        name, found = results.read(done, flag_values.score or None)
-        return report.write(output, name, found, known[0], [run.name for run in runs if not run.done])
+        found = results.read(done, flag_values.score, flag_values.scalar)
+        return report.write(output, found, known[0], [run.name for run in runs if not run.done])
 
     def write_so_far() -> None:
         try:

@@ -15,10 +15,10 @@ import re
 import sys
 
 import numpy as np
-import trials
 from absl import flags
 
 from tfdgan.cli import command
+from tfdgan.cli.comparison.results import scalars
 from tfdgan.errors import UserError
 from tfdgan.storage import files
 from tools.network import jobs, links
@@ -61,8 +61,8 @@ def measure(workdir, lab, rate, flags):
             code = lab.run(line, _ENVIRONMENT, stdout=log, stderr=log).returncode
         if code:
             raise UserError(f"training over the network ended with {code}: {log.name} says why")
-    times, waits = (trials.scalars(workdir, name)[1:] for name in ("time/step", "time/waiting_share"))
-    return {"a step": float(np.mean([t for _, t in times])), "waiting": float(np.mean([w for _, w in waits]))}
+    times, waits = scalars(workdir, "time/step", "time/waiting_share").values()
+    return {"a step": float(np.mean(times[1:])), "waiting": float(np.mean(waits[1:]))}
 
 
 def steps_to(target, steps, values):
@@ -112,12 +112,12 @@ def main(argv):
     rate = links.rate(flag_values.rate)
     try:
         with open(path) as file:
-            content = json.load(file)
-            runs, best = content["runs"], content["best"]
-    except (OSError, ValueError, KeyError) as error:
+            score, *_ = json.load(file)
+            runs, best = score["runs"], score["best"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"--results={path}: not readable as the results of a comparison ({error})") from error
     if best != "low":
-        raise UserError(f"--results={path}: holds {content['score']}; give results of a score of which low is better")
+        raise UserError(f"--results={path}: holds {score['score']}; give results of a score of which low is better")
     jobs.end_by_signals()
     results, network = {}, {}
     for run in runs:

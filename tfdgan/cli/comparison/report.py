@@ -14,20 +14,19 @@ from tfdgan.errors import UserError
 from tfdgan.storage import files
 
 
-def write(output: str, name: str, results: Sequence[Result], first: str, missing: Sequence[str]) -> str:
-    """Write table.md, results.json and plot.png into a folder; returns the table.
+def write(output: str, scores: dict[str, list[Result]], first: str, missing: Sequence[str]) -> str:
+    """Write table.md, results.json and plot.png into a folder; returns the text of table.md.
 
     Args:
-      name: of the score.
-      results: of all runs that have scores, the arms in the order of the file.
+      scores: {name of a score: results of all runs that have some, the arms in the order of the file}.
       first: the arm that the others are compared with.
       missing: names of runs that are not done.
     """
-    text = table(name, results, first, missing)
+    text = tables(scores, first, missing)
     files.write_text(os.path.join(output, "table.md"), text)
-    files.write_text(os.path.join(output, "results.json"), json.dumps(_numbers(name, results), indent=1) + "\n")
+    files.write_text(os.path.join(output, "results.json"), json.dumps(_numbers(scores), indent=1) + "\n")
     with files.replacing(os.path.join(output, "plot.png")) as file:
-        plot(name, results).savefig(file, dpi=100, format="png")
+        plot(scores).savefig(file, dpi=100, format="png")
     return text
 
 
@@ -39,55 +38,80 @@ def by_arm(results: Sequence[Result]) -> dict[str, dict[int, Result]]:
     return found
 
 
-def table(name: str, results: Sequence[Result], first: str, missing: Sequence[str]) -> str:
-    """A markdown table, a row an arm: means over seeds with 95% intervals; differences to the first arm, seed by seed.
-
-    Last scores are taken at the last step that all runs of the table have reached. The column of best scores is empty
-    if the scores do not say whether high or low is better.
+def tables(scores: dict[str, list[Result]], first: str, missing: Sequence[str]) -> str:
+    """A markdown table for each score, what training took after the first, how all is to be read, and what is missing.
 
     Raises:
       UserError: no step was scored by all runs.
+    """
+    lines: list[str] = []
+    for name, results in scores.items():
+        lines += [*_table(name, results, first, costs=not lines), ""]
+    lines += [
+        "Means over the seeds with 95% intervals (Student's t). Differences are taken seed by seed; percents are of "
+        "the first arm's mean. Times are medians over ticks, without scores and set-up; minutes are from the start to "
+        "the last score, with both. MB are what a learner sends.",
+    ]
+    shown = next(iter(scores.values()))[0].costs.shown
+    if shown:
+        lines[-1] += f" Means over the second half of training: {', '.join(shown)}."
+    for name, results in scores.items():
+        of = f" ({name})" if len(scores) > 1 else ""
+        lines += ["", f"Scored by{of}: {_signatures(by_arm(results))}."]
+    if missing:
+        lines += ["", f"Not done: {'; '.join(missing)}."]
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, results: Sequence[Result], first: str, costs: bool) -> list[str]:
+    """The lines of a table, a row an arm: means over seeds with intervals; differences to the first arm, seed by seed.
+
+    Last scores are taken at the last step that all runs of the table have reached. The column of best scores is empty
+    if the scores do not say whether high or low is better.
     """
     arms = by_arm(results)
     common = set.intersection(*(set(result.steps.tolist()) for result in results))
     if not common:
         raise UserError(f"{name}: the runs have no scored step in common; give all arms one --eval_every")
     step = max(common)
-    lines = [
-        f"| arm | {name} at step {step} | to {first} | best | seeds | ms a step | waiting | minutes | MB a step |",
-        "|---" * 9 + "|",
-    ]
+    head = ["arm", f"{name} at step {step}", f"to {first}", "best", "seeds"]
+    if costs:
+        head += [*_FIGURES, *results[0].costs.shown]
+    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     pick = {"high": np.max, "low": np.min}.get(results[0].best)
     reference = _at(arms.get(first, {}), step)
     for arm, runs in arms.items():
         last = _at(runs, step)
         difference = statistics.paired(last, reference) if arm != first else None
         best = statistics.interval([float(pick(run.values)) for run in runs.values()]) if pick else ""
-        means = [float(np.mean([figure(run) for run in runs.values()])) for figure in _FIGURES]
-        lines.append(
-            f"| {arm} | {statistics.interval(list(last.values()))} | {_difference(difference, reference)} | {best} | "
-            f"{', '.join(map(str, sorted(runs)))} | {1e3 * means[0]:.0f} | {100 * means[1]:.0f}% | {means[2]:.1f} | "
-            f"{_megabytes(means[3])} |"
-        )
-    notes = [
-        "",
-        "Means over the seeds with 95% intervals (Student's t). Differences are taken seed by seed; percents are of "
-        "the first arm's mean. Times are medians over ticks, without scores and set-up; minutes are from the start to "
-        "the last score, with both. MB are what a learner sends.",
-        "",
-        f"Scored by: {_signatures(arms)}.",
-    ]
-    if missing:
-        notes += ["", f"Not done: {'; '.join(missing)}."]
-    return "\n".join([*lines, *notes]) + "\n"
+        cells = [arm, statistics.interval(list(last.values())), _difference(difference, reference), best]
+        cells.append(", ".join(map(str, sorted(runs))))
+        if costs:
+            cells += [text(_mean(figure, runs)) for figure, text in _FIGURES.values()]
+            cells += [_number(_mean(_shown(scalar), runs)) for scalar in results[0].costs.shown]
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return lines
 
 
-_FIGURES: tuple[Callable[[Result], float], ...] = (
-    lambda run: run.seconds,
-    lambda run: run.waiting,
-    lambda run: run.wall_minutes,
-    lambda run: run.bytes / 1e6,
-)
+def _mean(figure: Callable[[Result], float], runs: dict[int, Result]) -> float:
+    return float(np.mean([figure(run) for run in runs.values()]))
+
+
+def _shown(scalar: str) -> Callable[[Result], float]:
+    return lambda run: run.costs.shown[scalar]
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3g}"
+
+
+# {column: (what of a run, the mean over seeds in words)}
+_FIGURES: dict[str, tuple[Callable[[Result], float], Callable[[float], str]]] = {
+    "ms a step": (lambda run: 1e3 * run.costs.seconds, "{:.0f}".format),
+    "waiting": (lambda run: run.costs.waiting, "{:.0%}".format),
+    "minutes": (lambda run: run.wall_minutes, "{:.1f}".format),
+    "MB a step": (lambda run: run.costs.bytes / 1e6, lambda mean: _number(mean) or "unknown"),
+}
 
 
 def _at(runs: dict[int, Result], step: int) -> dict[int, float]:
@@ -107,10 +131,6 @@ def _difference(found: statistics.Interval | None, reference: dict[int, float]) 
     return f"{text} ({percent}%)"
 
 
-def _megabytes(value: float) -> str:
-    return "unknown" if math.isnan(value) else f"{value:.3g}"
-
-
 def _signatures(arms: dict[str, dict[int, Result]]) -> str:
     """What all scores have in common, and after it what they have not, with the arms' names."""
     signatures = {arm: next(iter(runs.values())).signature for arm, runs in arms.items()}
@@ -125,50 +145,60 @@ def _signatures(arms: dict[str, dict[int, Result]]) -> str:
     return text
 
 
-def _numbers(name: str, results: Sequence[Result]) -> dict:
-    """All that the table and the plot are made of."""
-    return {
-        "score": name,
-        "best": results[0].best,
-        "runs": [
-            {
-                "arm": result.trial.arm.name,
-                "seed": result.trial.seed,
-                "learners": result.trial.arm.learners,
-                "flags": list(result.trial.arm.flags),
-                "steps": result.steps.tolist(),
-                "values": result.values.tolist(),
-                "seconds_a_step": result.seconds,
-                "waiting": result.waiting,
-                "bytes_a_step": result.bytes,
-                "wall_minutes": result.wall_minutes,
-                "signature": result.signature,
-            }
-            for result in results
-        ],
-    }
+def _numbers(scores: dict[str, list[Result]]) -> list[dict]:
+    """All that the tables and the plots are made of, a score each."""
+    return [{"score": name, "best": found[0].best, "runs": _runs(found)} for name, found in scores.items()]
 
 
-def plot(name: str, results: Sequence[Result]) -> Figure:
-    """The score against steps, seconds of training and bytes sent: a thin line a seed, a thick one for their mean."""
-    figure = Figure(figsize=(15, 4.5), layout="constrained")
-    axes = figure.subplots(1, 3, sharey=True)
-    scales = (
-        ("step", lambda run: 1.0),
-        ("seconds of training", lambda run: run.seconds),
-        ("MB sent by a learner", lambda run: run.bytes / 1e6),
-    )
+def _runs(results: Sequence[Result]) -> list[dict]:
+    return [
+        {
+            "arm": result.trial.arm.name,
+            "seed": result.trial.seed,
+            "learners": result.trial.arm.learners,
+            "flags": list(result.trial.arm.flags),
+            "steps": result.steps.tolist(),
+            "values": result.values.tolist(),
+            "seconds_a_step": result.costs.seconds,
+            "waiting": result.costs.waiting,
+            "bytes_a_step": result.costs.bytes,
+            **result.costs.shown,
+            "wall_minutes": result.wall_minutes,
+            "signature": result.signature,
+        }
+        for result in results
+    ]
+
+
+_SCALES: dict[str, Callable[[Result], float]] = {  # what a step is, by an axis' label
+    "step": lambda run: 1.0,
+    "seconds of training": lambda run: run.costs.seconds,
+    "MB sent by a learner": lambda run: run.costs.bytes / 1e6,
+}
+
+
+def plot(scores: dict[str, list[Result]]) -> Figure:
+    """Each score against steps, seconds of training and bytes sent: a thin line a seed, a thick one for their mean."""
+    figure = Figure(figsize=(15, 4.5 * len(scores)), layout="constrained")
+    rows = figure.subplots(len(scores), len(_SCALES), sharex="col", sharey="row", squeeze=False)
+    for axes, (name, results) in zip(rows, scores.items(), strict=True):
+        _plot_row(axes, name, results)
+    for axis, label in zip(rows[-1], _SCALES, strict=True):
+        axis.set(xlabel=label)
+    rows[0, 0].legend(fontsize="small")
+    return figure
+
+
+def _plot_row(axes: np.ndarray, name: str, results: Sequence[Result]) -> None:
     for number, (arm, runs) in enumerate(by_arm(results).items()):
         common = sorted(set.intersection(*(set(run.steps.tolist()) for run in runs.values())))  # of the arm's seeds
         mean = np.mean([[run.values[run.steps == step][0] for step in common] for run in runs.values()], axis=0)
-        for axis, (_, scale) in zip(axes, scales, strict=True):
+        for axis, scale in zip(axes, _SCALES.values(), strict=True):
             for run in runs.values():
                 axis.plot(run.steps * scale(run), run.values, color=f"C{number % 10}", alpha=0.3, linewidth=0.8)
             factor = float(np.mean([scale(run) for run in runs.values()]))
             axis.plot(np.array(common) * factor, mean, color=f"C{number % 10}", label=arm)
-    for axis, (label, _) in zip(axes, scales, strict=True):
-        axis.set(xlabel=label, yscale="log")
+    for axis in axes:
+        axis.set(yscale="log")
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel(name)
-    axes[0].legend(fontsize="small")
-    return figure

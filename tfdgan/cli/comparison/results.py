@@ -1,4 +1,4 @@
-"""What the runs of a comparison have given: scores, time and bytes."""
+"""What the runs of a comparison have given: scores, time, bytes, and figures of training."""
 
 import dataclasses
 import json
@@ -12,7 +12,25 @@ from tfdgan.cli.comparison.trials import Trial
 from tfdgan.errors import UserError
 from tfdgan.training import score_log
 
+_TIMES = ("time/step", "time/waiting_share", "network/bytes_a_step")
 _UNLIKE = ("seed", "weights")  # of signatures, beside which scores can be compared all the same
+
+
+@dataclasses.dataclass(frozen=True)
+class Costs:
+    """What a run's training took and showed.
+
+    Attributes:
+      seconds: that a step takes: the median over ticks, without scores and set-up; nan if there is none yet.
+      waiting: share of `seconds` that a learner waits for others.
+      bytes: that a learner sends a step; nan if it is not known.
+      shown: {name: mean over the second half of training} of the TensorBoard scalars asked for; nan where it has none.
+    """
+
+    seconds: float
+    waiting: float
+    bytes: float
+    shown: dict[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +40,7 @@ class Result:
     Attributes:
       trial: the run.
       steps, values: of the scores, by step.
-      seconds: that a step takes: the median over ticks, without scores and set-up; nan if there is none yet.
-      waiting: share of `seconds` that a learner waits for others.
-      bytes: that a learner sends a step; nan if it is not known.
+      costs: of the training.
       wall_minutes: from the start to the last score, with all there is beside steps.
       signature: of the scores.
       best: "low" or "high", if the scores say which is better, else "".
@@ -33,57 +49,64 @@ class Result:
     trial: Trial
     steps: np.ndarray
     values: np.ndarray
-    seconds: float
-    waiting: float
-    bytes: float
+    costs: Costs
     wall_minutes: float
     signature: dict[str, Any]
     best: str = ""
 
 
-def read(trials: Sequence[Trial], name: str | None = None) -> tuple[str, list[Result]]:
-    """(name of the score, the `Result`s of all runs that have some).
+def read(trials: Sequence[Trial], names: Sequence[str] = (), shown: Sequence[str] = ()) -> dict[str, list[Result]]:
+    """{name of a score: the `Result`s of all runs that have some}.
 
     Args:
-      name: of the score; None: the first one of the first run of which is known whether high or low is better.
+      names: of the scores; none: the first one of the first run of which is known whether high or low is better.
+      shown: names of TensorBoard scalars.
 
     Raises:
-      UserError: no run has the score, or runs have scored it by different means.
+      UserError: no run has a score or a scalar, or runs have scored by different means.
     """
     records = {trial: score_log.read(trial.workdir) for trial in trials}
     better = {record["name"]: record.get("best", "") for found in records.values() for record in found}
-    names = list(better)
-    chosen = name or next((name for name in names if better[name]), names[0] if names else "")
-    found = [_result(trial, [r for r in rows if r["name"] == chosen]) for trial, rows in records.items()]
-    results = [result for result in found if result is not None]
-    if not results:
-        raise UserError(f"--score={chosen}: no run has it; there are {', '.join(names) or 'no scores'}")
-    signatures = {json.dumps(_comparable(result.signature), sort_keys=True) for result in results}
-    if len(signatures) > 1:
-        raise UserError(f"{chosen}: runs differ in how they are scored: {' and '.join(sorted(signatures))}")
-    return chosen, results
+    known = list(better)
+    default = next((name for name in known if better[name]), known[0] if known else "")
+    costs = {trial: _costs(trial.workdir, shown) for trial in trials}
+    for name in shown:
+        if all(np.isnan(found.shown[name]) for found in costs.values()):
+            raise UserError(f"--scalar={name}: no run has it; TensorBoard shows what there is")
+    found = {}
+    for name in names or [default]:
+        mine = {trial: [record for record in rows if record["name"] == name] for trial, rows in records.items()}
+        found[name] = [_result(trial, rows, costs[trial]) for trial, rows in mine.items() if rows]
+        if not found[name]:
+            raise UserError(f"--score={name}: no run has it; there are {', '.join(known) or 'no scores'}")
+        signatures = {json.dumps(_comparable(result.signature), sort_keys=True) for result in found[name]}
+        if len(signatures) > 1:
+            raise UserError(f"{name}: runs differ in how they are scored: {' and '.join(sorted(signatures))}")
+    return found
 
 
 def _comparable(signature: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in signature.items() if key not in _UNLIKE}
 
 
-def _result(trial: Trial, records: list[dict[str, Any]]) -> Result | None:
-    if not records:
-        return None
+def _costs(workdir: str, shown: Sequence[str]) -> Costs:
+    ticks = scalars(workdir, *_TIMES, *shown)
+    # The first tick compiles.
+    seconds, waiting, sent = (float(np.median(ticks[name][1:] or ticks[name] or [np.nan])) for name in _TIMES)
+    halves = {name: ticks[name][len(ticks[name]) // 2 :] for name in shown}
+    shown_means = {name: float(np.mean(half or [np.nan])) for name, half in halves.items()}
+    return Costs(seconds, waiting, sent, shown_means)
+
+
+def _result(trial: Trial, records: list[dict[str, Any]], costs: Costs) -> Result:
     latest = {record["step"]: record for record in records}
     steps = np.array(sorted(latest))
     last = latest[steps[-1]]
-    ticks = scalars(trial.workdir, "time/step", "time/waiting_share", "network/bytes_a_step")
-    # The first tick compiles.
-    median = {name: float(np.median(points[1:] or points)) if points else np.nan for name, points in ticks.items()}
     return Result(
         trial,
         steps,
         np.array([latest[step]["value"] for step in steps]),
-        median["time/step"],
-        median["time/waiting_share"],
-        median["network/bytes_a_step"],
+        costs,
         last.get("seconds", np.nan) / 60,
         last["signature"],
         last.get("best", ""),
