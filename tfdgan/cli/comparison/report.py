@@ -155,6 +155,7 @@ def _runs(results: Sequence[Result]) -> list[dict]:
         {
             "arm": result.trial.arm.name,
             "seed": result.trial.seed,
+            "workdir": result.trial.workdir,
             "learners": result.trial.arm.learners,
             "flags": list(result.trial.arm.flags),
             "steps": result.steps.tolist(),
