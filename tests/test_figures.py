@@ -69,3 +69,13 @@ def test_of_sentences(task, changes, figures, diagnosed):
     assert trainer.steps(0, 1, batches).keys() == {"loss/likelihood", "gradient_norm/generator"} | WAITING
     assert trainer.diagnose(1) == {}
     assert trainer.steps(1, 1, batches).keys() == figures and trainer.diagnose(2).keys() == diagnosed
+
+
+def test_pretraining_sends_the_generator_alone():
+    """On a ring of 4: to 2 neighbours, 4 bytes a weight."""
+    small = dict(model="lstm", representations=1, vocabulary_size=5, sentence_length=3)
+    made = TextTask(TextTask.Options(**{**SENTENCES, "strategy": "decentralized", "topology": "ring"}, **small))
+    trainer = make_trainer(made.options, made, *made.build_models((3,), None), size=4)
+    numbers = {player.name: player.numbers for player in trainer.players}
+    assert trainer.bytes_a_step(0) == 8 * numbers["generator"]
+    assert trainer.bytes_a_step(1) == 8 * (numbers["generator"] + numbers["critic"])

@@ -3,7 +3,7 @@
     python tools/bench_step.py --part=overhead --problem=gaussians,digits,dcgan32
     python tools/bench_step.py --part=overhead --problem=gaussians --against=CHECKOUT
     python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
-    python tools/bench_step.py --part=options --problem=dcgan16_wide,plain_dcgan16
+    python tools/bench_step.py --part=options --problem=dcgan16_wide,plain_dcgan16,dcgan32_batch16,plain_dcgan32
     python tools/bench_step.py --task=text --problem=text_oracle20
 
 overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
@@ -55,6 +55,8 @@ _PROBLEMS = {  # the papers' nets, on little batches
     "dcgan32": _IMAGES,
     "dcgan16_wide": _SMALL,
     "plain_dcgan16": {**_SMALL, "model": "experiments.plain_dcgan:build"},  # without batch norm
+    "dcgan32_batch16": {**_IMAGES, "batch_size": 16},
+    "plain_dcgan32": {**_IMAGES, "batch_size": 16, "model": "experiments.plain_dcgan:build"},
     "resnet32": {**_IMAGES, **_HINGE, **_SPECTRAL, "model": "resnet", "width_g": 256, "width_d": 128},
     "ct_resnet32": {**_IMAGES, **_CT_RESNET},
     "sagan64": {**_IMAGES, **_HINGE, "model": "sagan", "image_size": 64, "latent_size": 128, "critic_steps": 1},
@@ -131,7 +133,7 @@ def variants(problem: str) -> dict[str, dict[str, Any]]:
     if problem == "gaussians":
         found = {"plain": {}, "--steps_per_loop=1": dict(steps_per_loop=1), "--ema_decay=0": dict(ema_decay=0.0)}
         return {**found, "--learning_rate_decay=linear": dict(learning_rate_decay="linear"), **halves}
-    if problem in ("dcgan16_wide", "plain_dcgan16"):
+    if problem in ("dcgan16_wide", "plain_dcgan16", "dcgan32_batch16", "plain_dcgan32"):
         return {"plain": dict(strategy="decentralized"), **halves}
     if problem in ("resnet32", "sagan64"):
         found["--conditional"] = dict(conditional=True)

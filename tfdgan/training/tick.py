@@ -73,13 +73,13 @@ class Ticker:
         sketches = everyone[:, 3 + len(names) :]
         self._figures = []
         self.skip()
-        scalars = self._scalars(names, figures, times, sketches)
+        scalars = self._scalars(step, names, figures, times, sketches)
         return Report(scalars, bool(stops.any()), _first_fault(faults))
 
     def _scalars(
-        self, names: list[str], figures: np.ndarray, times: np.ndarray, sketches: np.ndarray
+        self, step: int, names: list[str], figures: np.ndarray, times: np.ndarray, sketches: np.ndarray
     ) -> dict[str, float]:
-        """For logs, from every learner's figures [learners, names], step times and sketches."""
+        """For logs after `step` steps, from every learner's figures [learners, names], step times and sketches."""
         scalars = dict(zip(names, figures.mean(axis=0), strict=True))
         for name in ("loss/critic", "loss/generator"):
             if name in names:
@@ -87,7 +87,7 @@ class Ticker:
         scalars["consensus/distance"] = consensus_distance.sketched_distance(sketches)
         scalars["time/step"] = times.mean()
         scalars["time/waiting_share"] = scalars.setdefault(WAITING, 0.0) / max(times.mean(), 1e-9)
-        if (sent := self._trainer.strategy.bytes_a_step()) is not None:
+        if (sent := self._trainer.bytes_a_step(step - 1)) is not None:
             scalars["network/bytes_a_step"] = sent
         scalars["speed/samples_per_second"] = self._samples * len(times) / max(times.mean(), 1e-9)
         return scalars

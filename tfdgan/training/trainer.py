@@ -89,6 +89,12 @@ class Trainer(abc.ABC):
         loop = self._pretraining_steps if self._pretrains(first) else self._game_steps
         return loop(tf.constant(first, tf.int64), tf.constant(count, tf.int64), batches)
 
+    def bytes_a_step(self, step: int) -> float | None:
+        """What a learner sends in step number `step`, as `Strategy.bytes_a_step` has it."""
+        if self._pretraining and self._pretrains(step):
+            return self._pretraining.strategy.bytes_a_step()
+        return self.strategy.bytes_a_step()
+
     def _pretrains(self, step: int) -> bool:
         return self._pretraining is not None and step < self._pretraining.steps
 
