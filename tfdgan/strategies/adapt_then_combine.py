@@ -18,7 +18,8 @@ class AdaptThenCombine(Mixing):
     optimization and learning over networks", IEEE Transactions on Signal Processing 60, 2012, equation 20). Where
     `Decentralized` mixes the weights from before an update and hides the exchange behind the gradient, this waits for
     the exchange of what the update has made. On a 16-bit wire the second line is
-    w_i <- w'_i + sum_j M_ij (Q(w'_j) - Q(w'_i)), as `gossip.mix` has it. Optimizer slots stay local.
+    w_i <- w'_i + sum_j M_ij (Q(w'_j) - Q(w'_i)), as `gossip.mix` has it. Optimizer slots stay local, but for second
+    moments that are to be mixed: these follow the second line too.
 
     Only a part of the exchange is waited for. The exchange of a player that has made its last update of the step runs
     while other players' gradients are computed; these see the weights w'_i. Memory: a copy of a player's weights while
@@ -49,7 +50,7 @@ class AdaptThenCombine(Mixing):
         if self.combines == "step" and not last:
             return None
         index = update // player.updates if self.combines == "step" else update
-        begun = self._begin_mix(player.values(), index, f"{self._channel}.{player.name}")
+        begun = self._begin_mix(player.values(), index, f"{self._channel}.{player.name}", self._moments([player]))
         self._complete[player.name] = begun.complete
         return begun
 
@@ -57,6 +58,9 @@ class AdaptThenCombine(Mixing):
         adapted = player.values()
         mixed = self._complete[player.name](pending)
         waited = seconds_until(mixed, adapted)
-        for variable, value in zip(player.variables, mixed, strict=True):
+        moments = self._moments([player])
+        for variable, value in zip([*player.variables, *moments], mixed, strict=True):
             variable.assign(value)
+        for moment in moments:
+            moment.assign(tf.nn.relu(moment))  # what rounding takes off
         return waited

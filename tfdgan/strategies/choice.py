@@ -1,6 +1,7 @@
 """The strategy that options ask for."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from tfdgan.gossip import compression
 from tfdgan.strategies.adapt_then_combine import AdaptThenCombine
@@ -53,7 +54,7 @@ def _without_lookahead(
         usual = 1.0 if options.compression == "int8" else min(1.0, 2 * options.top_fraction)
         rate = options.consensus_rate or usual
         return Compressed(players, schedule=schedule, code=code, rate=rate, channel=channel)
-    exchange = dict(
+    exchange: dict[str, Any] = dict(
         schedule=schedule,
         rounds=options.gossip_rounds,
         backend=options.gossip_backend,
@@ -64,6 +65,7 @@ def _without_lookahead(
         return DPOSG(players, **exchange)
     if options.mix_delay:
         return Delayed(players, **exchange)
+    exchange["mix_moments"] = options.mix_moments
     if options.mix_order == "late":
         return Decentralized(players, **exchange, mix_after=options.mix_after)
     if options.quasi_global:

@@ -26,6 +26,12 @@ class StrategyOptions(GossipOptions):
         choices=("late", "after"),
     )
     mix_after: str = option("step", "Mix once a step, or after each update of a player.", choices=("step", "update"))
+    mix_moments: int = option(
+        0,
+        "Every which mix takes the second moments of oadam with the weights, so that learners take steps of one shape; "
+        "0: none.",
+        minimum=0,
+    )
     mix_delay: int = option(
         0,
         "With 1 the weights of the step before are mixed, so an exchange may take two steps (native backend).",
@@ -98,7 +104,9 @@ class StrategyOptions(GossipOptions):
                 raise UserError(
                     f"--{name}={value}: needs the native exchange, not --gossip_backend={self.gossip_backend}"
                 )
-            self.check_wanted(f"--{name}={value}: mixes once a step", mix_after="step")
+            self.check_wanted(
+                f"--{name}={value}: mixes once a step, and weights alone", mix_after="step", mix_moments=0
+            )
             self.check_wanted(f"--{name}={value}: mixes the weights from before the updates", mix_order="late")
             self.check_wanted(f"--{name}={value}: keeps what learners know of each other", lookahead_every=0)
         if self.compression != "none":
@@ -112,7 +120,7 @@ class StrategyOptions(GossipOptions):
         found = set()
         if not self.gossips:
             found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"}
-            found |= {"mix_order", "mix_after", "mix_delay", "compression", "quasi_global"}
+            found |= {"mix_order", "mix_after", "mix_moments", "mix_delay", "compression", "quasi_global"}
             found |= {"wire_dtype"} if self.strategy in ("local", "diloco") else set()
         if not self.gossips or self.gossip_backend not in ("auto", "native"):
             found |= {"gossip_timeout", "on_peer_loss", "link_mbit"}
@@ -139,7 +147,7 @@ class StrategyOptions(GossipOptions):
         if self.mix_delay:
             topology.check_delayed(schedule)
         if self.gossip_backend == "horovod_pairs" and size > 1:
-            schedule.check_fixed_symmetric()
+            schedule.thinned(max(self.mix_moments, 1)).check_fixed_symmetric()
         if self.on_peer_loss == "degrade" and self.topology not in topology.NAMES and not schedule.is_symmetric:
             raise UserError(
                 f"--on_peer_loss=degrade: the directed matrix {self.topology} cannot be made anew for fewer "
