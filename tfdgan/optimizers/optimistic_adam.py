@@ -103,7 +103,9 @@ class OptimisticAdam(keras.optimizers.Optimizer):
 
     @property
     def second_moments(self) -> list[keras.Variable]:
-        """The slots v of all variables and, under the split batch, s. A strategy may average them over learners."""
+        """The slots v of all variables and, under the split batch, s, once built. A strategy may average them."""
+        if not self.built:
+            return []
         return [*self._velocities, *(self._noises if self.second_moment == "split_batch" else [])]
 
     def build(self, variables: Sequence[keras.Variable]) -> None:

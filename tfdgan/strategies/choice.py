@@ -65,9 +65,9 @@ def _without_lookahead(
         return DPOSG(players, **exchange)
     if options.mix_delay:
         return Delayed(players, **exchange)
-    exchange["mix_moments"] = options.mix_moments
     if options.mix_order == "late":
         return Decentralized(players, **exchange, mix_after=options.mix_after)
+    exchange |= dict(mix_after=options.mix_after, mix_moments=options.mix_moments)
     if options.quasi_global:
-        return QuasiGlobalMomentum(players, **exchange, mix_after=options.mix_after, momentum=options.quasi_global)
-    return AdaptThenCombine(players, **exchange, mix_after=options.mix_after)
+        return QuasiGlobalMomentum(players, **exchange, momentum=options.quasi_global)
+    return AdaptThenCombine(players, **exchange)

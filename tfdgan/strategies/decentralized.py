@@ -13,10 +13,9 @@ from tfdgan.strategies.player import Player
 
 
 class _Mix(NamedTuple):
-    """A mix under way: the weights, the second moments with them, the values of both when it began, the exchange."""
+    """A mix under way: the variables, their values when the mix began, the exchange."""
 
-    weights: list[keras.Variable]
-    moments: list[keras.Variable]
+    variables: list[keras.Variable]
     before: list[tf.Tensor]
     begun: Begun
 
@@ -26,8 +25,8 @@ class Decentralized(Mixing):
 
     With optimistic Adam: DP-OAdam; with a random schedule: Rand-DP-OAdam (Liu et al., "A Decentralized Parallel
     Algorithm for Training Generative Adversarial Nets", NeurIPS 2020). The exchange needs no gradient, so it
-    runs while gradients are computed. Optimizer slots stay local, but for second moments that are to be mixed: these
-    follow the same line, and what falls below 0 becomes 0. Memory: a copy of the weights before and one after mixing.
+    runs while gradients are computed. Optimizer slots stay local. Memory: a copy of the weights before and one
+    after mixing.
 
     Args:
       players: whose weights are mixed.
@@ -62,16 +61,13 @@ class Decentralized(Mixing):
 
     def _begin(self, players: Sequence[Player], index: tf.Tensor, channel: str) -> _Mix:
         """Start one exchange of all these players' weights."""
-        weights, moments = [v for player in players for v in player.variables], self._moments(players)
-        before = [tf.convert_to_tensor(v) for v in weights]
-        begun = self._begin_mix(before, index, channel, moments)
-        return _Mix(weights, moments, [*before, *map(tf.convert_to_tensor, moments)], begun)
+        variables = [v for player in players for v in player.variables]
+        before = [tf.convert_to_tensor(v) for v in variables]
+        return _Mix(variables, before, self._begin_mix(before, index, channel))
 
     def _end(self, mix: _Mix) -> tf.Tensor:
-        mixed, variables = mix.begun.finish(), [*mix.weights, *mix.moments]
-        waited = seconds_until(mixed, [tf.convert_to_tensor(v) for v in variables])
-        for variable, old, new in zip(variables, mix.before, mixed, strict=True):
+        mixed = mix.begun.finish()
+        waited = seconds_until(mixed, [tf.convert_to_tensor(v) for v in mix.variables])
+        for variable, old, new in zip(mix.variables, mix.before, mixed, strict=True):
             variable.assign_add(new - old)
-        for moment in mix.moments:
-            moment.assign(tf.nn.relu(moment))
         return waited

@@ -28,8 +28,8 @@ class StrategyOptions(GossipOptions):
     mix_after: str = option("step", "Mix once a step, or after each update of a player.", choices=("step", "update"))
     mix_moments: int = option(
         0,
-        "Every which mix takes the second moments of oadam with the weights, so that learners take steps of one shape; "
-        "0: none.",
+        "Mix the second moments of oadam too, at every k-th mix of weights under --mix_order=after; 0: never. The "
+        "horovod backend calls its alltoall at every mix all the same.",
         minimum=0,
     )
     mix_delay: int = option(
@@ -96,6 +96,16 @@ class StrategyOptions(GossipOptions):
             self.check_wanted(
                 f"--quasi_global={self.quasi_global:g}: follows the mixed weights", mix_order="after", lookahead_every=0
             )
+        if self.mix_moments:
+            why = f"--mix_moments={self.mix_moments}: averages squares"
+            self.check_wanted(why, mix_order="after", chebyshev=False)
+            if self.wire_dtype == "float16":
+                raise UserError(f"{why}, which do not fit into float16; use --wire_dtype=bfloat16 or float32")
+            if self.mix_moments > 1 and self.gossip_backend == "horovod_pairs":
+                raise UserError(
+                    f"--mix_moments={self.mix_moments}: --gossip_backend=horovod_pairs has one exchange for all mixes; "
+                    "use --mix_moments=1, or the backend horovod"
+                )
         for name, off in (("mix_delay", 0), ("compression", "none")):
             value = getattr(self, name)
             if value == off:
@@ -104,9 +114,7 @@ class StrategyOptions(GossipOptions):
                 raise UserError(
                     f"--{name}={value}: needs the native exchange, not --gossip_backend={self.gossip_backend}"
                 )
-            self.check_wanted(
-                f"--{name}={value}: mixes once a step, and weights alone", mix_after="step", mix_moments=0
-            )
+            self.check_wanted(f"--{name}={value}: mixes once a step", mix_after="step")
             self.check_wanted(f"--{name}={value}: mixes the weights from before the updates", mix_order="late")
             self.check_wanted(f"--{name}={value}: keeps what learners know of each other", lookahead_every=0)
         if self.compression != "none":
@@ -147,7 +155,7 @@ class StrategyOptions(GossipOptions):
         if self.mix_delay:
             topology.check_delayed(schedule)
         if self.gossip_backend == "horovod_pairs" and size > 1:
-            schedule.thinned(max(self.mix_moments, 1)).check_fixed_symmetric()
+            schedule.check_fixed_symmetric()
         if self.on_peer_loss == "degrade" and self.topology not in topology.NAMES and not schedule.is_symmetric:
             raise UserError(
                 f"--on_peer_loss=degrade: the directed matrix {self.topology} cannot be made anew for fewer "

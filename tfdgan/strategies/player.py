@@ -33,11 +33,6 @@ class Player:
         return list(self.model.trainable_variables)
 
     @property
-    def second_moments(self) -> list[keras.Variable]:
-        """The optimizer's running averages of squares, if it tells them; none are below 0."""
-        return list(getattr(self.optimizer, "second_moments", []))
-
-    @property
     def numbers(self) -> int:
         """How many numbers the variables hold."""
         return sum(v.shape.num_elements() for v in self.values())
