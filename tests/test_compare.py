@@ -192,6 +192,44 @@ def test_several_scores_have_a_table_and_a_row_of_plots_each(path):
     axes = report.plot(scores).axes
     assert [axis.get_ylabel() for axis in axes] == ["FD", "", "", "KID", "", ""]
     assert [axis.get_xlabel() for axis in axes[:3]] == ["", "", ""] and axes[3].get_xlabel() == "step"
+    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["CP-OAdam", "points"]
+    del scores["FD"][0]  # an arm keeps its colour where another one is missing, and its place in the legend
+    axes = report.plot(scores).axes
+    colors = [{line.get_label(): line.get_color() for line in axis.lines} for axis in (axes[0], axes[3])]
+    assert colors[0]["points"] == colors[1]["points"] != colors[1]["CP-OAdam"]
+    assert {text.get_text() for text in axes[0].get_legend().get_texts()} == {"CP-OAdam", "points"}
+    scores["KID"][0].values[0] = 0
+    assert [axis.get_yscale() for axis in report.plot(scores).axes[::3]] == ["log", "linear"]
+
+
+def test_pretraining_has_costs_of_its_own(path):
+    """10 steps of 2 s and 1 MB, then steps of .5 s and 3 MB."""
+    costs = results.Costs(0.5, 0.1, 3e6, {}, (10, 2.0, 1e6))
+    seconds, sent = costs.spent(np.array([5, 10, 20]))
+    np.testing.assert_allclose(seconds, [10, 20, 25])
+    np.testing.assert_allclose(sent, [5e6, 10e6, 40e6])
+    seconds, sent = results.Costs(0.5, 0.1, math.nan, {}).spent(np.array([4]))
+    assert seconds == [2] and np.isnan(sent).all()
+
+
+def test_costs_are_those_of_the_game(tmp_path):
+    """Scalars at 2, 4, ..., 12 of 12 steps, 6 of them pretraining; each phase's first tick compiles."""
+    import tensorflow as tf
+
+    (tmp_path / "text.toml").write_text(
+        '[arms.a]\nflags = ["--task=text", "--dataset=oracle", "--model=lstm", "--pretraining_steps=6", "--steps=12", '
+        '"--eval_every=6"]'
+    )
+    (run,) = trials.of(arms.read(str(tmp_path / "text.toml"), []), [0], str(tmp_path))
+    with tf.summary.create_file_writer(os.path.join(run.workdir, "tensorboard")).as_default():
+        for step, seconds in ((2, 9.0), (4, 1.0), (6, 1.0), (8, 9.0), (10, 3.0), (12, 5.0)):
+            tf.summary.scalar("time/step", seconds, step)
+            tf.summary.scalar("network/bytes_a_step", 8.0 if step <= 6 else 32.0, step)
+            tf.summary.scalar("norm", float(step), step)
+    score_log.add(run.workdir, [dict(step=12, name="FD", value=1.0, signature={}, best="low")])
+    ((found,),) = results.read([run], shown=["norm"]).values()
+    assert (found.costs.seconds, found.costs.bytes, found.costs.pretraining) == (4, 32, (6, 1, 8))
+    assert found.costs.shown == {"norm": 10} and math.isnan(found.costs.waiting)
 
 
 def test_scores_by_different_means_are_not_compared(path, tmp_path):
@@ -214,7 +252,7 @@ def test_the_score_is_the_first_that_says_what_is_better(path, tmp_path):
     score_log.add(run.workdir, [dict(step=4, name=n, value=1.0, signature={}, best=best) for n, best in made])
     ((name, (found,)),) = results.read([run]).items()
     assert (name, found.best) == ("good", "high") and list(results.read([run], ["modes", "FD"])) == ["modes", "FD"]
-    with pytest.raises(UserError, match="^scalar=norm: no run has it; TensorBoard shows what there is"):
+    with pytest.raises(UserError, match="^scalar=norm: no run has it; there are none"):
         results.read([run], shown=["norm"])
 
 
@@ -301,12 +339,12 @@ def test_real_runs_and_their_report(tmp_path):
     table = (tmp_path / "out/table.md").read_text()
     assert table in said and "| two |" in table and "Not done: broken, seed 0; broken, seed 1." in table
     assert (tmp_path / "out/plot.png").read_bytes().startswith(b"\x89PNG")
-    ((runs, best),) = [
-        (score["runs"], score["best"]) for score in json.loads((tmp_path / "out/results.json").read_text())
-    ]
-    assert best == "high" and all(run["gradient_norm/critic"] > 0 for run in runs)
+    (score,) = json.loads((tmp_path / "out/results.json").read_text())
+    runs = score["runs"]
+    assert score["best"] == "high" and all(run["scalars"]["gradient_norm/critic"] > 0 for run in runs)
     assert [(run["arm"], run["seed"]) for run in runs] == [("alone", 0), ("alone", 1), ("two", 0), ("two", 1)]
     assert all(run["steps"] == [20, 40] for run in runs)
+    assert all((tmp_path / "out" / run["workdir"] / "config.flags").is_file() for run in runs)
     # To one neighbour once a step, 2 bytes each: MLPs 2-8-8-8-2 (24 + 72 + 72 + 18) and 2-8-8-8-1 (9 at the end).
     assert [run["bytes_a_step"] for run in runs] == [0, 0, *[2 * (186 + 177)] * 2]
     again = compare(tmp_path, tmp_path / "out", "--seeds=0", "--only=two", "--only=broken")

@@ -5,6 +5,7 @@ import importlib
 import collapse
 import over_network
 import pytest
+import recalibration
 from conftest import ROOT
 
 
@@ -39,6 +40,13 @@ def test_random_nets_are_a_function_of_their_number():
 @pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "tools/experiments").glob("*.py")))
 def test_every_experiment_can_be_imported(name):
     importlib.import_module(name)
+
+
+def test_the_table_of_recalibration():
+    """.5 more at both seeds, whatever they are; of one seed there is no interval."""
+    lines = recalibration.table({"a": {0: (1.0, 1.5), 1: (3.0, 3.5)}, "b": {2: (4.0, 3.0)}}, "FD").splitlines()
+    assert lines[0] == "| arm | FD | with new statistics | difference | seeds |"
+    assert lines[2] == "| a | 2 +- 13 | 2.5 +- 13 | 0.5 +- 0 | 0, 1 |" and lines[3] == "| b | 4 | 3 | -1 | 2 |"
 
 
 def test_the_time_to_a_score_over_a_network_by_hand():

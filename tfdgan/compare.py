@@ -24,7 +24,7 @@ def _define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_multi_string("only", [], text, flag_values=flag_values)
     text = "Name of a score to compare, by default the first; may be given several times, for a table each."
     flags.DEFINE_multi_string("score", [], text, flag_values=flag_values)
-    text = "Name of a TensorBoard scalar whose mean over the second half of training becomes a column."
+    text = "Name of a TensorBoard scalar, for a column of means over the second half; may be given several times."
     flags.DEFINE_multi_string("scalar", [], text, flag_values=flag_values)
     text = "Further flags of training for every arm, such as --extra=--data_dir=FOLDER."
     flags.DEFINE_multi_string("extra", [], text, flag_values=flag_values)

@@ -3,7 +3,7 @@
     python tools/bench_step.py --part=overhead --problem=gaussians,digits,dcgan32
     python tools/bench_step.py --part=overhead --problem=gaussians --against=CHECKOUT
     python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
-    python tools/bench_step.py --part=options --problem=dcgan16_wide,plain_dcgan16,dcgan32_batch16,plain_dcgan32
+    python tools/bench_step.py --part=options --problem=dcgan16_wide,plain_dcgan16,dcgan64_wide,plain_dcgan64
     python tools/bench_step.py --task=text --problem=text_oracle20
 
 overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
@@ -50,13 +50,14 @@ _CT_RESNET = dict(model="ct_resnet", width_g=256, width_d=332, latent_size=128, 
 _BASE = dict(trainer="clipped_ratio", update="alternating", ratio_clipping=False, sample_reweighting=False)
 _SMALL = {**_IMAGES, "width_g": 16, "width_d": 16, "batch_size": 16, "critic_steps": 2}
 _POINTS = dict(dataset="gaussians", model="mlp", strategy="local", latent_size=2, width_g=128, width_d=128)
-_PROBLEMS = {  # the papers' nets, on little batches
+_HALVED = ("dcgan16_wide", "dcgan64_wide", "plain_dcgan16", "plain_dcgan64")  # of which only the split batch is timed
+_PROBLEMS = {  # the papers' nets, on little batches; the number is the side of an image, or of _HALVED the nets' width
     "gaussians": _POINTS,
     "dcgan32": _IMAGES,
     "dcgan16_wide": _SMALL,
     "plain_dcgan16": {**_SMALL, "model": "experiments.plain_dcgan:build"},  # without batch norm
-    "dcgan32_batch16": {**_IMAGES, "batch_size": 16},
-    "plain_dcgan32": {**_IMAGES, "batch_size": 16, "model": "experiments.plain_dcgan:build"},
+    "dcgan64_wide": {**_SMALL, "width_g": 64, "width_d": 64},
+    "plain_dcgan64": {**_SMALL, "width_g": 64, "width_d": 64, "model": "experiments.plain_dcgan:build"},
     "resnet32": {**_IMAGES, **_HINGE, **_SPECTRAL, "model": "resnet", "width_g": 256, "width_d": 128},
     "ct_resnet32": {**_IMAGES, **_CT_RESNET},
     "sagan64": {**_IMAGES, **_HINGE, "model": "sagan", "image_size": 64, "latent_size": 128, "critic_steps": 1},
@@ -133,7 +134,7 @@ def variants(problem: str) -> dict[str, dict[str, Any]]:
     if problem == "gaussians":
         found = {"plain": {}, "--steps_per_loop=1": dict(steps_per_loop=1), "--ema_decay=0": dict(ema_decay=0.0)}
         return {**found, "--learning_rate_decay=linear": dict(learning_rate_decay="linear"), **halves}
-    if problem in ("dcgan16_wide", "plain_dcgan16", "dcgan32_batch16", "plain_dcgan32"):
+    if problem in _HALVED:
         return {"plain": dict(strategy="decentralized"), **halves}
     if problem in ("resnet32", "sagan64"):
         found["--conditional"] = dict(conditional=True)

@@ -91,9 +91,8 @@ class Trainer(abc.ABC):
 
     def bytes_a_step(self, step: int) -> float | None:
         """What a learner sends in step number `step`, as `Strategy.bytes_a_step` has it."""
-        if self._pretraining and self._pretrains(step):
-            return self._pretraining.strategy.bytes_a_step()
-        return self.strategy.bytes_a_step()
+        strategy = self._pretraining.strategy if self._pretraining and step < self._pretraining.steps else self.strategy
+        return strategy.bytes_a_step()
 
     def _pretrains(self, step: int) -> bool:
         return self._pretraining is not None and step < self._pretraining.steps

@@ -35,7 +35,9 @@ _ENVIRONMENT = {
 
 
 def _define(flag_values):
-    flags.DEFINE_string("results", None, "results.json of a comparison.", flag_values=flag_values)
+    flags.DEFINE_string(
+        "results", None, "results.json of a comparison, of which the first score counts.", flag_values=flag_values
+    )
     text = "Of the links, as tools/netlab.py takes them."
     flags.DEFINE_string("rate", "100mbit", text, flag_values=flag_values)
     flags.DEFINE_string("delay", "20ms", "Of the links, one way.", flag_values=flag_values)
@@ -62,7 +64,12 @@ def measure(workdir, lab, rate, flags):
         if code:
             raise UserError(f"training over the network ended with {code}: {log.name} says why")
     times, waits = scalars(workdir, "time/step", "time/waiting_share").values()
-    return {"a step": float(np.mean(times[1:])), "waiting": float(np.mean(waits[1:]))}
+    return {"a step": _later_mean(times), "waiting": _later_mean(waits)}
+
+
+def _later_mean(ticks):
+    """Over all but the first, which compiles."""
+    return float(np.mean([value for _, value in ticks[1:]]))
 
 
 def steps_to(target, steps, values):
@@ -117,7 +124,7 @@ def main(argv):
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"--results={path}: not readable as the results of a comparison ({error})") from error
     if best != "low":
-        raise UserError(f"--results={path}: holds {score['score']}; give results of a score of which low is better")
+        raise UserError(f"--results={path}: holds {score['score']}; give a score first of which low is better")
     jobs.end_by_signals()
     results, network = {}, {}
     for run in runs:

@@ -2,12 +2,13 @@
 
     python tools/experiments/recalibration.py --results=runs/cifar_small/results.json --batches=16
 
-The results are those of `tfdgan.compare`, by which no arm was recalibrated. Of each run the last checkpoint is scored
-twice, as it is and with statistics from `batches` batches, on the same latents. Printed: a row an arm, means over seeds
-with 95% intervals.
+The results are those of `tfdgan.compare`, whose first score counts, of unconditional images. Of each run the last
+checkpoint is scored twice, as it is and with statistics from `batches` batches, on the same latents. Printed: a row an
+arm, means over seeds with 95% intervals.
 """
 
 import json
+import os
 import sys
 
 from absl import flags
@@ -17,7 +18,8 @@ from tfdgan.cli import command
 from tfdgan.cli.comparison import statistics
 from tfdgan.cli.workdir import Workdir
 from tfdgan.errors import UserError
-from tfdgan.training import consensus, recalibration, scoring
+from tfdgan.training import recalibration, scoring
+from tfdgan.training.consensus import generator_names
 from tfdgan.training.noise import Noise
 
 
@@ -31,15 +33,17 @@ def scores(path, name, batches):
     workdir = Workdir(path)
     _, stored, manifest = workdir.find()
     task, options = workdir.task, workdir.options
+    if manifest.get("recalibrated") or options.conditional:
+        raise UserError(f"{path}: is recalibrated already, or conditional; give other results")
     generator, _ = task.rebuild(manifest)
     feed, noise = task.feed(generator), Noise(options.seed, "recalibration")
-    names = consensus.generator_names(generator, stored, bool(options.ema_decay))
+    names = generator_names(generator, stored, bool(options.ema_decay))
 
     def inputs(batch):
         return feed.draw(noise, options.batch_size, "latents", batch)
 
     renewed = recalibration.recalibrated(generator, stored, names, inputs, batches)
-    samplers = [workdir.sampler(consensus, manifest) for consensus in (stored, renewed)]
+    samplers = [workdir.sampler(weights, manifest) for weights in (stored, renewed)]
     found = [scoring.score(task, sampler, seed=options.seed) for sampler in samplers]
     return [next(score.value for score in group if score.name == name) for group in found]
 
@@ -61,16 +65,17 @@ def main(argv):
     try:
         with open(path) as file:
             score, *_ = json.load(file)
-    except (OSError, ValueError) as error:
+            name, runs = score["score"], score["runs"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"--results={path}: not readable as the results of a comparison ({error})") from error
     distributed.start()
     found = {}
-    for run in score["runs"]:
-        pair = found.setdefault(run["arm"], {})[run["seed"]] = scores(
-            run["workdir"], score["score"], flag_values.batches
-        )
+    for run in runs:
+        workdir = os.path.join(os.path.dirname(path), run["workdir"])
+        pair = scores(workdir, name, flag_values.batches)
+        found.setdefault(run["arm"], {})[run["seed"]] = pair
         print(f"{run['arm']}, seed {run['seed']}: {pair[0]:.4g}, with new statistics {pair[1]:.4g}", flush=True)
-    print(table(found, score["score"]))
+    print(table(found, name))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def write(output: str, scores: dict[str, list[Result]], first: str, missing: Seq
     """
     text = tables(scores, first, missing)
     files.write_text(os.path.join(output, "table.md"), text)
-    files.write_text(os.path.join(output, "results.json"), json.dumps(_numbers(scores), indent=1) + "\n")
+    files.write_text(os.path.join(output, "results.json"), json.dumps(_numbers(scores, output), indent=1) + "\n")
     with files.replacing(os.path.join(output, "plot.png")) as file:
         plot(scores).savefig(file, dpi=100, format="png")
     return text
@@ -50,7 +50,7 @@ def tables(scores: dict[str, list[Result]], first: str, missing: Sequence[str]) 
     lines += [
         "Means over the seeds with 95% intervals (Student's t). Differences are taken seed by seed; percents are of "
         "the first arm's mean. Times are medians over ticks, without scores and set-up; minutes are from the start to "
-        "the last score, with both. MB are what a learner sends.",
+        "the last score, with both. MB are what a learner sends. Of pretraining no time or MB a step is shown.",
     ]
     shown = next(iter(scores.values()))[0].costs.shown
     if shown:
@@ -145,17 +145,17 @@ def _signatures(arms: dict[str, dict[int, Result]]) -> str:
     return text
 
 
-def _numbers(scores: dict[str, list[Result]]) -> list[dict]:
-    """All that the tables and the plots are made of, a score each."""
-    return [{"score": name, "best": found[0].best, "runs": _runs(found)} for name, found in scores.items()]
+def _numbers(scores: dict[str, list[Result]], output: str) -> list[dict]:
+    """All that the tables and the plots are made of, a score each; workdirs as seen from `output`."""
+    return [{"score": name, "best": found[0].best, "runs": _runs(found, output)} for name, found in scores.items()]
 
 
-def _runs(results: Sequence[Result]) -> list[dict]:
+def _runs(results: Sequence[Result], output: str) -> list[dict]:
     return [
         {
             "arm": result.trial.arm.name,
             "seed": result.trial.seed,
-            "workdir": result.trial.workdir,
+            "workdir": os.path.relpath(result.trial.workdir, output),
             "learners": result.trial.arm.learners,
             "flags": list(result.trial.arm.flags),
             "steps": result.steps.tolist(),
@@ -163,7 +163,7 @@ def _runs(results: Sequence[Result]) -> list[dict]:
             "seconds_a_step": result.costs.seconds,
             "waiting": result.costs.waiting,
             "bytes_a_step": result.costs.bytes,
-            **result.costs.shown,
+            "scalars": result.costs.shown,
             "wall_minutes": result.wall_minutes,
             "signature": result.signature,
         }
@@ -171,35 +171,41 @@ def _runs(results: Sequence[Result]) -> list[dict]:
     ]
 
 
-_SCALES: dict[str, Callable[[Result], float]] = {  # what a step is, by an axis' label
-    "step": lambda run: 1.0,
-    "seconds of training": lambda run: run.costs.seconds,
-    "MB sent by a learner": lambda run: run.costs.bytes / 1e6,
-}
+# What scores stand against: (label, the place on the axis of a run's steps)
+_AXES: tuple[tuple[str, Callable[[Result, np.ndarray], np.ndarray]], ...] = (
+    ("step", lambda run, steps: steps),
+    ("seconds of training", lambda run, steps: run.costs.spent(steps)[0]),
+    ("MB sent by a learner", lambda run, steps: run.costs.spent(steps)[1] / 1e6),
+)
 
 
 def plot(scores: dict[str, list[Result]]) -> Figure:
     """Each score against steps, seconds of training and bytes sent: a thin line a seed, a thick one for their mean."""
     figure = Figure(figsize=(15, 4.5 * len(scores)), layout="constrained")
-    rows = figure.subplots(len(scores), len(_SCALES), sharex="col", sharey="row", squeeze=False)
+    rows = figure.subplots(len(scores), len(_AXES), sharex="col", sharey="row", squeeze=False)
+    names = dict.fromkeys(run.trial.arm.name for results in scores.values() for run in results)
+    colors = {arm: f"C{number % 10}" for number, arm in enumerate(names)}
     for axes, (name, results) in zip(rows, scores.items(), strict=True):
-        _plot_row(axes, name, results)
-    for axis, label in zip(rows[-1], _SCALES, strict=True):
+        _plot_row(axes, name, results, colors)
+    for axis, (label, _) in zip(rows[-1], _AXES, strict=True):
         axis.set(xlabel=label)
-    rows[0, 0].legend(fontsize="small")
+    lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
+    rows[0, 0].legend(handles=[lines[arm] for arm in names], fontsize="small")
     return figure
 
 
-def _plot_row(axes: np.ndarray, name: str, results: Sequence[Result]) -> None:
-    for number, (arm, runs) in enumerate(by_arm(results).items()):
-        common = sorted(set.intersection(*(set(run.steps.tolist()) for run in runs.values())))  # of the arm's seeds
+def _plot_row(axes: np.ndarray, name: str, results: Sequence[Result], colors: dict[str, str]) -> None:
+    for arm, runs in by_arm(results).items():
+        # At the steps that all seeds of the arm have.
+        common = np.array(sorted(set.intersection(*(set(run.steps.tolist()) for run in runs.values()))))
         mean = np.mean([[run.values[run.steps == step][0] for step in common] for run in runs.values()], axis=0)
-        for axis, scale in zip(axes, _SCALES.values(), strict=True):
+        for axis, (_, place) in zip(axes, _AXES, strict=True):
             for run in runs.values():
-                axis.plot(run.steps * scale(run), run.values, color=f"C{number % 10}", alpha=0.3, linewidth=0.8)
-            factor = float(np.mean([scale(run) for run in runs.values()]))
-            axis.plot(np.array(common) * factor, mean, color=f"C{number % 10}", label=arm)
+                axis.plot(place(run, run.steps), run.values, color=colors[arm], alpha=0.3, linewidth=0.8)
+            places = np.mean([place(run, common) for run in runs.values()], axis=0)
+            axis.plot(places, mean, color=colors[arm], label=arm)
     for axis in axes:
-        axis.set(yscale="log")
+        if all(run.values.min() > 0 for run in results):
+            axis.set(yscale="log")
         axis.grid(alpha=0.3, which="both")
     axes[0].set_ylabel(name)

@@ -25,12 +25,22 @@ class Costs:
       waiting: share of `seconds` that a learner waits for others.
       bytes: that a learner sends a step; nan if it is not known.
       shown: {name: mean over the second half of training} of the TensorBoard scalars asked for; nan where it has none.
+      pretraining: (number of steps, seconds, bytes) of the steps before the game, which all others are figures of.
     """
 
     seconds: float
     waiting: float
     bytes: float
-    shown: dict[str, float] = dataclasses.field(default_factory=dict)
+    shown: dict[str, float]
+    pretraining: tuple[int, float, float] = (0, 0.0, 0.0)
+
+    def spent(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(seconds, bytes sent) of training up to each of the steps."""
+        before, seconds, sent = self.pretraining
+        first, then = np.minimum(steps, before), np.maximum(steps - before, 0)
+        if not before:
+            return then * self.seconds, then * self.bytes
+        return first * seconds + then * self.seconds, first * sent + then * self.bytes
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,10 +79,11 @@ def read(trials: Sequence[Trial], names: Sequence[str] = (), shown: Sequence[str
     better = {record["name"]: record.get("best", "") for found in records.values() for record in found}
     known = list(better)
     default = next((name for name in known if better[name]), known[0] if known else "")
-    costs = {trial: _costs(trial.workdir, shown) for trial in trials}
+    costs = {trial: _costs(trial, shown) for trial in trials}
     for name in shown:
-        if all(np.isnan(found.shown[name]) for found in costs.values()):
-            raise UserError(f"--scalar={name}: no run has it; TensorBoard shows what there is")
+        if all(np.isnan(of_run.shown[name]) for of_run in costs.values()):
+            there = sorted({tag for trial in trials for tag in _tags(trial.workdir)})
+            raise UserError(f"--scalar={name}: no run has it; there are {', '.join(there) or 'none'}")
     found = {}
     for name in names or [default]:
         mine = {trial: [record for record in rows if record["name"] == name] for trial, rows in records.items()}
@@ -89,13 +100,19 @@ def _comparable(signature: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in signature.items() if key not in _UNLIKE}
 
 
-def _costs(workdir: str, shown: Sequence[str]) -> Costs:
-    ticks = scalars(workdir, *_TIMES, *shown)
-    # The first tick compiles.
-    seconds, waiting, sent = (float(np.median(ticks[name][1:] or ticks[name] or [np.nan])) for name in _TIMES)
-    halves = {name: ticks[name][len(ticks[name]) // 2 :] for name in shown}
+def _costs(trial: Trial, shown: Sequence[str]) -> Costs:
+    config = trial.arm.config
+    ticks, before = scalars(trial.workdir, *_TIMES, *shown), config.pretraining_steps
+
+    def medians(first: int, last: int) -> list[float]:
+        phase = [[value for step, value in ticks[name] if first < step <= last] for name in _TIMES]
+        return [float(np.median(values[1:] or values or [np.nan])) for values in phase]  # the first tick compiles
+
+    seconds, waiting, sent = medians(before, config.steps)
+    pretraining = medians(0, before)
+    halves = {name: [value for step, value in ticks[name] if 2 * step > config.steps] for name in shown}
     shown_means = {name: float(np.mean(half or [np.nan])) for name, half in halves.items()}
-    return Costs(seconds, waiting, sent, shown_means)
+    return Costs(seconds, waiting, sent, shown_means, (before, pretraining[0], pretraining[2]))
 
 
 def _result(trial: Trial, records: list[dict[str, Any]], costs: Costs) -> Result:
@@ -113,19 +130,32 @@ def _result(trial: Trial, records: list[dict[str, Any]], costs: Costs) -> Result
     )
 
 
-def scalars(workdir: str, *names: str) -> dict[str, list[float]]:
-    """{name: values by step} of a run's TensorBoard scalars; of a step that was taken twice, the later."""
+def scalars(workdir: str, *names: str) -> dict[str, list[tuple[int, float]]]:
+    """{name: (step, value)s by step} of a run's TensorBoard scalars; of a step that was taken twice, the later."""
+    events = _events(workdir)
+    if events is None:
+        return {name: [] for name in names}
+    from tensorboard.util.tensor_util import make_ndarray
+
+    known, found = set(events.Tags()["tensors"]), {}
+    for name in names:
+        points = {e.step: float(make_ndarray(e.tensor_proto)) for e in events.Tensors(name)} if name in known else {}
+        found[name] = sorted(points.items())
+    return found
+
+
+def _tags(workdir: str) -> list[str]:
+    """The names of a run's scalars."""
+    events = _events(workdir)
+    return events.Tags()["tensors"] if events else []
+
+
+def _events(workdir: str) -> Any:
     folder = os.path.join(workdir, "tensorboard")
     if not os.path.isdir(folder):
-        return {name: [] for name in names}
+        return None
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-    from tensorboard.util.tensor_util import make_ndarray
 
     events = EventAccumulator(folder, size_guidance={"tensors": 0})
     events.Reload()
-    known = set(events.Tags()["tensors"])
-    found = {}
-    for name in names:
-        points = {e.step: float(make_ndarray(e.tensor_proto)) for e in events.Tensors(name)} if name in known else {}
-        found[name] = [points[step] for step in sorted(points)]
-    return found
+    return events
