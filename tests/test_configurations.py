@@ -15,7 +15,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:tfdgan.start"
 SMALL = dict(steps=20, log_every=10, eval_every=0, checkpoint_every=0, latent_size=8)
 NARROW = dict(width_g=8, width_d=8, batch_size=2)
 # What stands for CIFAR-10 and ImageNet: a folder of two classes, of which images are resized.
-CIFAR = ("cifar", "cifar_cp", "cifar_dp", "cifar_resnet", "cifar_clipped_ratio", "cifar_clipped_ratio_8")
+CIFAR = (
+    *("cifar", "cifar_cp", "cifar_dp", "cifar_recommended", "cifar_resnet"),
+    *("cifar_clipped_ratio", "cifar_clipped_ratio_8"),
+)
 SIDES = {**dict.fromkeys(CIFAR, 32), "imagenet64_sagan": 64, "imagenet_sagan": 128}
 
 
@@ -38,7 +41,7 @@ def options_of(name, workdir, **changes):
 # work together, which tests/distributed/ covers: here is one learner.
 KINDS = (
     *("task", "model", "trainer", "objective", "penalty", "conditional", "spectral_normalization", "ratio_clipping"),
-    *("sample_reweighting", "update", "precision", "jit"),
+    *("sample_reweighting", "update", "precision", "jit", "second_moment", "mix_order"),
 )
 SWITCHES = ("gradient_penalty", "consistency", "pretraining_steps")
 # Options that do the same whatever the net: each of their values in one configuration.
