@@ -250,11 +250,6 @@ def test_command_says_what_is_wrong_in_one_line_and_at_once(command_runs, name):
         ("--mix_order=late", dict(compression="int8", mix_order="after")),
         ("--mix_order=late", dict(mix_delay=1, mix_order="after")),
         ("leave --lookahead_every=5 out", dict(mix_delay=1, lookahead_every=5)),
-        ("--mix_order=after, not late", dict(mix_moments=2)),
-        ("--optimizer=oadam, not adam", dict(mix_moments=2, mix_order="after", optimizer="adam")),
-        ("leave --chebyshev out", dict(mix_moments=2, mix_order="after", chebyshev=True, gossip_rounds=2)),
-        ("use --wire_dtype=bfloat16", dict(mix_moments=2, mix_order="after", wire_dtype="float16")),
-        ("use --mix_moments=1", dict(mix_moments=2, mix_order="after", gossip_backend="horovod_pairs")),
         ("--mix_order=after", dict(quasi_global=0.9)),
         ("leave --lookahead_every=5 out", dict(quasi_global=0.9, mix_order="after", lookahead_every=5)),
         ("leave --lookahead_every=5 out", dict(strategy="diloco", lookahead_every=5)),
@@ -275,9 +270,7 @@ def test_sparing_ways_to_mix_that_mean_nothing():
 
 
 def test_ways_towards_the_centre_that_mean_nothing():
-    values = dict(
-        second_moment="split_batch", noise_every=4, mix_order="after", mix_moments=2, quasi_global=0.5, outer_every=3
-    )
+    values = dict(second_moment="split_batch", noise_every=4, mix_order="after", quasi_global=0.5, outer_every=3)
     assert Config(**values, strategy="local", lookahead_rate=0.25).without_effect() == sorted(
         [*values, "lookahead_rate"]
     )

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.distributed
             [
                 "test_adapt_then_combine.py",
                 "test_mix.py",
-                "test_mixed_moments.py",
                 "test_mixing_variants.py",
                 "test_rivals.py",
                 "test_scoring.py",

@@ -68,7 +68,6 @@ DEFAULTS = dict(
     mix_after="step",
     mix_delay=0,
     mix_every=1,
-    mix_moments=0,
     mix_order="late",
     model="dcgan",
     noise_every=1,
@@ -142,7 +141,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 95
+    assert len(DEFAULTS) == 94
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

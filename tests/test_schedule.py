@@ -235,20 +235,6 @@ def test_a_schedule_that_mixes_every_third_step(kind):
     assert not sometimes.is_fixed
 
 
-@pytest.mark.parametrize("kind", SCHEDULES)
-def test_a_thinned_schedule_mixes_less_often_by_all_its_matrices(kind):
-    name, size, random = SCHEDULES[kind]
-    schedule = topology.make_schedule(name, size, random=random, seed=1, every=3)
-    thin = schedule.thinned(2)
-    period = 2 * schedule.every
-    for step in range(4 * period):
-        expected = schedule.matrix(step // 2) if step % period == 0 else np.eye(schedule.size)
-        np.testing.assert_array_equal(thin.matrix(step), expected)
-    assert thin.mean_neighbors == pytest.approx(schedule.mean_neighbors / 2)
-    some = topology.restrict_to(topology.make_schedule("ring", 5, random=True, seed=3), [0, 2, 4])
-    np.testing.assert_array_equal(some.thinned(3).matrix(6), some.matrix(2))
-
-
 def test_chebyshev_by_hand():
     """A ring of 4 has eigenvalues 1, 1/3, 1/3, -1/3: y_1 = 3, and T_2(3) = 17, so 1/17 of each is left."""
     schedule = topology.make_schedule("ring", 4, chebyshev_rounds=2)

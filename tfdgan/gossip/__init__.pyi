@@ -2,7 +2,6 @@ from . import topology as topology
 from .base import Begun as Begun
 from .base import Exchange as Exchange
 from .base import RoundExchange as RoundExchange
-from .base import together as together
 from .neighbor_exchange import begin as begin
 from .neighbor_exchange import begin_gather as begin_gather
 from .neighbor_exchange import begin_late as begin_late

@@ -31,23 +31,6 @@ class Begun:
         return self.complete(self.pending)
 
 
-def together(*exchanges: Begun) -> Begun:
-    """Several exchanges as one, whose results are theirs in turn."""
-    layout = [(len(begun.pending), begun.complete) for begun in exchanges]
-
-    @tf.autograph.experimental.do_not_convert
-    def complete(pending: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        results: list[tf.Tensor] = []
-        rest = list(pending)
-        for length, complete_one in layout:
-            mine, rest = rest[:length], rest[length:]
-            results += complete_one(mine)
-        return results
-
-    pending = [tensor for begun in exchanges for tensor in begun.pending]
-    return Begun(pending, [tensor for begun in exchanges for tensor in begun.started], complete)
-
-
 class Exchange(abc.ABC):
     """A gossip backend: carries tensors of one dtype between neighbours.
 

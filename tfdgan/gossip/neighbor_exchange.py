@@ -7,7 +7,7 @@ import tensorflow as tf
 from tfdgan.distributed import job
 from tfdgan.errors import UserError
 from tfdgan.gossip import MOST_ROUNDS, WIRE_DTYPES, backends
-from tfdgan.gossip.base import Begun, Exchange, together
+from tfdgan.gossip.base import Begun, Exchange
 from tfdgan.gossip.schedule import Schedule
 
 
@@ -190,15 +190,21 @@ def _by_type(
             parts.append((places, begin_alike(places, wire, _channel_of(channel, dtype))))
         else:
             parts.append((places, Begun([tf.identity(tensors[i]) for i in places], [], list)))
-    joined = together(*(begun for _, begun in parts))
-    order, complete_by_type = [place for places, _ in parts for place in places], joined.complete
+    count = len(tensors)
+    layout = [(places, len(begun.pending), begun.complete) for places, begun in parts]
 
     @tf.autograph.experimental.do_not_convert
     def complete(pending: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-        in_place = dict(zip(order, complete_by_type(pending), strict=True))
-        return [in_place[place] for place in sorted(order)]
+        results: list[tf.Tensor] = [None] * count
+        rest = list(pending)
+        for places, length, complete_alike in layout:
+            mine, rest = rest[:length], rest[length:]
+            for i, result in zip(places, complete_alike(mine), strict=True):
+                results[i] = result
+        return results
 
-    return Begun(joined.pending, joined.started, complete)
+    pending = [tensor for _, begun in parts for tensor in begun.pending]
+    return Begun(pending, [tensor for _, begun in parts for tensor in begun.started], complete)
 
 
 def _channel_of(channel: str, dtype: tf.DType) -> str:

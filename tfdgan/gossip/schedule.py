@@ -81,18 +81,6 @@ class Schedule:
         )
         return float(others.mean()) / self.size / self.every
 
-    def thinned(self, every: int) -> "Schedule":
-        """The schedule that mixes at every `every`-th of the steps at which this one does, by its matrices in turn."""
-        return Schedule(
-            self.name,
-            self.matrices,
-            random=self.random,
-            seed=self.seed,
-            every=self.every * every,
-            rounds=self.rounds,
-            ranks=self.ranks.tolist(),
-        )
-
     def check_fixed_symmetric(self) -> None:
         """Raise `UserError` unless this is one fixed symmetric matrix, as the backend horovod_pairs needs."""
         if not (self.is_fixed and self.is_symmetric):

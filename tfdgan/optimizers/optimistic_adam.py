@@ -101,13 +101,6 @@ class OptimisticAdam(keras.optimizers.Optimizer):
             raise ValueError(f"OptimisticAdam: learners is {learners}; give at least 1")
         self._learners.assign(learners)
 
-    @property
-    def second_moments(self) -> list[keras.Variable]:
-        """The slots v of all variables and, under the split batch, s, once built. A strategy may average them."""
-        if not self.built:
-            return []
-        return [*self._velocities, *(self._noises if self.second_moment == "split_batch" else [])]
-
     def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return

@@ -1,7 +1,6 @@
 """The strategy that options ask for."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from tfdgan.gossip import compression
 from tfdgan.strategies.adapt_then_combine import AdaptThenCombine
@@ -54,7 +53,7 @@ def _without_lookahead(
         usual = 1.0 if options.compression == "int8" else min(1.0, 2 * options.top_fraction)
         rate = options.consensus_rate or usual
         return Compressed(players, schedule=schedule, code=code, rate=rate, channel=channel)
-    exchange: dict[str, Any] = dict(
+    exchange = dict(
         schedule=schedule,
         rounds=options.gossip_rounds,
         backend=options.gossip_backend,
@@ -67,7 +66,6 @@ def _without_lookahead(
         return Delayed(players, **exchange)
     if options.mix_order == "late":
         return Decentralized(players, **exchange, mix_after=options.mix_after)
-    exchange |= dict(mix_after=options.mix_after, mix_moments=options.mix_moments)
     if options.quasi_global:
-        return QuasiGlobalMomentum(players, **exchange, momentum=options.quasi_global)
-    return AdaptThenCombine(players, **exchange)
+        return QuasiGlobalMomentum(players, **exchange, mix_after=options.mix_after, momentum=options.quasi_global)
+    return AdaptThenCombine(players, **exchange, mix_after=options.mix_after)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-import keras
 import tensorflow as tf
 
 from tfdgan import gossip
@@ -51,19 +50,13 @@ class Mixing(Strategy):
 
     def _bytes_of_mix(self, player: Player) -> float:
         """Bytes that a learner sends in one mix of a player's weights, the mean over learners and mixes."""
-        return self._bytes_of(player.variables) * self._schedule.mean_neighbors * self._rounds
+        sizes = (tf.as_dtype(self._wire_dtype or v.dtype).size * v.shape.num_elements() for v in player.values())
+        return sum(sizes) * self._schedule.mean_neighbors * self._rounds
 
-    def _bytes_of(self, variables: Sequence[keras.Variable]) -> int:
-        """On the wire, to one neighbour."""
-        return sum(tf.as_dtype(self._wire_dtype or v.dtype).size * v.shape.num_elements() for v in variables)
-
-    def _begin_mix(
-        self, values: Sequence[tf.Tensor], index: tf.Tensor, channel: str, schedule: Schedule | None = None
-    ) -> Begun:
-        """Begin to mix values by a schedule, or else by the strategy's."""
+    def _begin_mix(self, values: Sequence[tf.Tensor], index: tf.Tensor, channel: str) -> Begun:
         return gossip.begin(
             values,
-            schedule or self._schedule,
+            self._schedule,
             index,
             rounds=self._rounds,
             backend=self._backend,

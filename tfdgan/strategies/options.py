@@ -26,12 +26,6 @@ class StrategyOptions(GossipOptions):
         choices=("late", "after"),
     )
     mix_after: str = option("step", "Mix once a step, or after each update of a player.", choices=("step", "update"))
-    mix_moments: int = option(
-        0,
-        "Mix the second moments of oadam too, at every k-th mix of weights under --mix_order=after; 0: never. The "
-        "horovod backend calls its alltoall at every mix all the same.",
-        minimum=0,
-    )
     mix_delay: int = option(
         0,
         "With 1 the weights of the step before are mixed, so an exchange may take two steps (native backend).",
@@ -96,16 +90,6 @@ class StrategyOptions(GossipOptions):
             self.check_wanted(
                 f"--quasi_global={self.quasi_global:g}: follows the mixed weights", mix_order="after", lookahead_every=0
             )
-        if self.mix_moments:
-            why = f"--mix_moments={self.mix_moments}: averages squares"
-            self.check_wanted(why, mix_order="after", chebyshev=False)
-            if self.wire_dtype == "float16":
-                raise UserError(f"{why}, which do not fit into float16; use --wire_dtype=bfloat16 or float32")
-            if self.mix_moments > 1 and self.gossip_backend == "horovod_pairs":
-                raise UserError(
-                    f"--mix_moments={self.mix_moments}: --gossip_backend=horovod_pairs has one exchange for all mixes; "
-                    "use --mix_moments=1, or the backend horovod"
-                )
         for name, off in (("mix_delay", 0), ("compression", "none")):
             value = getattr(self, name)
             if value == off:
@@ -128,7 +112,7 @@ class StrategyOptions(GossipOptions):
         found = set()
         if not self.gossips:
             found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"}
-            found |= {"mix_order", "mix_after", "mix_moments", "mix_delay", "compression", "quasi_global"}
+            found |= {"mix_order", "mix_after", "mix_delay", "compression", "quasi_global"}
             found |= {"wire_dtype"} if self.strategy in ("local", "diloco") else set()
         if not self.gossips or self.gossip_backend not in ("auto", "native"):
             found |= {"gossip_timeout", "on_peer_loss", "link_mbit"}

@@ -51,10 +51,8 @@ class TaskOptions(
                 "--strategy=dposg: has its own optimistic step",
                 **dict(trainer="adversarial", optimizer="sgd", critic_steps=1, update="simultaneous", mix_after="step"),
                 **dict(mix_order="late", mix_delay=0, compression="none", pretraining_steps=0, clip_norm=0.0),
-                **dict(lookahead_every=0, quasi_global=0.0, mix_moments=0),
+                **dict(lookahead_every=0, quasi_global=0.0),
             )
-        if self.gossips and self.mix_moments:
-            self.check_wanted(f"--mix_moments={self.mix_moments}: mixes what oadam keeps", optimizer="oadam")
         if self.splits_batches and self.batch_size < 2:
             raise UserError("--batch_size=1: has no halves, which --second_moment=split_batch needs; use at least 2")
         if self.trainer != "clipped_ratio":
