@@ -62,7 +62,7 @@ class Result:
     costs: Costs
     wall_minutes: float
     signature: dict[str, Any]
-    best: str = ""
+    best: str
 
 
 def read(trials: Sequence[Trial], names: Sequence[str] = (), shown: Sequence[str] = ()) -> dict[str, list[Result]]:
@@ -76,7 +76,9 @@ def read(trials: Sequence[Trial], names: Sequence[str] = (), shown: Sequence[str
       UserError: no run has a score or a scalar, or runs have scored by different means.
     """
     records = {trial: score_log.read(trial.workdir) for trial in trials}
-    better = {record["name"]: record.get("best", "") for found in records.values() for record in found}
+    better: dict[str, str] = {}  # runs of older versions do not say
+    for record in (record for found in records.values() for record in found):
+        better[record["name"]] = better.get(record["name"]) or record.get("best", "")
     known = list(better)
     default = next((name for name in known if better[name]), known[0] if known else "")
     costs = {trial: _costs(trial, shown) for trial in trials}
@@ -87,7 +89,7 @@ def read(trials: Sequence[Trial], names: Sequence[str] = (), shown: Sequence[str
     found = {}
     for name in names or [default]:
         mine = {trial: [record for record in rows if record["name"] == name] for trial, rows in records.items()}
-        found[name] = [_result(trial, rows, costs[trial]) for trial, rows in mine.items() if rows]
+        found[name] = [_result(trial, rows, costs[trial], better[name]) for trial, rows in mine.items() if rows]
         if not found[name]:
             raise UserError(f"--score={name}: no run has it; there are {', '.join(known) or 'no scores'}")
         signatures = {json.dumps(_comparable(result.signature), sort_keys=True) for result in found[name]}
@@ -115,7 +117,7 @@ def _costs(trial: Trial, shown: Sequence[str]) -> Costs:
     return Costs(seconds, waiting, sent, shown_means, (before, pretraining[0], pretraining[2]))
 
 
-def _result(trial: Trial, records: list[dict[str, Any]], costs: Costs) -> Result:
+def _result(trial: Trial, records: list[dict[str, Any]], costs: Costs, best: str) -> Result:
     latest = {record["step"]: record for record in records}
     steps = np.array(sorted(latest))
     last = latest[steps[-1]]
@@ -126,7 +128,7 @@ def _result(trial: Trial, records: list[dict[str, Any]], costs: Costs) -> Result
         costs,
         last.get("seconds", np.nan) / 60,
         last["signature"],
-        last.get("best", ""),
+        best,
     )
 
 
