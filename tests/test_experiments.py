@@ -54,7 +54,7 @@ def test_the_time_to_a_score_over_a_network_by_hand():
     assert over_network.steps_to(5.0, [100, 200], [9.0, 6.0]) == float("inf")
     assert over_network.steps_to(9.0, [100, 200], [9.0, 6.0]) == 100
     results = {
-        "CP-OAdam": [dict(steps=[100, 200], values=[9.0, 6.0])],
+        "CP-OAdam": [dict(steps=[100, 200], values=[9.0, last]) for last in (5.0, 7.0)],
         "ring": [dict(steps=[100, 200, 300], values=[9.0, 6.5, 5.5]), dict(steps=[100], values=[9.0])],
         "local": [dict(steps=[100], values=[9.0])],
     }
