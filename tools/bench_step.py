@@ -3,7 +3,7 @@
     python tools/bench_step.py --part=overhead --problem=gaussians,digits,dcgan32
     python tools/bench_step.py --part=overhead --problem=gaussians --against=CHECKOUT
     python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
-    python tools/bench_step.py --part=options --problem=dcgan16_wide,plain_dcgan16,dcgan64_wide,plain_dcgan64
+    python tools/bench_step.py --part=options --problem=dcgan64_cifar,plain_dcgan64_cifar
     python tools/bench_step.py --task=text --problem=text_oracle20
 
 overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
@@ -49,14 +49,18 @@ _SPECTRAL = dict(spectral_normalization="critic")
 _CT_RESNET = dict(model="ct_resnet", width_g=256, width_d=332, latent_size=128, batch_size=2, critic_steps=1)
 _BASE = dict(trainer="clipped_ratio", update="alternating", ratio_clipping=False, sample_reweighting=False)
 _SMALL = {**_IMAGES, "width_g": 16, "width_d": 16, "batch_size": 16, "critic_steps": 2}
+_CIFAR = {**_IMAGES, "width_g": 64, "width_d": 64, "batch_size": 64, "critic_steps": 5}  # as cifar.flags
 _POINTS = dict(dataset="gaussians", model="mlp", strategy="local", latent_size=2, width_g=128, width_d=128)
-_HALVED = ("dcgan16_wide", "dcgan64_wide", "plain_dcgan16", "plain_dcgan64")  # of which only the split batch is timed
+# Of which only the split batch is timed.
+_HALVED = ("dcgan16_wide", "dcgan64_wide", "dcgan64_cifar", "plain_dcgan16", "plain_dcgan64", "plain_dcgan64_cifar")
 _PROBLEMS = {  # the papers' nets, on little batches; the number is the side of an image, or of _HALVED the nets' width
     "gaussians": _POINTS,
     "dcgan32": _IMAGES,
     "dcgan16_wide": _SMALL,
     "plain_dcgan16": {**_SMALL, "model": "experiments.plain_dcgan:build"},  # without batch norm
     "dcgan64_wide": {**_SMALL, "width_g": 64, "width_d": 64},
+    "dcgan64_cifar": _CIFAR,
+    "plain_dcgan64_cifar": {**_CIFAR, "model": "experiments.plain_dcgan:build"},
     "plain_dcgan64": {**_SMALL, "width_g": 64, "width_d": 64, "model": "experiments.plain_dcgan:build"},
     "resnet32": {**_IMAGES, **_HINGE, **_SPECTRAL, "model": "resnet", "width_g": 256, "width_d": 128},
     "ct_resnet32": {**_IMAGES, **_CT_RESNET},
@@ -187,13 +191,13 @@ def _show_overhead(problems: Sequence[str], blocks: int, steps: int | None, agai
 
 def _show_options(problems: Sequence[str], blocks: int, steps: int | None, options: Sequence[str]) -> None:
     """Print a row for each option of each problem, or for those of `options`."""
-    print(f"{'problem':<18}{'option':<24}{_columns('with, ms', 'plain, ms')}", flush=True)
+    print(f"{'problem':<21}{'option':<24}{_columns('with, ms', 'plain, ms')}", flush=True)
     for problem in problems:
         for name in options or variants(problem):
             length = steps or (200 if problem == "gaussians" else 2)
             times = alone(option_ratio, problem, name, blocks, length)
             most = alone(option_peak, problem, name)
-            print(f"{problem:<18}{name:<24}{summary(times)}{most:>10.0f}", flush=True)
+            print(f"{problem:<21}{name:<24}{summary(times)}{most:>10.0f}", flush=True)
 
 
 def _columns(ours: str, theirs: str) -> str:
