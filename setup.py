@@ -29,6 +29,7 @@ setup(
         "keras>=3.10",  # models and optimizers
         "lazy_loader>=0.4",  # names of a package that are loaded when they are first used
         "matplotlib>=3.8",  # plots
+        "ml_dtypes>=0.4",  # bfloat16 outside TensorFlow
         "networkx>=3.2",  # graphs of learners
         "numpy>=1.26",  # mixing matrices, checkpoints
         "platformdirs>=4",  # the cache folder

@@ -7,6 +7,7 @@ import pytest
 
 from tfdgan.cli.fit import consensus_kind
 from tfdgan.cli.objects import make_trainer
+from tfdgan.distributed import collectives
 from tfdgan.errors import UserError
 from tfdgan.metrics import extractor
 from tfdgan.tasks import ImageOptions, ImageTask
@@ -38,7 +39,7 @@ def task(path):
 
 def test_parts_of_learners_give_the_scores_of_one(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDGAN_CACHE", str(tmp_path / "cache"))
-    path = hvd.broadcast_object(saved(tmp_path / "extractor", 0) if RANK == 0 else None)
+    path = collectives.gather(saved(tmp_path / "extractor", 0) if RANK == 0 else None, "path")[0]
     shared, sampler = task(path)
     assert not shared.knows_real
     found = scoring.score(shared, sampler, 1050, seed=4, thorough=True)

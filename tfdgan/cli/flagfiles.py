@@ -100,11 +100,17 @@ def write(options: Options) -> str:
 
 def differences(ours: Options, theirs: Options, *, ignore: str) -> list[str]:
     """Lines 'name: theirs -> ours' for every option that differs, except those whose metadata has `ignore`."""
-    return [
-        f"{field.name}: {getattr(theirs, field.name, None)} -> {getattr(ours, field.name)}"
-        for field in dataclasses.fields(ours)
-        if not field.metadata[ignore] and getattr(ours, field.name) != getattr(theirs, field.name, None)
-    ]
+    return changes(values(theirs, ignore=ignore), values(ours, ignore=ignore))
+
+
+def values(options: Options, *, ignore: str) -> dict[str, Any]:
+    """{name: value} of all options but those whose metadata has `ignore`."""
+    return {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if not f.metadata[ignore]}
+
+
+def changes(old: dict[str, Any], new: dict[str, Any]) -> list[str]:
+    """Lines 'name: old -> new' for every item of `new` that `old` has not, or has with another value."""
+    return [f"{name}: {old.get(name)} -> {value}" for name, value in new.items() if value != old.get(name)]
 
 
 def _task_in(path: str) -> str | None:

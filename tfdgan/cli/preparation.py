@@ -62,14 +62,14 @@ def _start_gossip(options: TaskOptions) -> Assembly | None:
 def _check_same(options: TaskOptions) -> None:
     """Raise an error on every learner unless all were given the same flags."""
     try:
-        first, *others = collectives.gather(options, "config")
+        first, *others = collectives.gather(flagfiles.values(options, ignore="local"), "config")
     except (tf.errors.OpError, HorovodInternalError) as error:
         raise UserError(
             f"Horovod ended while learners compared their flags, as it does if only some have "
             f"--gossip_backend={options.gossip_backend}; start all learners with the same"
         ) from error
     for learner, other in enumerate(others, start=1):
-        different = flagfiles.differences(other, first, ignore="local")
+        different = flagfiles.changes(first, other)
         if different:
             raise SharedError(
                 f"learner {learner} was given other flags than learner 0: {'; '.join(different)}; "

@@ -9,7 +9,7 @@ import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.distributed import job
+from tfdgan.distributed import job, messages
 from tfdgan.errors import SharedError, UserError
 
 # Bytes of a message. With 8 learners 20 ms apart a collective takes about a second, however small it is, so a message
@@ -59,10 +59,19 @@ def lost() -> dict[int, str]:
 
 
 def gather(value: Any, name: str) -> list[Any]:
-    """[value of each learner in `ranks()`] for any picklable value, on every learner."""
-    if _gathering:
-        return _gathering.gather(value)
-    return hvd.allgather_object(value, name=f"tfdgan.{name}") if job.size() > 1 else [value]
+    """[value of each learner in `ranks()`] for any value that `messages.encode` takes, on every learner."""
+    return _gathering.gather(value) if _gathering else gather_by_horovod(value, name)
+
+
+def gather_by_horovod(value: Any, name: str) -> list[Any]:
+    """As `gather`, of all learners, whatever `gather_by` has set."""
+    if job.size() == 1:
+        return [value]
+    mine = np.frombuffer(messages.encode(value), np.uint8)
+    with tf.init_scope():
+        lengths = hvd.allgather(tf.constant([len(mine)], tf.int64), name=f"tfdgan.{name}.lengths").numpy()
+        everyone = hvd.allgather(tf.constant(mine), name=f"tfdgan.{name}").numpy()
+    return [messages.decode(part.tobytes()) for part in np.split(everyone, np.cumsum(lengths)[:-1])]
 
 
 def gather_vector(vector: Sequence[float] | np.ndarray, name: str) -> np.ndarray:

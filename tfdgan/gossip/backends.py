@@ -4,9 +4,8 @@ import functools
 import warnings
 
 import horovod.tensorflow as hvd
-import tensorflow as tf
 
-from tfdgan.distributed import job
+from tfdgan.distributed import collectives, job
 from tfdgan.errors import UserError
 from tfdgan.gossip import BACKENDS
 from tfdgan.gossip.base import Exchange
@@ -101,6 +100,5 @@ def _missing() -> dict[int, str]:
         library.ops()
     except (UserError, OSError) as error:
         problem = str(error)
-    with tf.init_scope():
-        problems = hvd.allgather_object(problem, name="tfdgan.gossip.backends")
+    problems = collectives.gather_by_horovod(problem, "gossip.backends")
     return {rank: problem for rank, problem in enumerate(problems) if problem is not None}

@@ -6,6 +6,8 @@ import socket
 import horovod.tensorflow as hvd
 import numpy as np
 
+from tfdgan.distributed import collectives
+
 
 class PlainRing:
     """Sends `size` float32 to both neighbours of a ring and receives theirs, in one thread, into standing buffers."""
@@ -14,7 +16,7 @@ class PlainRing:
         rank, learners = hvd.rank(), hvd.size()
         around = sorted({(rank - 1) % learners, (rank + 1) % learners})
         listener = socket.create_server(("127.0.0.1", 0))
-        ports = hvd.allgather_object(listener.getsockname()[1], name=f"plain.{size}")
+        ports = collectives.gather_by_horovod(listener.getsockname()[1], f"plain.{size}")
         sockets = {}
         for peer in around:
             if rank < peer:

@@ -5,7 +5,6 @@ neither; they need a connection between any two learners.
 """
 
 import itertools
-import pickle
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import horovod.tensorflow as hvd
 import numpy as np
 
+from tfdgan.distributed import messages
 from tfdgan.errors import LocalFault
 from tfdgan.gossip.native import library
 
@@ -50,7 +50,7 @@ class Assembly:
         return dict(self._lost)
 
     def gather(self, value: Any) -> list[Any]:
-        """[value of each learner in `ranks`], on every one of them; any picklable value.
+        """[value of each learner in `ranks`], on every one of them; any value that `messages.encode` takes.
 
         Raises:
           LocalFault: a learner is lost; with `degrade` only for learner 0, which alone writes what the job leaves.
@@ -112,7 +112,7 @@ class Assembly:
         bodies: dict[int, bytes] = {}  # one for all, where all get the same
         for rank in others:
             key = id(mine[rank])
-            bodies[key] = bodies.get(key) or pickle.dumps((mine[rank], lost))
+            bodies[key] = bodies.get(key) or messages.encode((mine[rank], lost))
             library.send_letter(rank, number, bodies[key])
         values, begun = {self._rank: mine[self._rank]}, time.monotonic()
         while waiting := [rank for rank in others if rank not in values and rank not in lost]:
@@ -120,7 +120,7 @@ class Assembly:
             for rank in waiting:
                 letter = library.take_letter(rank, number, _PEEK)
                 if letter is not None:
-                    values[rank], theirs = pickle.loads(letter)
+                    values[rank], theirs = _read(letter, rank)
                     lost |= theirs
                     continue
                 silent = library.silent_for(rank)
@@ -131,6 +131,15 @@ class Assembly:
             if lost and not self.degrades:
                 break
         return {rank: value for rank, value in values.items() if rank not in lost}, lost
+
+
+def _read(letter: bytes, rank: int) -> tuple[Any, dict[int, str]]:
+    """(value, {rank: why}) of a learner's letter."""
+    try:
+        value, lost = messages.decode(letter)
+        return value, {int(other): str(why) for other, why in lost.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise LocalFault(f"gossip: learner {rank} sent a letter that cannot be read: {error}") from error
 
 
 def _refuse(lost: Mapping[int, str]) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import horovod.tensorflow as hvd
 import psutil
-import tensorflow as tf
 
+from tfdgan.distributed import collectives
 from tfdgan.errors import UserError
 from tfdgan.gossip.native import library
 from tfdgan.gossip.schedule import Schedule
@@ -36,12 +36,12 @@ def start(
     """
     if _started is None:
         try:
-            mine: Any = listen()
+            mine: tuple[str, str, int] | str = listen()
         except (UserError, OSError) as error:  # the others wait to hear of it
-            mine = error
+            mine = str(error)
         learners = announce(mine)
         for rank, learner in enumerate(learners):
-            if isinstance(learner, Exception):
+            if isinstance(learner, str):
                 raise UserError(f"learner {rank}: {learner}")
         connect(learners, timeout, on_peer_loss, link_mbit, schedule)
     elif _started != (timeout, on_peer_loss, link_mbit):
@@ -73,8 +73,7 @@ def listen() -> tuple[str, str, int]:
 
 def announce(mine: Any) -> list[Any]:
     """What each learner gave, on every learner."""
-    with tf.init_scope():
-        return hvd.allgather_object(mine, name="tfdgan.gossip.native.learners")
+    return collectives.gather_by_horovod(mine, "gossip.native.learners")
 
 
 def senders(hosts: Sequence[str], rank: int, schedule: Schedule | None = None) -> int:
@@ -98,8 +97,7 @@ def connect(
 ) -> None:
     """Serve, with neighbours at `learners`: (host, ip, port) of each. The rest is as `start` takes it."""
     global _started
-    with tf.init_scope():
-        key = hvd.broadcast_object(os.urandom(32), root_rank=0, name="tfdgan.gossip.native.key")
+    key = collectives.gather_by_horovod(os.urandom(32) if hvd.rank() == 0 else None, "gossip.native.key")[0]
     rate = 1e6 / 8 * link_mbit / max(1, senders([host for host, *_ in learners], hvd.rank(), schedule))
     library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade", rate)
     _started = (timeout, on_peer_loss, link_mbit)
