@@ -62,6 +62,10 @@ DEFAULTS = dict(
     lookahead_every=0,
     lookahead_rate=0.5,
     link_mbit=0.0,
+    wire_security="auto",
+    wire_key_file="",
+    gossip_listen="",
+    gossip_advertise="",
     log_every=50,
     memory_heads=2,
     memory_slots=1,
@@ -207,6 +211,7 @@ def test_help_groups_what_belongs_together(capsys):
     assert groups["Gossip"] == {
         *("topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"),
         *("gossip_timeout", "on_peer_loss", "link_mbit", "wire_dtype"),
+        *("wire_security", "wire_key_file", "gossip_listen", "gossip_advertise"),
     }
     assert {"workdir", "steps", "seed", "batch_size"} <= groups["Run"]
     assert {"optimizer", "learning_rate_g", "beta_1"} <= groups["Optimizers"]

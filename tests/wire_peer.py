@@ -1,14 +1,20 @@
 """A learner written in Python from the protocol's description: the transport under test talks to it over TCP."""
 
+import contextlib
 import hashlib
 import hmac
 import os
 import socket
 import struct
+import threading
 
-MAGIC = b"tfdgan01"
-FRAME = struct.Struct("<IBBBBIIIIQQqQQ")
-DATA, CREDIT, HOLD, DROP, LETTER, PULSE = 1, 2, 3, 4, 5, 6
+MAGIC = b"tfdgan02"
+FRAME = struct.Struct("<IBBBBIIIIQQqQQQ")
+HEAD = FRAME.size
+FIELDS = ("magic", "kind", "type", "wire", "unused", "bytes", "chunk", "round", "rounds", "channel", "sequence", "step")
+FIELDS += ("elements", "shapes", "received")
+DATA, CREDIT, HOLD, DROP, LETTER, PULSE, FAILED, END = 1, 2, 3, 4, 5, 6, 7, 8
+CHUNK = 256 * 1024
 FLOAT32 = 1
 WORD = 0x67646674
 
@@ -22,40 +28,89 @@ def fnv(data, value=0xCBF29CE484222325):
 def frame(kind=DATA, payload=b"", **fields):
     """A frame's bytes; `fields` as in the header, `bytes` is the payload's length unless given."""
     values = dict(magic=WORD, type=FLOAT32, wire=FLOAT32, bytes=len(payload), chunk=0, round=0, rounds=1)
-    values |= dict(channel=fnv(b"test"), sequence=0, step=0, elements=len(payload) // 4, shapes=0)
+    values |= dict(channel=fnv(b"test"), sequence=0, step=0, elements=len(payload) // 4, shapes=0, received=0)
     values |= fields
     header = FRAME.pack(
         *(values["magic"], kind, values["type"], values["wire"], 0, values["bytes"], values["chunk"]),
         *(values["round"], values["rounds"], values["channel"], values["sequence"], values["step"]),
-        *(values["elements"], values["shapes"]),
+        *(values["elements"], values["shapes"], values["received"]),
     )
     return header + payload
 
 
-def dial(port):
-    """A connection and the challenge that came on it."""
-    end = socket.create_connection(("127.0.0.1", port), timeout=10)
-    challenge = read(end, 40)
-    assert challenge[:8] == MAGIC
-    return end, challenge
+def next_frame(end, pulses=False):
+    """({field: value}, payload) of the next frame; pulses are passed over unless asked for."""
+    while True:
+        header = dict(zip(FIELDS, FRAME.unpack(read(end, HEAD)), strict=True))
+        payload = read(end, header["bytes"])
+        if pulses or header["kind"] != PULSE:
+            return header, payload
 
 
-def hello(key, challenge, rank=0, listener=1, size=2):
-    """(the Hello's bytes, its nonce)."""
-    nonce = os.urandom(32)
-    ranks = struct.pack("<III", rank, size, listener)
-    proof = hmac.new(key, b"dial\0" + challenge[8:] + nonce + ranks, hashlib.sha256).digest()
-    return MAGIC + struct.pack("<II", rank, size) + nonce + proof, nonce
+def prove(key, *parts):
+    return hmac.new(key, b"".join(parts), hashlib.sha256).digest()
 
 
-def connect(port, key, rank=0, listener=1, size=2):
+def knock(key, rank=0, listener=1, size=2, security=0):
+    """A Knock's bytes."""
+    words = MAGIC + struct.pack("<IIII", rank, listener, size, security) + os.urandom(32)
+    return words + prove(key, b"knock\0", words)
+
+
+class Caller:
+    """Who has knocked at the port of a learner and was let in so far."""
+
+    def __init__(self, port, key, session=None, received=0, host="127.0.0.1", **who):
+        self.end = socket.create_connection((host, port), timeout=10)
+        self._key, self._knock = key, knock(key, **who)
+        self.session, self._received = session or os.urandom(16), received
+        self.end.sendall(self._knock)
+        self.challenge = read(self.end, 32)
+
+    def hello(self):
+        """The Hello's bytes that answer the challenge."""
+        words = self.session + struct.pack("<Q", self._received)
+        return words + prove(self._key, b"hello\0", self._knock[:-32], self.challenge, words)
+
+    def enter(self):
+        """Say Hello; returns (the answer, how many frames the learner has received)."""
+        hello = self.hello()
+        self.end.sendall(hello)
+        welcome = read(self.end, 48)
+        parts = self._knock[:-32], self.challenge, hello[:-32], welcome[:16]
+        assert welcome[16:] == prove(self._key, b"welcome\0", *parts)
+        return struct.unpack("<QQ", welcome[:16])
+
+
+GO_ON, BUSY, GIVEN_UP = 1, 2, 3
+
+
+def connect(port, key, rank=0, listener=1, size=2, **how):
     """An accepted connection to the learner `listener`, whose own proof is checked."""
-    end, challenge = dial(port)
-    words, nonce = hello(key, challenge, rank, listener, size)
-    end.sendall(words)
-    message = b"welcome\0" + challenge[8:] + nonce + struct.pack("<III", rank, size, listener)
-    assert read(end, 32) == hmac.new(key, message, hashlib.sha256).digest()
-    return end
+    caller = Caller(port, key, rank=rank, listener=listener, size=size, **how)
+    assert caller.enter()[0] == GO_ON
+    return caller.end
+
+
+@contextlib.contextmanager
+def speaking(end, kind=PULSE):
+    """Frames of a kind every tenth of a second: signs of life, without which a connection is taken to be broken."""
+    over = threading.Event()
+
+    def speak():
+        while not over.wait(0.1):
+            try:
+                end.sendall(frame(kind=kind))
+            except OSError:
+                return
+
+    thread = threading.Thread(target=speak)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def read(end, count):

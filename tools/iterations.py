@@ -219,7 +219,7 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
     for setup in chosen:
         check(setup, hvd.size())
     if not all(setup.centralized for setup in chosen):
-        bootstrap.start(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0))
+        bootstrap.start(bootstrap.Settings(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0)))
     for setup in chosen:
         # Equal weights on all learners, by the seed: nothing need be sent.
         generator, critic = nets.build(options_of(setup), (32, 32, 3), None)

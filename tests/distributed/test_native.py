@@ -63,7 +63,7 @@ def test_a_second_start_with_other_options_names_them():
     bootstrap.start()  # which has nothing left to do
     if N > 1:
         with pytest.raises(UserError, match="^gossip_timeout=30.0: .* runs already, with gossip_timeout=60.0; give"):
-            bootstrap.start(timeout=30.0)
+            bootstrap.start(bootstrap.Settings(gossip_timeout=30.0))
 
 
 @pytest.mark.parametrize("dtype", [tf.float64, tf.bfloat16, tf.float16])

@@ -20,7 +20,7 @@ namespace {
 
 constexpr double kTimeout = 1;  // seconds, of each scene that waits for it
 constexpr size_t kSmall = 100;
-constexpr size_t kLarge = (kWindowChunks + 16) * (kChunkBytes / sizeof(float));  // more than the credit window
+constexpr size_t kLarge = (kWindowChunks + 4) * (kChunkBytes / sizeof(float));  // more than the credit window
 
 void Check(bool holds, const std::string& what) {
   if (!holds) throw std::runtime_error(what);
@@ -36,7 +36,7 @@ class Call {
   // `matrix`[i][j]: the weight that i gives to what j sends; the same in each of `rounds`.
   Call(Job* job, int rank, const std::vector<std::vector<double>>& matrix, std::string channel, size_t count,
        float value, int rounds = 1, int64_t step = 0)
-      : input_(count, value), output_(count) {
+      : input_(std::make_shared<std::vector<float>>(count, value)), output_(count) {
     Request request;
     request.channel = std::move(channel);
     request.step = step;
@@ -49,7 +49,8 @@ class Call {
       }
       request.rounds.push_back(std::move(round));
     }
-    request.inputs = {input_.data()};
+    request.inputs = {input_->data()};
+    request.inputs_kept = input_;
     request.outputs = {output_.data()};
     request.counts = {count};
     request.done = [this](const Status& status) { done_.set_value(status); };
@@ -79,7 +80,8 @@ class Call {
   }
 
  private:
-  std::vector<float> input_, output_;
+  std::shared_ptr<std::vector<float>> input_;
+  std::vector<float> output_;
   std::promise<Status> done_;
   std::future<Status> result_ = done_.get_future();
   uint64_t id_;
@@ -114,7 +116,7 @@ void LettersThatNobodyTakes() {
   std::string got;
   for (int i = 0; i < 100 && job[0].Lost().empty(); ++i) Sleep(0.05);
   const auto lost = job[0].Lost();
-  Check(lost.size() == 1 && lost[0].first == 1 && Contains(lost[0].second, "nobody takes"), "they pile up");
+  Check(lost.size() == 1 && lost[0].first == 1 && Contains(lost[0].second.message, "nobody takes"), "they pile up");
   Check(job[0].TakeLetter(1, 0, 1, &got) && got == "again", "what came before is lost");
 }
 
@@ -215,7 +217,7 @@ void OnlyWhoHoldsAMixUpIsLate(bool degrade, int rounds) {
   }
   for (int rank : {0, 1}) {
     for (const auto& lost : job[rank].Lost()) {
-      Check(lost.first == 2, "learner " + std::to_string(lost.first) + " " + lost.second);
+      Check(lost.first == 2, "learner " + std::to_string(lost.first) + " " + lost.second.message);
     }
   }
 }

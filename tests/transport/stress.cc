@@ -1,12 +1,15 @@
-// Many learners in one process, mixing at random over loopback while strangers knock: run it under a sanitizer.
+// Many learners in one process, mixing at random over loopback while strangers knock and connections break: run it under
+// a sanitizer.
 //
-//   stress SECONDS [LEARNERS [SEED]]
+//   stress SECONDS LEARNERS SEED CUTS SECURITY
 //
+// CUTS: connections cut a second, at random instants. SECURITY: 0 none, 1 authenticated, 2 encrypted.
 // Each step draws a permutation, a graph, rounds, types and sizes that all learners agree on, keeps several channels
 // in flight, and compares every result bit for bit with the formula. Ends with 1 at the first difference.
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -135,7 +138,10 @@ std::vector<char> Inputs(const Plan& plan, uint64_t seed) {
 
 // One learner's part of a call; true in the future if all went well.
 std::future<bool> Mix(Transport* transport, int rank, const Plan& plan, std::string channel, int64_t step,
-                      const std::vector<char>& input, std::vector<char>* output) {
+                      const std::vector<char>& given, std::vector<char>* output) {
+  // Of its own and no longer than the transport holds it: whatever reads it later is caught.
+  const auto kept = std::make_shared<const std::vector<char>>(given);
+  const std::vector<char>& input = *kept;
   const auto promise = std::make_shared<std::promise<bool>>();
   Request request;
   request.channel = std::move(channel);
@@ -152,6 +158,7 @@ std::future<bool> Mix(Transport* transport, int rank, const Plan& plan, std::str
     request.rounds.push_back(std::move(round));
   }
   request.gathers = plan.gathers;
+  request.inputs_kept = kept;
   const size_t copies = plan.gathers ? request.rounds[0].receive_from.size() : 1;
   output->assign(input.size() * copies, 0);
   size_t at = 0;
@@ -171,7 +178,6 @@ std::future<bool> Mix(Transport* transport, int rank, const Plan& plan, std::str
 // Connects to a learner again and again and sends what no learner would. Counts its visits.
 void Knock(int port, const std::atomic<bool>& over, uint64_t seed, std::atomic<uint64_t>* visits) {
   Random random(seed);
-  Hello recorded{};
   while (!over) {
     const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     sockaddr_in address{};
@@ -181,9 +187,8 @@ void Knock(int port, const std::atomic<bool>& over, uint64_t seed, std::atomic<u
     const timeval patience{0, 200000};
     setsockopt(socket, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     if (connect(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) {
-      Challenge challenge{};
-      const bool greeted = recv(socket, &challenge, sizeof challenge, MSG_WAITALL) == sizeof challenge;
-      Digest wrong_key{};
+      Handshake wrong(*tfdgan_crypto(), Digest{});
+      wrong.MakeKnock(0, 3, 4, Security::kNone);
       switch (random() % 5) {
         case 0: break;  // leaves
         case 1: {       // noise
@@ -193,11 +198,8 @@ void Knock(int port, const std::atomic<bool>& over, uint64_t seed, std::atomic<u
           break;
         }
         case 2:  // a wrong key
-          if (greeted) recorded = MakeHello(wrong_key, challenge, 0, 1, 4);
-          send(socket, &recorded, sizeof recorded, MSG_NOSIGNAL);
-          break;
-        case 3: send(socket, &recorded, sizeof recorded, MSG_NOSIGNAL); break;            // again
-        case 4: send(socket, &recorded, random() % sizeof recorded, MSG_NOSIGNAL); break;  // not all of it
+        case 3: send(socket, &wrong.knock(), sizeof wrong.knock(), MSG_NOSIGNAL); break;
+        case 4: send(socket, &wrong.knock(), random() % sizeof wrong.knock(), MSG_NOSIGNAL); break;  // not all of it
       }
       if (random() % 2) {
         char byte;
@@ -212,13 +214,34 @@ void Knock(int port, const std::atomic<bool>& over, uint64_t seed, std::atomic<u
   }
 }
 
-int Stress(double seconds, int n, uint64_t seed) {
+// Cuts connections of this process, as a network would: what is on its way is lost. Counts the cuts.
+void Cut(double a_second, const std::atomic<bool>& over, uint64_t seed, std::atomic<uint64_t>* cuts) {
   Random random(seed);
-  Job job(n, 60, false, seed);
+  while (!over) {
+    usleep(static_cast<useconds_t>(1e6 * std::exponential_distribution<>(a_second)(random)));
+    std::vector<int> connected;
+    for (int socket = 3; socket < 256; ++socket) {
+      sockaddr_in peer{};
+      socklen_t length = sizeof peer;
+      if (!getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &length)) connected.push_back(socket);
+    }
+    if (connected.empty()) continue;
+    const sockaddr nowhere{AF_UNSPEC, {}};
+    // By no function that a sanitizer knows: that another thread's socket may be closed meanwhile is meant.
+    *cuts += !syscall(SYS_connect, connected[random() % connected.size()], &nowhere, sizeof nowhere);
+  }
+}
+
+int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security security) {
+  Random random(seed);
+  Job job(n, 60, false, seed, security);
   job.StartAll();
   std::atomic<bool> over{false};
-  std::atomic<uint64_t> visits{0};
+  std::atomic<uint64_t> visits{0}, cuts{0};
   std::thread stranger([&] { Knock(job.port(n - 1), over, seed + 1, &visits); });
+  std::thread cutter([&] {
+    if (cuts_a_second > 0) Cut(cuts_a_second, over, seed + 2, &cuts);
+  });
 
   const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   uint64_t calls = 0, wrong = 0;
@@ -263,12 +286,16 @@ int Stress(double seconds, int n, uint64_t seed) {
   }
   over = true;
   stranger.join();
+  cutter.join();
   const auto counted = job[n - 1].Count();
-  std::printf("%llu calls, %llu wrong, %llu strangers, %llu refused, %llu protocol errors\n",
+  uint64_t reconnections = 0;
+  for (int rank = 0; rank < n; ++rank) reconnections += job[rank].Count().reconnections;
+  std::printf("%llu calls, %llu wrong, %llu strangers, %llu refused, %llu protocol errors, %llu cuts, %llu came back\n",
               static_cast<unsigned long long>(calls), static_cast<unsigned long long>(wrong),
               static_cast<unsigned long long>(visits.load()),
               static_cast<unsigned long long>(counted.connections_refused),
-              static_cast<unsigned long long>(counted.protocol_errors));
+              static_cast<unsigned long long>(counted.protocol_errors), static_cast<unsigned long long>(cuts.load()),
+              static_cast<unsigned long long>(reconnections));
   return wrong || counted.protocol_errors || !calls ? 1 : 0;
 }
 
@@ -276,10 +303,10 @@ int Stress(double seconds, int n, uint64_t seed) {
 }  // namespace tfdgan
 
 int main(int argc, char** argv) {
-  if (argc < 2) {
-    std::fprintf(stderr, "usage: stress SECONDS [LEARNERS [SEED]]\n");
+  if (argc < 6) {
+    std::fprintf(stderr, "usage: stress SECONDS LEARNERS SEED CUTS SECURITY\n");
     return 2;
   }
-  return tfdgan::Stress(std::atof(argv[1]), argc > 2 ? std::atoi(argv[2]) : 4,
-                        argc > 3 ? std::strtoull(argv[3], nullptr, 10) : 0);
+  return tfdgan::Stress(std::atof(argv[1]), std::atoi(argv[2]), std::strtoull(argv[3], nullptr, 10), std::atof(argv[4]),
+                        static_cast<tfdgan::Security>(std::atoi(argv[5])));
 }

@@ -1,5 +1,6 @@
 """What learners agree on before the first step: flags, matrices, a workdir, who carries the exchange."""
 
+import dataclasses
 import os
 
 import horovod.tensorflow as hvd
@@ -13,6 +14,7 @@ from tfdgan.errors import SharedError, UserError
 from tfdgan.gossip import backends, topology
 from tfdgan.gossip.native import build
 from tfdgan.gossip.native.assembly import Assembly
+from tfdgan.gossip.native.bootstrap import Settings
 from tfdgan.storage import files
 from tfdgan.tasks.options import TaskOptions
 
@@ -53,7 +55,8 @@ def _start_gossip(options: TaskOptions) -> Assembly | None:
         return None
     backend = "native" if options.needs_native else options.gossip_backend
     schedule = options.schedule(distributed.size(), options.seed)
-    exchange = backends.start(backend, options.gossip_timeout, options.on_peer_loss, options.link_mbit, schedule)
+    settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
+    exchange = backends.start(backend, settings, schedule)
     if exchange.name != "native":
         return None
     return Assembly(options.gossip_timeout, options.on_peer_loss == "degrade")

@@ -12,3 +12,4 @@ BACKENDS: tuple[str, ...]
 MOST_ROUNDS: int
 COMPRESSIONS: tuple[str, ...]
 WIRE_DTYPES: tuple[str, ...]
+WIRE_SECURITIES: tuple[str, ...]

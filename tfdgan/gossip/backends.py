@@ -20,22 +20,24 @@ _EXCHANGES: dict[str, Exchange] = {
 }
 
 
-def start(
-    backend: str | Exchange, timeout: float, on_peer_loss: str, link_mbit: float, schedule: Schedule | None
-) -> Exchange:
+def start(backend: str | Exchange, settings: bootstrap.Settings, schedule: Schedule | None) -> Exchange:
     """Set up the backend before the first mix, on all learners together; returns it.
 
     Args:
       backend: as `resolve` takes it.
-      timeout, on_peer_loss, link_mbit, schedule: as `bootstrap.start` takes them; only the native backend uses them.
+      settings, schedule: as `bootstrap.start` takes them; only the native backend uses them.
     """
     exchange = resolve(backend)
     if isinstance(exchange, NativeExchange):
-        bootstrap.start(timeout, on_peer_loss, link_mbit, schedule)
-    elif on_peer_loss == "degrade":
+        bootstrap.start(settings, schedule)
+    elif settings.on_peer_loss == "degrade":
         raise UserError("--on_peer_loss=degrade: needs the native exchange, which does not load on every learner")
-    elif link_mbit and hvd.rank() == 0:
-        warnings.warn(f"--link_mbit={link_mbit:g} has no effect: only the native exchange paces itself", stacklevel=2)
+    elif settings.wire_security == "encrypted":
+        raise UserError("--wire_security=encrypted: needs the native exchange; Horovod's messages are never encrypted")
+    elif settings.link_mbit and hvd.rank() == 0:
+        warnings.warn(
+            f"--link_mbit={settings.link_mbit:g} has no effect: only the native exchange paces itself", stacklevel=2
+        )
     return exchange
 
 
@@ -50,6 +52,11 @@ def refused() -> int:
         return 0
     counters = library.counters()
     return counters["connections_refused"] + counters["protocol_errors"]
+
+
+def reconnections() -> int:
+    """How many connections of this learner have broken and come back."""
+    return library.counters()["reconnections"] if bootstrap.is_started() else 0
 
 
 def resolve(backend: str | Exchange) -> Exchange:

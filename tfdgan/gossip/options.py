@@ -4,7 +4,7 @@ import dataclasses
 import os
 
 from tfdgan.errors import UserError
-from tfdgan.gossip import BACKENDS, MOST_ROUNDS, WIRE_DTYPES, topology
+from tfdgan.gossip import BACKENDS, MOST_ROUNDS, WIRE_DTYPES, WIRE_SECURITIES, topology
 from tfdgan.gossip.schedule import Schedule
 from tfdgan.options import Options, option
 
@@ -46,6 +46,32 @@ class GossipOptions(Options):
         "TCP find the rate, which costs time (native backend).",
         minimum=0,
         below=1e6,
+        local=True,
+    )
+    wire_security: str = option(
+        "auto",
+        "What protects the exchange on the network. auto encrypts between hosts where OpenSSL is, and leaves the "
+        "exchange within a host alone; encrypted is an error without OpenSSL (native backend).",
+        choices=WIRE_SECURITIES,
+        free=True,
+    )
+    wire_key_file: str = option(
+        "",
+        "A file of mode 0600 with the exchange's key, 64 hexadecimal digits (openssl rand -hex 32), a copy on each "
+        "host. Without one learner 0 draws a key and sends it through Horovod, which answers strangers (native "
+        "backend).",
+        local=True,
+    )
+    gossip_listen: str = option(
+        "",
+        "Where to listen, ADDRESS:PORT or :PORT, such as :7000; further learners of a host take the next ports. "
+        "Without a value: any port of Horovod's interface (native backend).",
+        local=True,
+    )
+    gossip_advertise: str = option(
+        "",
+        "HOST:PORT by which the other learners reach this one, where a router forwards a port; further learners of a "
+        "host are at the next ports (native backend).",
         local=True,
     )
     wire_dtype: str = option(

@@ -112,15 +112,16 @@ def slow(backend):
 
 def overlap(milliseconds):
     """Seconds of a gradient, an exchange and a step with both, over a link that holds frames; a timeline of steps."""
-    learners = bootstrap.announce(bootstrap.listen())
+    settings = bootstrap.Settings()
+    learners = bootstrap.announce(settings)
     if hvd.rank() == 0:  # who dials
-        host, ip, port = learners[1]
+        ip, port = learners[1]["place"]
         command = [sys.executable, os.path.join(os.path.dirname(__file__), "relay.py"), ip, str(port), milliseconds]
         relay = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        learners[1] = (host, ip, int(relay.stdout.readline()))
-    bootstrap.connect(learners, timeout=60, on_peer_loss="fail")
+        learners[1]["place"] = (ip, int(relay.stdout.readline()))
+    bootstrap.connect(learners, settings)
     schedule = topology.make_schedule("ring", 2)
     weights = [tf.Variable(tf.random.stateless_normal([200, 200], [hvd.rank(), i])) for i in range(3)]
 

@@ -22,10 +22,13 @@ _PEEK = 0.05  # seconds to wait for one learner before looking at the next
 class Assembly:
     """The learners that are left, and what they agree on.
 
-    A learner is lost if its connection has ended, or if its process has given no sign of life for `timeout` seconds. A
-    learner that merely takes its time is waited for. With `degrade` the others agree on who is lost by a second round
-    of letters, in which each says whose letters it got. They agree if at most one learner is lost in the course of one
-    gathering; a second one ends up lost in the next gathering.
+    A learner is lost if its process has ended, or has given no sign of life for `timeout` seconds. A learner that
+    merely takes its time is waited for.
+
+    With `degrade` the others agree on who is lost by a second round of letters, in which each says whose letters it
+    got. Where two learners hear nothing of each other and others hear both, it is the way between them that is dead:
+    the one with more dead ways is excluded, of equals the higher rank, by all learners alike. They agree if at most
+    one learner or one way is lost in the course of one gathering; a second one ends up lost in the next.
 
     Args:
       timeout: `gossip_timeout`, seconds.
@@ -55,11 +58,10 @@ class Assembly:
         Raises:
           LocalFault: a learner is lost; with `degrade` only for learner 0, which alone writes what the job leaves.
         """
-        values, lost = self._round(dict.fromkeys(self.ranks, value), {**library.lost(), **self._lost})
+        values, lost, unheard = self._round(dict.fromkeys(self.ranks, value), _gone())
         if self.degrades:
-            views, lost = self._round(dict.fromkeys(self.ranks, set(values)), lost)
-            for rank in set().union(*(set(self.ranks) - view for view in views.values())):
-                lost.setdefault(rank, "left while others were still told of it")
+            views, lost, _ = self._round(dict.fromkeys(self.ranks, unheard), lost)
+            lost = _agreed(self.ranks, views, lost)
             if self._rank in lost:
                 raise LocalFault(f"gossip: the other learners have given this one up: it {lost[self._rank]}")
             for rank, why in lost.items():
@@ -94,43 +96,75 @@ class Assembly:
         if self.degrades:
             return [of(self.gather(array)) for array in arrays]
         cut = [np.array_split(array.ravel(), self._size) for array in arrays]
-        shares, lost = self._round({rank: [parts[rank] for parts in cut] for rank in self.ranks}, library.lost())
+        shares, lost, _ = self._round({rank: [parts[rank] for parts in cut] for rank in self.ranks}, _gone())
         _refuse(lost)
         mine = [of(parts) for parts in zip(*(shares[rank] for rank in self.ranks), strict=True)]
         whole = zip(*self.gather(mine), strict=True)
         return [np.concatenate(parts).reshape(array.shape) for parts, array in zip(whole, arrays, strict=True)]
 
-    def _round(self, mine: Mapping[int, Any], lost: Mapping[int, str]) -> tuple[dict[int, Any], dict[int, str]]:
-        """({rank: value}, {rank: why}): what each learner left has sent here; who is lost as far as any of them knows.
+    def _round(
+        self, mine: Mapping[int, Any], lost: Mapping[int, str]
+    ) -> tuple[dict[int, Any], dict[int, str], dict[int, str]]:
+        """What each learner left has sent here; who is gone as far as any of them knows; who cannot be heard, and why.
+
+        Returns: {rank: value}, {rank: why} and {rank: why}. Without `degrade` those not heard count as gone.
 
         Args:
           mine: {rank: the value for this learner}.
           lost: {rank: why}, as far as this learner knows.
         """
         lost, number = dict(lost), next(self._numbers)
-        others = [rank for rank in self.ranks if rank != self._rank and rank not in lost]
+        silent = {rank: why for rank, why in library.lost().items() if rank in self.ranks and rank not in lost}
+        others = [rank for rank in self.ranks if rank != self._rank and rank not in lost | silent]
         bodies: dict[int, bytes] = {}  # one for all, where all get the same
         for rank in others:
             key = id(mine[rank])
             bodies[key] = bodies.get(key) or messages.encode((mine[rank], lost))
             library.send_letter(rank, number, bodies[key])
         values, begun = {self._rank: mine[self._rank]}, time.monotonic()
-        while waiting := [rank for rank in others if rank not in values and rank not in lost]:
-            gone = library.lost()  # asked first: a letter comes before its sender counts as gone
+        while waiting := [rank for rank in others if rank not in values | lost | silent]:
+            gone = library.losses()  # asked first: a letter comes before its sender counts as gone
             for rank in waiting:
                 letter = library.take_letter(rank, number, _PEEK)
                 if letter is not None:
                     values[rank], theirs = _read(letter, rank)
                     lost |= theirs
                     continue
-                silent = library.silent_for(rank)
-                if (time.monotonic() - begun if silent is None else silent) > self._timeout:
-                    lost.setdefault(rank, f"is late: no sign of life for {self._timeout:g} s")
+                seconds = library.silent_for(rank)
+                if (time.monotonic() - begun if seconds is None else seconds) > self._timeout:
+                    silent[rank] = f"is late: no sign of life for {self._timeout:g} s"
             # A learner that has written counts as here, even if it is gone by now: the next gathering will find out.
-            lost |= {rank: why for rank, why in gone.items() if rank in others and rank not in values}
-            if lost and not self.degrades:
+            for rank, (has_ended, why) in gone.items():
+                if rank in others and rank not in values:
+                    (lost if has_ended else silent)[rank] = why
+            if (lost or silent) and not self.degrades:
+                lost = silent | lost
                 break
-        return {rank: value for rank, value in values.items() if rank not in lost}, lost
+        return {rank: value for rank, value in values.items() if rank not in lost}, lost, silent
+
+
+def _gone() -> dict[int, str]:
+    """{rank: why} of learners whose processes have ended, as far as this one knows."""
+    return {rank: why for rank, (has_ended, why) in library.losses().items() if has_ended}
+
+
+def _agreed(ranks: Sequence[int], unheard: Mapping[int, Mapping[int, str]], gone: Mapping[int, str]) -> dict[int, str]:
+    """{rank: why} of the learners to go on without, the same on every learner that knows the same.
+
+    Args:
+      ranks: who was there.
+      unheard: {rank: {whom it could not hear: why}}, of every learner that was heard to say so.
+      gone: {rank: why} of learners whose processes have ended.
+    """
+    lost = {rank: why for rank, why in gone.items() if rank in ranks}
+    dead = [(rank, other) for rank in sorted(unheard) for other in unheard[rank] if not {rank, other} & set(lost)]
+    while dead:
+        ways = {frozenset(way) for way in dead}
+        worst = max(ranks, key=lambda rank: (sum(rank in way for way in ways), rank))
+        whys = [unheard[rank][other] for rank, other in dead if other == worst]
+        lost[worst] = whys[0] if whys else "cannot hear another learner, which cannot hear it"
+        dead = [way for way in dead if worst not in way]
+    return lost
 
 
 def _read(letter: bytes, rank: int) -> tuple[Any, dict[int, str]]:

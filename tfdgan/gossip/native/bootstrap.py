@@ -1,53 +1,70 @@
 """Starting the native exchange: everybody listens, and Horovod tells everybody where, once."""
 
 import atexit
+import dataclasses
 import os
 import socket
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import horovod.tensorflow as hvd
-import psutil
 
 from tfdgan.distributed import collectives
 from tfdgan.errors import UserError
-from tfdgan.gossip.native import library
+from tfdgan.gossip.native import addresses, library, security, wire_key
 from tfdgan.gossip.schedule import Schedule
 
-_started: tuple[float, str, float] | None = None  # the options it was started with
 
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How the native exchange of a process runs.
 
-def start(
-    timeout: float = 60.0, on_peer_loss: str = "fail", link_mbit: float = 0.0, schedule: Schedule | None = None
-) -> None:
-    """Start the exchange on every learner together; a second call with the same options does nothing.
-
-    The job's key is drawn by learner 0 and travels over Horovod's own connections, which are not encrypted; it
-    keeps strangers out, not those who read or change what passes on the network.
-
-    Args:
-      timeout: seconds without a sign after which a neighbour counts as late.
+    Attributes:
+      gossip_timeout: seconds without a sign after which a neighbour counts as late.
       on_peer_loss: "fail": a lost neighbour is an error; "degrade": its weight goes back to self.
       link_mbit: Mbit/s that this host's link sends; 0 leaves the rate to TCP. The rate is divided equally among the
         host's learners with neighbours on other hosts. Each sends to other hosts at no more than its part, which its
         busy connections share. TCP finds a rate by overflowing the queue before the link; acknowledgements wait in that
         queue and hold up the data of the other direction (Zhang, Shenker and Clark 1991).
-      schedule: the `Schedule` that says who is a neighbour; without one, everybody may be.
+      wire_security: one of `gossip.WIRE_SECURITIES`.
+      wire_key_file: a file of mode 0600 that holds the key, the same on every host; "": learner 0 draws one, which
+        travels over Horovod's own connections. They are not encrypted, and Horovod's rendezvous answers anybody.
+      gossip_listen: ADDRESS:PORT or :PORT, as `addresses.to_listen_on` takes it; "": Horovod's interface, any port.
+      gossip_advertise: HOST:PORT by which the others reach this learner; "": where it listens.
     """
+
+    gossip_timeout: float = 60.0
+    on_peer_loss: str = "fail"
+    link_mbit: float = 0.0
+    wire_security: str = "auto"
+    wire_key_file: str = ""
+    gossip_listen: str = ""
+    gossip_advertise: str = ""
+
+
+_started: Settings | None = None  # those it was started with
+
+
+def start(settings: Settings | None = None, schedule: Schedule | None = None) -> None:
+    """Start the exchange on every learner together; a second call with the same settings does nothing.
+
+    Args:
+      schedule: the `Schedule` that says who is a neighbour; without one, everybody may be.
+
+    Raises:
+      UserError: some learner cannot listen, or has another key; the same on every learner. Or the exchange runs
+        already with other settings.
+    """
+    settings = settings or Settings()
     if _started is None:
-        try:
-            mine: tuple[str, str, int] | str = listen()
-        except (UserError, OSError) as error:  # the others wait to hear of it
-            mine = str(error)
-        learners = announce(mine)
-        for rank, learner in enumerate(learners):
-            if isinstance(learner, str):
-                raise UserError(f"learner {rank}: {learner}")
-        connect(learners, timeout, on_peer_loss, link_mbit, schedule)
-    elif _started != (timeout, on_peer_loss, link_mbit):
-        asked = (timeout, on_peer_loss, link_mbit)
-        names = ("gossip_timeout", "on_peer_loss", "link_mbit")
-        changed = [(name, a, b) for name, a, b in zip(names, asked, _started, strict=True) if a != b]
+        connect(announce(settings), settings, schedule)
+    elif _started != settings:
+        changed = [
+            (field.name, getattr(settings, field.name), getattr(_started, field.name))
+            for field in dataclasses.fields(Settings)
+            if getattr(settings, field.name) != getattr(_started, field.name)
+        ]
         raise UserError(
             f"{', '.join(f'--{name}={new}' for name, new, _ in changed)}: the native exchange of this process runs "
             f"already, with {', '.join(f'{name}={old}' for name, _, old in changed)}; give the same, or start anew"
@@ -65,15 +82,34 @@ def start_if_needed() -> None:
         start()
 
 
-def listen() -> tuple[str, str, int]:
-    """Listen on Horovod's interface; returns this learner's (host, ip, port)."""
-    ip = _address()
-    return socket.gethostname(), ip, library.listen(ip)
+def announce(settings: Settings) -> list[dict[str, Any]]:
+    """Listen; returns what each learner says of itself, on every learner."""
+    try:
+        mine = _listen(settings)
+    except (UserError, OSError) as error:  # the others wait to hear of it
+        mine = {"problem": str(error)}
+    everyone = collectives.gather_by_horovod(mine, "gossip.native.learners")
+    for rank, learner in enumerate(everyone):
+        if "problem" in learner:
+            raise UserError(f"learner {rank}: {learner['problem']}")
+        if learner["fingerprint"] != everyone[0]["fingerprint"]:
+            raise UserError(f"--wire_key_file: learner {rank} has another key than learner 0; copy one to all hosts")
+    return everyone
 
 
-def announce(mine: Any) -> list[Any]:
-    """What each learner gave, on every learner."""
-    return collectives.gather_by_horovod(mine, "gossip.native.learners")
+def _listen(settings: Settings) -> dict[str, Any]:
+    """Listen; returns what the others need to know of this learner."""
+    secret = wire_key.of_file(settings.wire_key_file) if settings.wire_key_file else None
+    asked = addresses.to_listen_on(settings.gossip_listen)
+    listening = asked._replace(port=library.listen(*asked))
+    return {
+        "host": socket.gethostname(),
+        "machine": addresses.machine(),
+        "place": tuple(addresses.to_announce(listening, settings.gossip_advertise)),
+        "seals": library.can_seal(),
+        "fingerprint": wire_key.fingerprint(secret) if secret else None,
+        "run": os.urandom(32),  # learner 0's is taken
+    }
 
 
 def senders(hosts: Sequence[str], rank: int, schedule: Schedule | None = None) -> int:
@@ -88,39 +124,41 @@ def senders(hosts: Sequence[str], rank: int, schedule: Schedule | None = None) -
     return sum(any((W[elsewhere, learner] != 0).any() for W in schedule.matrices) for learner in here)
 
 
-def connect(
-    learners: Sequence[tuple[str, str, int]],
-    timeout: float,
-    on_peer_loss: str,
-    link_mbit: float = 0.0,
-    schedule: Schedule | None = None,
-) -> None:
-    """Serve, with neighbours at `learners`: (host, ip, port) of each. The rest is as `start` takes it."""
+def connect(everyone: Sequence[dict[str, Any]], settings: Settings, schedule: Schedule | None = None) -> None:
+    """Serve, with neighbours as `announce` returned them."""
     global _started
-    key = collectives.gather_by_horovod(os.urandom(32) if hvd.rank() == 0 else None, "gossip.native.key")[0]
-    rate = 1e6 / 8 * link_mbit / max(1, senders([host for host, *_ in learners], hvd.rank(), schedule))
-    library.start(hvd.rank(), learners, key, timeout, on_peer_loss == "degrade", rate)
-    _started = (timeout, on_peer_loss, link_mbit)
+    rank, run = hvd.rank(), everyone[0]["run"]
+    machines, seals = ([learner[name] for learner in everyone] for name in ("machine", "seals"))
+    if rank == 0 and len(set(machines)) > 1 and not settings.wire_key_file and settings.wire_security != "none":
+        warnings.warn(
+            "the key that seals the exchange travels over Horovod's rendezvous, which answers anybody who reaches it; "
+            "on a network that you do not trust give --wire_key_file",
+            stacklevel=2,
+        )
+    text = security.remark(settings.wire_security, seals, machines)
+    if text and rank == 0:
+        warnings.warn(text, stacklevel=2)
+    learners = [
+        library.Learner(
+            host=_label(everyone, other),
+            ip=addresses.resolved(addresses.Endpoint(*learner["place"]), other),
+            port=learner["place"][1],
+            is_here=learner["machine"] == machines[rank],
+            security=security.between(
+                settings.wire_security, learner["machine"] == machines[rank], seals[rank] and learner["seals"]
+            ),
+        )
+        for other, learner in enumerate(everyone)
+    ]
+    key = wire_key.of_run(wire_key.of_file(settings.wire_key_file), run) if settings.wire_key_file else run
+    rate = 1e6 / 8 * settings.link_mbit / max(1, senders(machines, rank, schedule))
+    library.start(rank, learners, key, settings.gossip_timeout, settings.on_peer_loss == "degrade", rate)
+    _started = settings
     atexit.register(library.stop)
 
 
-def _address() -> str:
-    """The IPv4 address of Horovod's interface, or else of this host's name."""
-    names = [name for name in os.environ.get("HOROVOD_GLOO_IFACE", "").split(",") if name]
-    for name in names:
-        for address in psutil.net_if_addrs().get(name, []):
-            if address.family == socket.AF_INET:
-                return address.address
-    if names:
-        raise UserError(
-            f"native exchange: HOROVOD_GLOO_IFACE={','.join(names)}: no such interface with an IPv4 address"
-        )
-    if hvd.size() == hvd.local_size():
-        return "127.0.0.1"
-    ip = socket.gethostbyname(socket.gethostname())
-    if ip.startswith("127."):
-        raise UserError(
-            f"native exchange: this host's name {socket.gethostname()} resolves to {ip}, where other hosts cannot "
-            "reach it; set HOROVOD_GLOO_IFACE to the interface that joins the hosts"
-        )
-    return ip
+def _label(everyone: Sequence[dict[str, Any]], rank: int) -> str:
+    """The name of a learner's host for people; with the address where another machine has the same name."""
+    host, machine = everyone[rank]["host"], everyone[rank]["machine"]
+    alike = {other["machine"] for other in everyone if other["host"] == host}
+    return host if alike == {machine} else f"{host} ({everyone[rank]['place'][0]})"

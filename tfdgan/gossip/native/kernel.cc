@@ -107,7 +107,9 @@ class StartOp : public OpKernel {
     request.channel = Scalar<tstring>(context, "channel");
     request.step = Scalar<int64_t>(context, "step");
     const auto pending = std::make_shared<Pending>();
-    OP_REQUIRES_OK(context, Fill(context, &request, pending.get()));
+    const auto inputs = std::make_shared<std::vector<Tensor>>();
+    request.inputs_kept = inputs;
+    OP_REQUIRES_OK(context, Fill(context, &request, inputs.get(), pending.get()));
     Tensor* handle = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({}), &handle));
     request.done = [pending](const tfdgan::Status& status) { pending->Finish(status); };
@@ -117,14 +119,15 @@ class StartOp : public OpKernel {
 
  protected:
   // What is asked for, beside channel and step.
-  virtual absl::Status Fill(OpKernelContext* context, Request* request, Pending* pending) = 0;
+  virtual absl::Status Fill(OpKernelContext* context, Request* request, std::vector<Tensor>* inputs,
+                            Pending* pending) = 0;
 
-  static void Add(const Tensor& input, Tensor output, Request* request, Pending* pending) {
+  static void Add(const Tensor& input, Tensor output, Request* request, std::vector<Tensor>* inputs, Pending* pending) {
     request->inputs.push_back(input.data());
     request->outputs.push_back(output.data());
     request->counts.push_back(static_cast<size_t>(input.NumElements()));
     request->shapes += input.shape().DebugString() + ";";
-    pending->inputs.push_back(input);  // a share of its buffer, so that nobody writes to it
+    inputs->push_back(input);  // a share of its buffer, so that nobody writes to it
     pending->outputs.push_back(std::move(output));
   }
 
@@ -147,7 +150,8 @@ class GatherStartOp : public StartOp {
   using StartOp::StartOp;
 
  protected:
-  absl::Status Fill(OpKernelContext* context, Request* request, Pending* pending) override {
+  absl::Status Fill(OpKernelContext* context, Request* request, std::vector<Tensor>* inputs,
+                    Pending* pending) override {
     const Tensor *message, *send_to, *receive_from;
     TF_RETURN_IF_ERROR(context->input("message", &message));
     TF_RETURN_IF_ERROR(context->input("send_to", &send_to));
@@ -166,7 +170,7 @@ class GatherStartOp : public StartOp {
     Tensor output;
     const TensorShape shape({receive_from->NumElements(), message->NumElements()});
     TF_RETURN_IF_ERROR(context->allocate_temp(DT_UINT8, shape, &output));
-    Add(*message, std::move(output), request, pending);
+    Add(*message, std::move(output), request, inputs, pending);
     return absl::OkStatus();
   }
 };
@@ -180,7 +184,8 @@ class MixStartOp : public StartOp {
   }
 
  protected:
-  absl::Status Fill(OpKernelContext* context, Request* request, Pending* pending) override {
+  absl::Status Fill(OpKernelContext* context, Request* request, std::vector<Tensor>* inputs,
+                    Pending* pending) override {
     TF_RETURN_IF_ERROR(Rounds(context, request));
     OpInputList tensors;
     TF_RETURN_IF_ERROR(context->input_list("tensors", &tensors));
@@ -189,7 +194,7 @@ class MixStartOp : public StartOp {
     for (const Tensor& tensor : tensors) {
       Tensor output;
       TF_RETURN_IF_ERROR(context->allocate_temp(tensor.dtype(), tensor.shape(), &output));
-      Add(tensor, std::move(output), request, pending);
+      Add(tensor, std::move(output), request, inputs, pending);
     }
     return absl::OkStatus();
   }

@@ -2,8 +2,9 @@
 
 import ctypes
 import functools
+import hmac
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -11,6 +12,20 @@ from tfdgan.errors import UserError
 from tfdgan.gossip.native import build
 
 _ERROR = 512  # bytes for an error's text
+_HMAC = ctypes.CFUNCTYPE(
+    ctypes.c_int,
+    *(ctypes.POINTER(ctypes.c_ubyte), ctypes.c_void_p, ctypes.c_size_t, ctypes.POINTER(ctypes.c_ubyte)),
+)
+
+
+class Learner(NamedTuple):
+    """A learner as another one sees it."""
+
+    host: str  # for errors
+    ip: str
+    port: int
+    is_here: bool  # on the same machine
+    security: int  # of frames between the two, one of those of `security.py`
 
 
 @functools.cache
@@ -29,12 +44,14 @@ def functions() -> ctypes.CDLL:
     ops()
     library = ctypes.CDLL(build.library_path())
     strings, text, size, number = ctypes.POINTER(ctypes.c_char_p), ctypes.c_char_p, ctypes.c_int, ctypes.c_ulonglong
-    real = ctypes.c_double
+    real, sizes = ctypes.c_double, ctypes.POINTER(ctypes.c_int)
     types: dict[str, tuple[Any, list[Any]]] = {
-        "tfdgan_listen": (size, [text, text, size]),
+        "tfdgan_load_crypto": (size, [text, text, size]),
+        "tfdgan_use_hmac": (None, [_HMAC]),
+        "tfdgan_listen": (size, [text, size, text, size]),
         "tfdgan_start": (
             size,
-            [*(size, size, strings, strings, ctypes.POINTER(size), text), *(real, real, size, text, size)],
+            [*(size, size, strings, strings, sizes, sizes, sizes), *(text, real, real, size, text, size)],
         ),
         "tfdgan_stop": (None, []),
         "tfdgan_counters": (None, [ctypes.POINTER(number)]),
@@ -52,10 +69,32 @@ def functions() -> ctypes.CDLL:
     return library
 
 
-def listen(ip: str) -> int:
-    """Listen on an address from now on; returns the port."""
+@functools.cache
+def can_seal() -> bool:
+    """True if frames can be encrypted and authenticated here. Either way the functions for proofs are in place."""
+    path = build.build_sealing()
+    if path:
+        error = ctypes.create_string_buffer(_ERROR)
+        if functions().tfdgan_load_crypto(path.encode(), error, _ERROR):
+            raise UserError(f"native exchange: {path} does not load ({error.value.decode()}); remove it to build anew")
+        return True
+    functions().tfdgan_use_hmac(_hmac)
+    return False
+
+
+@_HMAC
+def _hmac(key: Any, message: Any, count: int, digest: Any) -> int:
+    """HMAC-SHA256 by Python's own library, for proofs where OpenSSL's headers are missing."""
+    found = hmac.digest(bytes(key[:32]), ctypes.string_at(message, count), "sha256")
+    ctypes.memmove(digest, found, len(found))
+    return 1
+
+
+def listen(ip: str, port: int = 0) -> int:
+    """Listen on an address from now on; port 0: any. Returns the port."""
+    can_seal()
     error = ctypes.create_string_buffer(_ERROR)
-    port = functions().tfdgan_listen(ip.encode(), error, _ERROR)
+    port = functions().tfdgan_listen(ip.encode(), port, error, _ERROR)
     if port < 0:
         raise UserError(f"native exchange: {error.value.decode()}")
     return port
@@ -63,7 +102,7 @@ def listen(ip: str) -> int:
 
 def start(
     rank: int,
-    learners: Sequence[tuple[str, str, int]],
+    learners: Sequence[Learner],
     key: bytes,
     timeout: float,
     degrade: bool,
@@ -73,19 +112,19 @@ def start(
 
     Args:
       rank: this learner's.
-      learners: (host, ip, port) of each.
+      learners: all of the job, by rank.
       key: the job's 32 random bytes.
       timeout: seconds without a sign of a neighbour after which it counts as late.
       degrade: whether the weight of a lost neighbour goes back to self; else a loss is an error.
       rate: bytes/s at which to send to other hosts, in all; 0: as fast as TCP does.
     """
-    hosts, ips, ports = zip(*learners, strict=True)
+    hosts, ips, ports, are_here, securities = zip(*learners, strict=True)
     size, error = len(learners), ctypes.create_string_buffer(_ERROR)
     failed = functions().tfdgan_start(
         *(rank, size),
         (ctypes.c_char_p * size)(*(host.encode() for host in hosts)),
         (ctypes.c_char_p * size)(*(ip.encode() for ip in ips)),
-        (ctypes.c_int * size)(*ports),
+        *((ctypes.c_int * size)(*numbers) for numbers in (ports, are_here, securities)),
         *(key, float(timeout), float(rate), int(degrade), error, _ERROR),
     )
     if failed:
@@ -98,18 +137,24 @@ def stop() -> None:
 
 
 def counters() -> dict[str, int]:
-    """{name: int} of this learner since the start: bytes on the wire, connections refused, calls."""
-    values = (ctypes.c_ulonglong * 5)()
+    """{name: int} of this learner since the start: bytes on the wire, connections refused and made anew, calls."""
+    values = (ctypes.c_ulonglong * 6)()
     functions().tfdgan_counters(values)
-    names = ("bytes_sent", "bytes_received", "connections_refused", "protocol_errors", "calls")
+    names = ("bytes_sent", "bytes_received", "connections_refused", "protocol_errors", "calls", "reconnections")
     return dict(zip(names, values, strict=True))
+
+
+def losses() -> dict[int, tuple[bool, str]]:
+    """{rank: (whether its process has ended, why)} of the learners that this one has lost."""
+    text = ctypes.create_string_buffer(1 << 16)
+    functions().tfdgan_lost(text, len(text))
+    lines = (line.split(" ", 2) for line in text.value.decode().splitlines())
+    return {int(rank): (gone == "1", why) for rank, gone, why in lines}
 
 
 def lost() -> dict[int, str]:
     """{rank: why} of the learners that this one has lost."""
-    text = ctypes.create_string_buffer(1 << 16)
-    functions().tfdgan_lost(text, len(text))
-    return {int(rank): why for rank, _, why in (line.partition(" ") for line in text.value.decode().splitlines())}
+    return {rank: why for rank, (_, why) in losses().items()}
 
 
 def send_letter(rank: int, number: int, body: bytes) -> None:

@@ -29,13 +29,12 @@ inline absl::Status StatusOf(const tfdgan::Status& status) {
 // An exchange under way. Whoever needs it holds a share of it: the transport, and the tensor between the two ops.
 class Pending {
  public:
-  std::vector<tensorflow::Tensor> inputs, outputs;
+  std::vector<tensorflow::Tensor> outputs;
 
   void Finish(const tfdgan::Status& status) {
     std::unique_lock<std::mutex> lock(mutex_);
     finished_ = true;
     status_ = StatusOf(status);
-    inputs.clear();
     const auto then = std::move(then_);
     lock.unlock();
     if (then) then(status_);

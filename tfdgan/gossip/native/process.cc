@@ -2,6 +2,10 @@
 // a negative number and leaving a text in `error`.
 #include "process.h"
 
+#include "transport/one_line.h"
+
+#include <dlfcn.h>
+
 #include <algorithm>
 #include <cstring>
 #include <exception>
@@ -14,6 +18,7 @@ namespace {
 struct Process {
   std::mutex mutex;
   std::shared_ptr<Transport> transport;
+  Crypto crypto;
   bool started = false;
   int rank = 0, size = 0;
 };
@@ -44,13 +49,36 @@ int ProcessSize() { return TheProcess().size; }
 
 extern "C" {
 
-// The port on which this process listens from now on.
-int tfdgan_listen(const char* ip, char* error, int room) {
+// Takes the functions for cryptography from a library of its own.
+int tfdgan_load_crypto(const char* path, char* error, int room) {
+  void* const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  using Get = const tfdgan::Crypto* (*)();
+  const Get get = library ? reinterpret_cast<Get>(dlsym(library, "tfdgan_crypto")) : nullptr;
+  if (!get) {
+    tfdgan::Tell(dlerror(), error, room);
+    return -1;
+  }
+  tfdgan::Process& process = tfdgan::TheProcess();
+  std::lock_guard<std::mutex> lock(process.mutex);
+  process.crypto = *get();
+  return 0;
+}
+
+// The one function that is needed where there is no such library.
+void tfdgan_use_hmac(int (*hmac)(const unsigned char*, const void*, size_t, unsigned char*)) {
+  tfdgan::Process& process = tfdgan::TheProcess();
+  std::lock_guard<std::mutex> lock(process.mutex);
+  process.crypto = {};
+  process.crypto.hmac = hmac;
+}
+
+// The port on which this process listens from now on; port 0: any.
+int tfdgan_listen(const char* ip, int port, char* error, int room) {
   tfdgan::Process& process = tfdgan::TheProcess();
   std::lock_guard<std::mutex> lock(process.mutex);
   try {
     process.transport = std::make_shared<tfdgan::Transport>();
-    return process.transport->Listen(ip);
+    return process.transport->Listen(ip, port);
   } catch (const std::exception& problem) {
     tfdgan::Tell(problem.what(), error, room);
     return -1;
@@ -58,12 +86,17 @@ int tfdgan_listen(const char* ip, char* error, int room) {
 }
 
 int tfdgan_start(int rank, int size, const char* const* hosts, const char* const* ips, const int* ports,
-                 const unsigned char* key, double timeout, double rate, int degrade, char* error, int room) {
+                 const int* are_here, const int* securities, const unsigned char* key, double timeout, double rate,
+                 int degrade, char* error, int room) {
   tfdgan::Process& process = tfdgan::TheProcess();
   std::lock_guard<std::mutex> lock(process.mutex);
   tfdgan::Transport::Options options;
   options.rank = rank;
-  for (int i = 0; i < size; ++i) options.learners.push_back({hosts[i], ips[i], ports[i]});
+  for (int i = 0; i < size; ++i) {
+    const auto security = static_cast<tfdgan::Security>(securities[i]);
+    options.learners.push_back({hosts[i], ips[i], ports[i], are_here[i] != 0, security});
+  }
+  options.crypto = process.crypto;
   std::copy(key, key + options.key.size(), options.key.begin());
   options.timeout_seconds = timeout;
   options.rate = rate;
@@ -89,25 +122,29 @@ void tfdgan_stop() {
   if (transport) transport->Stop();
 }
 
-// Bytes sent, bytes received, connections refused, protocol errors, calls.
-void tfdgan_counters(unsigned long long* five) {
+// Bytes sent, bytes received, connections refused, protocol errors, calls, reconnections.
+void tfdgan_counters(unsigned long long* six) {
   const auto transport = tfdgan::ProcessTransport();
-  if (!transport) return std::fill(five, five + 5, 0ull), void();
+  if (!transport) return std::fill(six, six + 6, 0ull), void();
   const auto counted = transport->Count();
-  five[0] = counted.bytes_sent;
-  five[1] = counted.bytes_received;
-  five[2] = counted.connections_refused;
-  five[3] = counted.protocol_errors;
-  five[4] = counted.calls;
+  six[0] = counted.bytes_sent;
+  six[1] = counted.bytes_received;
+  six[2] = counted.connections_refused;
+  six[3] = counted.protocol_errors;
+  six[4] = counted.calls;
+  six[5] = counted.reconnections;
 }
 
-// Lines "rank why" of the learners lost so far; returns how many.
+// Lines "rank gone why" of the learners lost so far, gone: 1 if the process has ended; returns how many.
 int tfdgan_lost(char* lines, int room) {
   const auto transport = tfdgan::ProcessTransport();
   if (!transport) return 0;
   std::string text;
   const auto lost = transport->Lost();
-  for (const auto& one : lost) text += std::to_string(one.first) + " " + one.second + "\n";
+  for (const auto& one : lost) {
+    const char* const gone = one.second.code == tfdgan::Code::kGone ? " 1 " : " 0 ";
+    text += std::to_string(one.first) + gone + tfdgan::OneLine(one.second.message) + "\n";
+  }
   tfdgan::Tell(text, lines, room);
   return static_cast<int>(lost.size());
 }

@@ -1,6 +1,5 @@
 #include "doorman.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -15,25 +14,23 @@
 namespace tfdgan {
 namespace {
 
-constexpr size_t kMostVisitors = 64;
+constexpr int kAcceptsInARow = 64;
+constexpr size_t kMostVisitors = 64;     // who have not knocked yet: of learners' addresses, and as many of others
+constexpr double kStrangersASecond = 1000, kStrangersAtOnce = 200;  // of unknown addresses; others are cut off at once
+constexpr auto kKnockWithin = std::chrono::seconds(2);
+constexpr int kBacklog = 4096;
+constexpr char kStranger[] = "it does not belong to this job or turned this learner away";
 
-sockaddr_in AddressOf(const std::string& ip, int port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<uint16_t>(port));
-  if (inet_pton(AF_INET, ip.c_str(), &address.sin_addr) != 1) {
-    throw std::system_error(EINVAL, std::generic_category(), "gossip: no IPv4 address: " + ip);
-  }
-  return address;
+template <typename Message>
+bool SendAll(int socket, const Message& message) {  // so little that it fits the socket's buffer
+  return send(socket, &message, sizeof message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof message;
 }
 
-bool SendAll(int socket, const void* bytes, size_t count) {  // so little that it fits the socket's buffer
-  return send(socket, bytes, count, MSG_NOSIGNAL | MSG_DONTWAIT) == static_cast<ssize_t>(count);
-}
-
-// Reads on towards `count` bytes and no further. False if the connection has ended.
-bool ReadOn(int socket, void* to, size_t count, size_t* read) {
-  const ssize_t got = recv(socket, static_cast<char*>(to) + *read, count - *read, MSG_DONTWAIT);
+// Reads on towards a whole message and no further. False if the connection has ended.
+template <typename Message>
+bool ReadOn(int socket, Message* message, size_t* read) {
+  char* const to = reinterpret_cast<char*>(message);
+  const ssize_t got = recv(socket, to + *read, sizeof *message - *read, MSG_DONTWAIT);
   if (got > 0) *read += got;
   return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
@@ -45,67 +42,119 @@ Doorman::~Doorman() {
   if (listener_ >= 0) close(listener_);
 }
 
-int Doorman::Listen(const std::string& ip) {
-  sockaddr_in address = AddressOf(ip, 0);
-  socklen_t length = sizeof address;
-  listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (listener_ < 0 || bind(listener_, reinterpret_cast<sockaddr*>(&address), length) || listen(listener_, 256) ||
-      getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length)) {
-    throw std::system_error(errno, std::generic_category(), "gossip: cannot listen on " + ip);
+int Doorman::Listen(const std::string& ip, int port) {
+  Address address = AddressOf(ip, port);
+  listener_ = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const int yes = 1;
+  // A fixed port is free again as soon as the process that had it has ended.
+  if (listener_ < 0 || setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) ||
+      bind(listener_, address.get(), address.length) || listen(listener_, kBacklog) ||
+      getsockname(listener_, address.get(), &address.length)) {
+    throw std::system_error(errno, std::generic_category(),
+                            "gossip: cannot listen on " + ip + (port ? " port " + std::to_string(port) : ""));
   }
-  return ntohs(address.sin_port);
+  return address.port();
 }
 
-void Doorman::Open(int epoll, const Digest& key, int rank, int size, Clock::duration patience, Admitted admitted,
-                   Failed failed) {
-  epoll_ = epoll, key_ = key, rank_ = rank, size_ = size, patience_ = patience;
-  admitted_ = std::move(admitted), failed_ = std::move(failed);
+void Doorman::Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Address>& learners,
+                   Clock::duration patience, Host* host) {
+  epoll_ = epoll, crypto_ = &crypto, key_ = key, rank_ = rank, learners_ = learners, patience_ = patience, host_ = host;
+  for (const Address& learner : learners) addresses_.insert(learner.host());
+  tokens_ = kStrangersAtOnce;
+  counted_ = Clock::now();
+  Watch(true);
+}
+
+void Doorman::Watch(bool listens) {
+  if (listens == listens_) return;
+  listens_ = listens;
   epoll_event event{};
   event.events = EPOLLIN;
   event.data.fd = listener_;
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event);
+  epoll_ctl(epoll_, listens ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener_, &event);
 }
 
-void Doorman::Dial(int peer, const std::string& ip, int port) {
-  const sockaddr_in address = AddressOf(ip, port);
-  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (socket < 0) return failed_(peer, false, std::strerror(errno));
-  if (connect(socket, reinterpret_cast<const sockaddr*>(&address), sizeof address) && errno != EINPROGRESS) {
+void Doorman::Dial(int peer) {
+  const Address& address = learners_[peer];
+  const int socket = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (socket < 0) return host_->OnFailed(peer, false, std::strerror(errno));
+  if (connect(socket, address.get(), address.length) && errno != EINPROGRESS) {
     const int error = errno;
     close(socket);
-    return failed_(peer, error == ECONNREFUSED, std::strerror(error));
+    return host_->OnFailed(peer, error == ECONNREFUSED, std::strerror(error));
   }
-  Visitor visitor;
+  Visitor visitor(Handshake(*crypto_, key_), Stage::kConnecting);
   visitor.peer = peer;
+  visitor.dialed = true;
+  visitor.deadline = Clock::now() + patience_;
+  dialled_[peer] = socket;
   Add(socket, visitor, EPOLLOUT);
 }
 
-void Doorman::Add(int socket, Visitor visitor, uint32_t events) {
-  const int yes = 1;
-  setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-  visitor.deadline = Clock::now() + patience_;
-  visitors_[socket] = visitor;
+void Doorman::Abandon(int peer) {
+  const auto found = dialled_.find(peer);
+  if (found != dialled_.end()) close(Release(found->second));
+}
+
+Doorman::Visitor* Doorman::Add(int socket, const Visitor& visitor, uint32_t events) {
   epoll_event event{};
   event.events = events;
   event.data.fd = socket;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
+  return &visitors_.emplace(socket, visitor).first->second;
 }
 
 void Doorman::Accept() {
-  for (int socket; (socket = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
-    if (visitors_.size() >= kMostVisitors) {  // the one who has kept us waiting longest goes
-      const auto oldest = std::min_element(visitors_.begin(), visitors_.end(), [](const auto& a, const auto& b) {
-        return std::make_pair(a.second.peer >= 0, a.second.deadline) <
-               std::make_pair(b.second.peer >= 0, b.second.deadline);
-      });
-      ShowOut(oldest->first, "too many connections");
+  for (int i = 0; i < kAcceptsInARow; ++i) {
+    Address from;
+    from.length = sizeof from.storage;
+    const int socket = accept4(listener_, from.get(), &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (socket < 0) {
+      const bool full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
+      if (full && !MakeRoom(false) && !MakeRoom(true)) Watch(false);  // until the next look at the clock
+      return;
     }
-    Visitor visitor;
-    visitor.challenge = MakeChallenge();
-    visitor.connected = true;
-    Add(socket, visitor, EPOLLIN);
-    if (!SendAll(socket, &visitor.challenge, sizeof visitor.challenge)) ShowOut(socket, "sending failed");
+    const auto now = Clock::now();
+    const bool known = addresses_.count(from.host()) != 0;
+    if (!MayCome(known, now)) {
+      ++refused_;
+      close(socket);
+      continue;
+    }
+    Visitor visitor(Handshake(*crypto_, key_), Stage::kKnock);
+    visitor.known = known;
+    visitor.deadline = now + std::min<Clock::duration>(patience_, kKnockWithin);
+    // Who dials knocks at once, so most knocks are here already.
+    const std::string why = Greet(socket, Add(socket, visitor, EPOLLIN));
+    if (!why.empty()) ShowOut(socket, why);
   }
+}
+
+bool Doorman::MayCome(bool known, Clock::time_point now) {
+  const auto waits = [known](const auto& item) {
+    return item.second.stage == Stage::kKnock && item.second.known == known;
+  };
+  if (!known) {
+    tokens_ = std::min(kStrangersAtOnce,
+                       tokens_ + kStrangersASecond * std::chrono::duration<double>(now - counted_).count());
+    counted_ = now;
+    if (tokens_ < 1) return false;
+    tokens_ -= 1;
+  }
+  if (std::count_if(visitors_.begin(), visitors_.end(), waits) >= static_cast<long>(kMostVisitors)) MakeRoom(known);
+  return true;
+}
+
+// Shows out who has waited longest without knocking. False if there is nobody.
+bool Doorman::MakeRoom(bool known) {
+  auto oldest = visitors_.end();
+  for (auto item = visitors_.begin(); item != visitors_.end(); ++item) {
+    if (item->second.stage != Stage::kKnock || item->second.known != known) continue;
+    if (oldest == visitors_.end() || item->second.deadline < oldest->second.deadline) oldest = item;
+  }
+  if (oldest == visitors_.end()) return false;
+  ShowOut(oldest->first, "too many connections");
+  return true;
 }
 
 bool Doorman::OnEvent(int socket, uint32_t events) {
@@ -116,86 +165,131 @@ bool Doorman::OnEvent(int socket, uint32_t events) {
   const auto found = visitors_.find(socket);
   if (found == visitors_.end()) return false;
   Visitor& visitor = found->second;
-  if (!visitor.connected) {
+  if (visitor.stage == Stage::kConnecting) {
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error || !(events & EPOLLOUT)) {
-      ShowOut(socket, std::strerror(error), error == ECONNREFUSED);
+      ShowOut(socket, error ? std::strerror(error) : "no connection", error == ECONNREFUSED);
       return true;
     }
-    visitor.connected = true;
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.fd = socket;
     epoll_ctl(epoll_, EPOLL_CTL_MOD, socket, &event);
+    visitor.stage = Stage::kChallenge;
+    const auto& knock = visitor.handshake.MakeKnock(rank_, visitor.peer, static_cast<int>(learners_.size()),
+                                                    host_->SecurityWith(visitor.peer));
+    if (!SendAll(socket, knock)) ShowOut(socket, "sending failed");
     return true;
   }
-  if (!Greet(socket, &visitor)) ShowOut(socket, "it does not belong to this job or turned this learner away");
+  const std::string why = Greet(socket, &visitor);
+  if (!why.empty()) ShowOut(socket, why);
   return true;
 }
 
-bool Doorman::Greet(int socket, Visitor* visitor) {
-  return visitor->peer >= 0 ? GreetAsDialer(socket, visitor) : GreetAsListener(socket, visitor);
+std::string Doorman::Greet(int socket, Visitor* visitor) {
+  return visitor->dialed ? GreetAsDialer(socket, visitor) : GreetAsListener(socket, visitor);
 }
 
-bool Doorman::GreetAsDialer(int socket, Visitor* visitor) {
-  if (!visitor->welcomed) {
-    if (!ReadOn(socket, &visitor->challenge, sizeof visitor->challenge, &visitor->read)) return false;
-    if (visitor->read < sizeof visitor->challenge) return true;
-    if (!IsChallenge(visitor->challenge)) return false;
-    visitor->hello = MakeHello(key_, visitor->challenge, rank_, visitor->peer, size_);
-    visitor->welcomed = true;
+std::string Doorman::GreetAsDialer(int socket, Visitor* visitor) {
+  Handshake& handshake = visitor->handshake;
+  if (visitor->stage == Stage::kChallenge) {
+    if (!ReadOn(socket, &handshake.challenge(), &visitor->read)) return kStranger;
+    if (visitor->read < sizeof(Challenge)) return "";
+    visitor->stage = Stage::kWelcome;
     visitor->read = 0;
-    return SendAll(socket, &visitor->hello, sizeof visitor->hello);
+    const Session& session = host_->BeforeHello(visitor->peer);
+    return SendAll(socket, handshake.MakeHello(session.id, session.received())) ? "" : "sending failed";
   }
-  if (!ReadOn(socket, &visitor->welcome, sizeof visitor->welcome, &visitor->read)) return false;
-  if (visitor->read < sizeof visitor->welcome) return true;
-  if (!IsGenuine(key_, visitor->challenge, visitor->hello, visitor->welcome, visitor->peer)) return false;
-  HandOver(socket, visitor->peer);
-  return true;
+  if (!ReadOn(socket, &handshake.welcome(), &visitor->read)) return kStranger;
+  if (visitor->read < sizeof(Welcome)) return "";
+  if (!handshake.IsWelcome()) return kStranger;
+  switch (handshake.welcome().answer) {
+    case Answer::kGoOn: HandOver(socket, visitor, handshake.welcome().received); return "";
+    case Answer::kBusy: return "it dials this learner";
+    case Answer::kGivenUp: {
+      const int peer = visitor->peer;
+      close(Release(socket));
+      host_->OnGivenUp(peer);
+      return "";
+    }
+  }
+  return kStranger;
 }
 
-bool Doorman::GreetAsListener(int socket, Visitor* visitor) {
-  if (!ReadOn(socket, &visitor->hello, sizeof visitor->hello, &visitor->read)) return false;
-  if (visitor->read < sizeof visitor->hello) return true;
-  if (!IsGenuine(key_, visitor->challenge, visitor->hello, rank_, size_)) return false;
-  const Welcome welcome = MakeWelcome(key_, visitor->challenge, visitor->hello, rank_);
-  if (!SendAll(socket, &welcome, sizeof welcome)) return false;
-  HandOver(socket, static_cast<int>(visitor->hello.rank));
-  return true;
+std::string Doorman::GreetAsListener(int socket, Visitor* visitor) {
+  Handshake& handshake = visitor->handshake;
+  if (visitor->stage == Stage::kKnock) {
+    if (!ReadOn(socket, &handshake.knock(), &visitor->read)) return kStranger;
+    if (visitor->read < sizeof(Knock)) return "";
+    if (!handshake.IsKnock(rank_, static_cast<int>(learners_.size()))) return kStranger;
+    const int peer = static_cast<int>(handshake.knock().rank);
+    if (handshake.knock().security != host_->SecurityWith(peer)) return "it asks for another --wire_security";
+    for (const auto& item : visitors_) {  // an earlier try of the same learner, or a recording
+      if (item.second.stage == Stage::kHello && item.second.peer == peer) {
+        ShowOut(item.first, "it knocked again");
+        break;
+      }
+    }
+    visitor->peer = peer;
+    visitor->stage = Stage::kHello;
+    visitor->deadline = Clock::now() + patience_;
+    visitor->read = 0;
+    return SendAll(socket, handshake.MakeChallenge()) ? "" : "sending failed";
+  }
+  if (!ReadOn(socket, &handshake.hello(), &visitor->read)) return kStranger;
+  if (visitor->read < sizeof(Hello)) return "";
+  if (!handshake.IsHello()) return kStranger;
+  uint64_t mine = 0;
+  const Hello& hello = handshake.hello();
+  const Answer answer = host_->OnHello(visitor->peer, hello.session, hello.received, &mine);
+  if (!SendAll(socket, handshake.MakeWelcome(answer, mine))) return "sending failed";
+  if (answer == Answer::kGoOn) {
+    HandOver(socket, visitor, hello.received);
+  } else {
+    close(Release(socket));
+  }
+  return "";
 }
 
-void Doorman::HandOver(int socket, int peer) {
+void Doorman::HandOver(int socket, Visitor* visitor, uint64_t received) {
+  const int yes = 1, peer = visitor->peer;
+  Seal seal = visitor->handshake.MakeSeal(visitor->dialed);
   Release(socket);
-  if (!admitted_(socket, peer)) {
-    ++refused_;
-    close(socket);
-  }
+  setsockopt(socket, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+  host_->OnConnected(socket, peer, std::move(seal), received);
 }
 
-void Doorman::Release(int socket) {
+// Forgets a visitor; returns the socket.
+int Doorman::Release(int socket) {
+  const Visitor& visitor = visitors_.at(socket);
+  if (visitor.dialed) dialled_.erase(visitor.peer);
   visitors_.erase(socket);
   epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
+  return socket;
 }
 
 void Doorman::ShowOut(int socket, const std::string& why, bool refused) {
-  const int peer = visitors_.at(socket).peer;
-  Release(socket);
-  close(socket);
-  if (peer >= 0) {
-    failed_(peer, refused, why);
+  const Visitor& visitor = visitors_.at(socket);
+  const bool dialed = visitor.dialed;
+  const int peer = visitor.peer;
+  close(Release(socket));
+  if (dialed) {
+    host_->OnFailed(peer, refused, why);
   } else {
     ++refused_;
   }
 }
 
 void Doorman::Expire(Clock::time_point now) {
-  for (auto item = visitors_.begin(); item != visitors_.end();) {
-    const int socket = item->first;
-    const bool late = now > item->second.deadline;
-    ++item;
-    if (late) ShowOut(socket, "no answer");
+  Watch(true);
+  std::vector<int> late;
+  for (const auto& item : visitors_) {
+    if (now > item.second.deadline) late.push_back(item.first);
+  }
+  for (int socket : late) {
+    if (visitors_.count(socket)) ShowOut(socket, "no answer");
   }
 }
 

@@ -1,36 +1,56 @@
 // Opens connections and admits only learners of this job: listening, dialling, and the handshake on either side.
+//
+// A stranger costs little: whoever dials speaks first, and one read tells who is none of the job's. Those of unknown
+// addresses have a rate and a waiting room of their own, so learners get in beside them; see docs/security.md.
 #ifndef TFDGAN_TRANSPORT_DOORMAN_H_
 #define TFDGAN_TRANSPORT_DOORMAN_H_
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <map>
+#include <set>
 #include <string>
+#include <vector>
 
-#include "exchange.h"
+#include "address.h"
 #include "handshake.h"
 
 namespace tfdgan {
 
 class Doorman {
  public:
-  // What comes of a handshake. The socket is non-blocking and belongs to the callee, which may refuse it.
-  using Admitted = std::function<bool(int socket, int peer)>;
-  // Dialling a peer has come to nothing. `refused`: nobody listens there.
-  using Failed = std::function<void(int peer, bool refused, const std::string& why)>;
+  // Who knows the peers' sessions.
+  class Host {
+   public:
+    virtual ~Host() = default;
+    // How frames between this learner and a peer are to be sealed.
+    virtual Security SecurityWith(int peer) const = 0;
+    // A peer listens to a Hello. The session to go on with; any connection with the peer has ended when this returns.
+    virtual const Session& BeforeHello(int peer) = 0;
+    // A peer has proved itself and wants to go on with a session in which it has `received` frames. If it may, any
+    // connection with it has ended when this returns, and `mine` is what this learner has received.
+    virtual Answer OnHello(int peer, const SessionId& session, uint64_t received, uint64_t* mine) = 0;
+    // A connection stands. The socket is non-blocking and belongs to the callee. The peer has `received` frames.
+    virtual void OnConnected(int socket, int peer, Seal seal, uint64_t received) = 0;
+    // Dialling a peer has come to nothing. `refused`: nobody listens there.
+    virtual void OnFailed(int peer, bool refused, const std::string& why) = 0;
+    // A peer says, and proves, that it has given this learner up.
+    virtual void OnGivenUp(int peer) = 0;
+  };
 
   Doorman() = default;
   ~Doorman();
   Doorman(const Doorman&) = delete;
   Doorman& operator=(const Doorman&) = delete;
 
-  // Binds to one address; returns the port. Throws std::system_error.
-  int Listen(const std::string& ip);
-  // Serves from now on, by the events of `epoll`. A handshake may take `patience`.
-  void Open(int epoll, const Digest& key, int rank, int size, Clock::duration patience, Admitted admitted,
-            Failed failed);
-  void Dial(int peer, const std::string& ip, int port);
+  // Binds to one address; port 0: any. Returns the port. Throws std::system_error.
+  int Listen(const std::string& ip, int port);
+  // Serves from now on, by the events of `epoll`. A handshake may take `patience`. `learners`: their addresses, by rank.
+  void Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Address>& learners,
+            Clock::duration patience, Host* host);
+  void Dial(int peer);
+  // Ends dialling a peer, without a word to the host.
+  void Abandon(int peer);
   // Handles an event; false if the socket is none of the doorman's.
   bool OnEvent(int socket, uint32_t events);
   // Ends handshakes that take too long.
@@ -39,32 +59,43 @@ class Doorman {
   uint64_t refused() const { return refused_; }
 
  private:
+  enum class Stage { kConnecting, kKnock, kChallenge, kHello, kWelcome };  // what is awaited
   struct Visitor {
-    int peer = -1;  // whom we dial; -1: whoever came
-    bool connected = false, welcomed = false;
+    Visitor(const Handshake& begun, Stage first) : handshake(begun), stage(first) {}
+    Handshake handshake;
+    Stage stage;
+    int peer = -1;        // -1: not known yet
+    bool dialed = false;  // by us
+    bool known = false;   // comes from a learner's address
     Clock::time_point deadline;
-    Challenge challenge{};
-    Hello hello{};
-    Welcome welcome{};
     size_t read = 0;
   };
 
   void Accept();
-  void Add(int socket, Visitor visitor, uint32_t events);
-  // Each returns false if the visitor is to be shown out.
-  bool Greet(int socket, Visitor* visitor);
-  bool GreetAsDialer(int socket, Visitor* visitor);
-  bool GreetAsListener(int socket, Visitor* visitor);
+  bool MayCome(bool known, Clock::time_point now);
+  bool MakeRoom(bool known);
+  Visitor* Add(int socket, const Visitor& visitor, uint32_t events);
+  // Each returns why the visitor is to be shown out; empty if it is not.
+  std::string Greet(int socket, Visitor* visitor);
+  std::string GreetAsDialer(int socket, Visitor* visitor);
+  std::string GreetAsListener(int socket, Visitor* visitor);
   void ShowOut(int socket, const std::string& why, bool refused = false);
-  void Release(int socket);
-  void HandOver(int socket, int peer);
+  int Release(int socket);
+  void HandOver(int socket, Visitor* visitor, uint64_t received);
+  void Watch(bool listens);
 
-  int listener_ = -1, epoll_ = -1, rank_ = 0, size_ = 0;
+  int listener_ = -1, epoll_ = -1, rank_ = 0;
+  const Crypto* crypto_ = nullptr;
   Digest key_{};
+  std::vector<Address> learners_;
+  std::set<std::string> addresses_;  // of learners
   Clock::duration patience_{};
-  Admitted admitted_;
-  Failed failed_;
+  Host* host_ = nullptr;
   std::map<int, Visitor> visitors_;  // by socket
+  std::map<int, int> dialled_;       // sockets, by peer
+  double tokens_ = 0;                // strangers that may come now
+  Clock::time_point counted_;        // until when tokens were given
+  bool listens_ = false;
   std::atomic<uint64_t> refused_{0};
 };
 

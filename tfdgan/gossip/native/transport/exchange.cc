@@ -23,17 +23,16 @@ Exchange::Exchange(Request request, uint64_t channel, uint64_t sequence)
       shapes_(HashOf(request_.shapes)),
       per_chunk_(ElementsPerChunk(request_.wire)),
       rounds_(request_.rounds.size()),
-      sum_type_(request_.type == Type::kFloat64 ? Type::kFloat64 : Type::kFloat32),
-      encodes_(request_.wire != request_.type || (request_.rounds.size() > 1 && request_.type != sum_type_)) {
+      sum_type_(request_.type == Type::kFloat64 ? Type::kFloat64 : Type::kFloat32) {
   for (size_t count : request_.counts) {
     begins_.push_back(elements_);
     elements_ += count;
   }
   chunks_ = static_cast<uint32_t>((elements_ + per_chunk_ - 1) / per_chunk_);
-  if (encodes_) encoded_.resize(elements_ * SizeOf(request_.wire));
   if (rounds_.size() > 1 && request_.type != sum_type_) between_.resize(elements_ * SizeOf(sum_type_));
   for (size_t r = 0; r < rounds_.size(); ++r) {
     const Round& round = request_.rounds[r];
+    if (r || request_.wire != request_.type) rounds_[r].sends.resize(elements_ * SizeOf(request_.wire));
     for (int peer : round.send_to) {
       rounds_[r].out.emplace_back();
       rounds_[r].out.back().peer = peer;
@@ -99,13 +98,12 @@ bool Exchange::WaitsForPeer(int round, const Outgoing& out) const {
 uint32_t Exchange::Take(int round, Outgoing* out, std::vector<iovec>* pieces) {
   const uint32_t chunk = out->taken++;
   const size_t width = SizeOf(request_.wire);
-  if (encodes_ && (round || request_.wire != request_.type)) {
+  if (!rounds_[round].sends.empty()) {
     if (!round) sum_type_ == Type::kFloat64 ? EncodeFirstRound<double>(chunk + 1) : EncodeFirstRound<float>(chunk + 1);
-    pieces->push_back({encoded_.data() + chunk * per_chunk_ * width, CountOf(chunk) * width});
+    pieces->push_back({rounds_[round].sends.data() + chunk * per_chunk_ * width, CountOf(chunk) * width});
   } else {
     EachPart(chunk, [&](size_t tensor, size_t first, size_t count) {
-      const void* const numbers = round ? request_.outputs[tensor] : request_.inputs[tensor];
-      char* const begin = const_cast<char*>(static_cast<const char*>(numbers)) + first * width;  // only read
+      char* const begin = const_cast<char*>(static_cast<const char*>(request_.inputs[tensor])) + first * width;  // only read
       if (!pieces->empty() && static_cast<char*>(pieces->back().iov_base) + pieces->back().iov_len == begin) {
         pieces->back().iov_len += count * width;
       } else {
@@ -120,7 +118,7 @@ template <typename A>
 void Exchange::EncodeFirstRound(uint32_t until) {
   A room[512];
   for (; encoded_chunks_ < until; ++encoded_chunks_) {
-    char* to = encoded_.data() + encoded_chunks_ * per_chunk_ * SizeOf(request_.wire);
+    char* to = rounds_[0].sends.data() + encoded_chunks_ * per_chunk_ * SizeOf(request_.wire);
     EachPart(encoded_chunks_, [&](size_t tensor, size_t first, size_t count) {
       const char* from = static_cast<const char*>(request_.inputs[tensor]) + first * SizeOf(request_.type);
       for (size_t n; count; count -= n) {
@@ -141,12 +139,7 @@ bool Exchange::CanMix(int round) const {
   for (const Incoming& in : state.in) {
     if (!in.lost && in.waiting.empty()) return false;
   }
-  // Mixing writes over what this round sends, unless that is the inputs or this is the last use of encoded_.
-  const bool from_encoded = encodes_ && (round || request_.wire != request_.type);
-  const bool overwrites = from_encoded ? round + 1 < rounds() : round > 0;
-  if (!overwrites) return true;
-  return std::all_of(state.out.begin(), state.out.end(),
-                     [chunk](const Outgoing& out) { return out.lost || out.written > chunk; });
+  return true;
 }
 
 template <typename A>
@@ -155,15 +148,14 @@ void Exchange::MixChunk(int round, std::vector<Block>* freed) {
   const uint32_t chunk = state.mixed;
   const size_t base = chunk * per_chunk_, width = SizeOf(request_.wire);
   const bool last = round + 1 == rounds(), narrow_outputs = request_.type != sum_type_;
-  const bool from_encoded = encodes_ && (round || request_.wire != request_.type);
-  if (from_encoded && !round) EncodeFirstRound<A>(chunk + 1);
+  if (!round && !state.sends.empty()) EncodeFirstRound<A>(chunk + 1);
   EachPart(chunk, [&](size_t tensor, size_t first, size_t count) {
     const size_t flat = begins_[tensor] + first;
     char* const output = static_cast<char*>(request_.outputs[tensor]) + first * SizeOf(request_.type);
     char* const between = between_.data() + flat * sizeof(A);
     const void* x = static_cast<const char*>(request_.inputs[tensor]) + first * SizeOf(request_.type);
     if (round) x = narrow_outputs ? between : output;
-    const void* const own = from_encoded ? encoded_.data() + flat * width : x;
+    const void* const own = state.sends.empty() ? x : state.sends.data() + flat * width;
     const bool to_between = !last && narrow_outputs;
     void* const out = to_between ? between : output;
     terms_.clear();
@@ -172,7 +164,7 @@ void Exchange::MixChunk(int round, std::vector<Block>* freed) {
     }
     Mix<A>(x, round ? sum_type_ : request_.type, own, terms_, request_.wire, out,
            to_between ? sum_type_ : request_.type, count);
-    if (encodes_ && !last) Narrow(static_cast<const A*>(out), request_.wire, encoded_.data() + flat * width, count);
+    if (!last) Narrow(static_cast<const A*>(out), request_.wire, rounds_[round + 1].sends.data() + flat * width, count);
   });
   Free(&state, freed);
 }
@@ -222,6 +214,13 @@ bool Exchange::Finished() const {
     return state.mixed == chunks_ && std::all_of(state.out.begin(), state.out.end(), [this](const Outgoing& out) {
       return out.lost || out.written == chunks_;
     });
+  });
+}
+
+bool Exchange::IsUnderWay() const {
+  return std::any_of(rounds_.begin(), rounds_.end(), [](const RoundState& state) {
+    return std::any_of(state.out.begin(), state.out.end(),
+                       [](const Outgoing& out) { return !out.lost && out.arrived < out.taken; });
   });
 }
 

@@ -4,19 +4,18 @@
 
 #include <sys/uio.h>
 
-#include <chrono>
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "frame.h"
+#include "block.h"
 #include "mixing.h"
+#include "session.h"
 
 namespace tfdgan {
-
-using Clock = std::chrono::steady_clock;
 
 enum class Code { kOk, kLate, kGone, kMismatch, kCancelled };
 
@@ -32,7 +31,8 @@ struct Round {
   std::vector<double> weights;    // in the order of receive_from
 };
 
-// What a caller asks for. Inputs and outputs must live until `done` is called, once, on the transport's thread.
+// What a caller asks for. Outputs must live until `done` is called, once, on the transport's thread; inputs as long as
+// `inputs_kept` is held, since a peer may ask for them again when its connection breaks.
 struct Request {
   std::string channel;
   int64_t step = 0;
@@ -42,6 +42,7 @@ struct Request {
   std::string shapes;  // in words; all learners must give the same
   std::vector<Round> rounds;
   std::vector<const void*> inputs;
+  std::shared_ptr<const void> inputs_kept;
   std::vector<void*> outputs;  // as large as the inputs; of a gather for each neighbour received from
   std::vector<size_t> counts;  // numbers in each tensor
   std::function<void(const Status&)> done;
@@ -62,7 +63,7 @@ struct Incoming {
 
 struct Outgoing {
   int peer = 0;
-  uint32_t taken = 0, written = 0;  // chunks given to a connection; chunks the kernel has
+  uint32_t taken = 0, written = 0, arrived = 0;  // chunks given to the session; that the kernel has had; the peer has
   uint32_t limit = kEagerChunks;
   bool open = false, lost = false;
   Clock::time_point moved;  // when the peer last let something through
@@ -89,13 +90,18 @@ class Exchange {
   bool Awaits(int round, const Incoming& in) const;
   // True if something computed has not gone to the peer because the peer does not let it.
   bool WaitsForPeer(int round, const Outgoing& out) const;
-  // Appends where the chunk lies to `pieces`; returns its bytes. The memory stays until the chunk is written.
+  // Appends where the chunk lies to `pieces`; returns its bytes. The memory stays as it is as long as this exchange.
   uint32_t Take(int round, Outgoing* out, std::vector<iovec>* pieces);
   // Mixes all that can be mixed; blocks no longer needed go to `freed`.
   void Advance(std::vector<Block>* freed);
-  // All is mixed, and all that peers need is with the kernel.
+  // All is mixed, and all that peers need has been with the kernel.
   bool Finished() const;
-  void Finish(const Status& status) { request_.done(status); }
+  // Peers may still ask for chunks that they were sent.
+  bool IsUnderWay() const;
+  void Finish(const Status& status) {
+    request_.done(status);
+    request_.done = nullptr;
+  }
   // For errors: "1,000 numbers of float32 in 3 tensors as float32".
   std::string Expected() const;
 
@@ -104,6 +110,7 @@ class Exchange {
     std::deque<Incoming> in;
     std::vector<Outgoing> out;
     uint32_t mixed = 0;  // chunks
+    std::vector<char> sends;  // Q(x), flat, of the wire type; empty in a first round that sends the inputs themselves
   };
   // Calls f(tensor, first number in it, numbers) for the parts of a chunk.
   template <typename F>
@@ -125,8 +132,6 @@ class Exchange {
   std::vector<size_t> begins_;  // of each tensor in the flat vector
   std::vector<RoundState> rounds_;
   Type sum_type_;                // float64 for float64 tensors, else float32
-  bool encodes_;                 // Q(x) is kept apart, in encoded_, since x is not what travels
-  std::vector<char> encoded_;    // flat, of the wire type
   uint32_t encoded_chunks_ = 0;  // of the first round
   std::vector<char> between_;    // flat, of sum_type_: x between rounds where the outputs are narrower
   std::vector<Term> terms_;

@@ -1,23 +1,23 @@
-// What travels on a connection once both ends have proved themselves: frames, a header and a payload each.
+// What travels between two learners that have proved themselves: frames, a header and a payload each.
 #ifndef TFDGAN_TRANSPORT_FRAME_H_
 #define TFDGAN_TRANSPORT_FRAME_H_
 
 #include <cstdint>
-#include <memory>
 #include <string>
 
 #include "number_types.h"
 
 namespace tfdgan {
 
-constexpr uint32_t kMagic = 0x67646674;        // "tfdg"
-constexpr uint32_t kChunkBytes = 64 * 1024;    // payload of every DATA frame but a stream's last
-constexpr uint32_t kEagerChunks = 4;           // may be sent before the receiver's call has begun
-constexpr uint32_t kWindowChunks = 64;         // may be unmixed at the receiver once it has
-constexpr uint32_t kOpenStreams = 8;           // a channel's streams to a peer beyond those it reported as finished
-constexpr uint64_t kLongestLetter = 1ull << 30;  // bytes
-constexpr int kMostLetters = 64;                // of a peer, untaken
-constexpr uint32_t kLongestReason = 400;        // bytes of a call's error that its peers are told
+constexpr uint32_t kMagic = 0x67646674;           // "tfdg"
+constexpr uint32_t kChunkBytes = 256 * 1024;      // payload of every DATA frame but a stream's last
+constexpr uint32_t kEagerChunks = 1;              // may be sent before the receiver's call has begun
+constexpr uint32_t kWindowChunks = 16;            // may be unmixed at the receiver once it has
+constexpr uint32_t kOpenStreams = 8;              // a channel's streams to a peer beyond those it reported as finished
+constexpr uint64_t kLongestLetter = 64ull << 20;  // bytes
+constexpr int kMostLetters = 8;                   // of a peer, untaken
+constexpr uint64_t kMostLetterBytes = 2 * kLongestLetter;  // in these
+constexpr uint32_t kLongestReason = 400;          // bytes of a call's error that its peers are told
 
 enum class Kind : uint8_t {
   kData = 1,    // a chunk of a stream
@@ -25,8 +25,9 @@ enum class Kind : uint8_t {
   kHold = 3,    // the sender is alive and itself waits for others
   kDrop = 4,    // the sender has given the receiver up
   kLetter = 5,  // a piece of a letter: `sequence` its number, `elements` its bytes in all
-  kPulse = 6,   // the sender's process runs
+  kPulse = 6,   // the sender's process runs; the one kind that is not counted, kept and sent again
   kFailed = 7,  // a call of the sender has failed; `type`: the code, payload: why
+  kEnd = 8,     // the sender ends in good order
 };
 
 // In the byte order of the hosts, which must be little-endian. A stream is what one peer sends for one gossip round
@@ -43,8 +44,9 @@ struct Header {
   int64_t step = 0;
   uint64_t elements = 0;  // of the whole stream
   uint64_t shapes = 0;    // hash of the tensors' shapes
+  uint64_t received = 0;  // counted frames of the other way that are here, all in order
 };
-static_assert(sizeof(Header) == 64, "the header is sent as it lies in memory");
+static_assert(sizeof(Header) == 72, "the header is sent as it lies in memory");
 #if defined(__BYTE_ORDER__)
 static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "frames are little-endian");
 #endif
@@ -56,8 +58,6 @@ inline uint64_t HashOf(const std::string& text) {  // FNV-1a
 }
 
 inline uint32_t ElementsPerChunk(Type wire) { return kChunkBytes / static_cast<uint32_t>(SizeOf(wire)); }
-
-using Block = std::unique_ptr<char[]>;  // kChunkBytes of memory
 
 }  // namespace tfdgan
 

@@ -4,13 +4,28 @@
 
 #include <cerrno>
 #include <cstring>
+#include <stdexcept>
 #include <string>
 #include <system_error>
 
 namespace tfdgan {
 namespace {
 
-constexpr char kProtocol[9] = "tfdgan01";
+constexpr char kProtocol[9] = "tfdgan02";
+
+// In a time that says nothing about where they differ.
+bool Same(const Digest& a, const Digest& b) {
+  uint8_t difference = 0;
+  for (size_t i = 0; i < a.size(); ++i) difference |= a[i] ^ b[i];
+  return difference == 0;
+}
+
+template <typename Message>
+void AppendUnproven(const Message& message, std::string* text) {
+  text->append(reinterpret_cast<const char*>(&message), sizeof message - sizeof(Digest));
+}
+
+}  // namespace
 
 Digest RandomBytes() {
   Digest bytes;
@@ -20,53 +35,73 @@ Digest RandomBytes() {
   return bytes;
 }
 
-Digest Prove(const Digest& key, const char* role, const Challenge& challenge, const Hello& hello, int listener) {
-  std::string message(role);
-  message.push_back('\0');
-  message.append(reinterpret_cast<const char*>(challenge.nonce.data()), challenge.nonce.size());
-  message.append(reinterpret_cast<const char*>(hello.nonce.data()), hello.nonce.size());
-  for (uint32_t number : {hello.rank, hello.size, static_cast<uint32_t>(listener)}) {
-    for (int i = 0; i < 4; ++i) message.push_back(static_cast<char>(number >> (8 * i)));
+// A proof of the first `parts` messages.
+Digest Handshake::Prove(const char* what, int parts) const {
+  std::string text(what);
+  text.push_back('\0');
+  AppendUnproven(knock_, &text);
+  if (parts > 1) text.append(reinterpret_cast<const char*>(&challenge_), sizeof challenge_);
+  if (parts > 2) AppendUnproven(hello_, &text);
+  if (parts > 3) AppendUnproven(welcome_, &text);
+  Digest proof;
+  if (!crypto_->hmac(key_.data(), text.data(), text.size(), proof.data())) {
+    throw std::runtime_error("gossip: the library for cryptography does not work");
   }
-  return Hmac(key, message);
+  return proof;
 }
 
-}  // namespace
-
-Challenge MakeChallenge() {
-  Challenge challenge;
-  std::memcpy(challenge.magic, kProtocol, sizeof challenge.magic);
-  challenge.nonce = RandomBytes();
-  return challenge;
+const Knock& Handshake::MakeKnock(int rank, int listener, int size, Security security) {
+  std::memcpy(knock_.magic, kProtocol, sizeof knock_.magic);
+  knock_.rank = static_cast<uint32_t>(rank);
+  knock_.listener = static_cast<uint32_t>(listener);
+  knock_.size = static_cast<uint32_t>(size);
+  knock_.security = security;
+  knock_.nonce = RandomBytes();
+  knock_.proof = Prove("knock", 1);
+  return knock_;
 }
 
-Hello MakeHello(const Digest& key, const Challenge& challenge, int rank, int listener, int size) {
-  Hello hello;
-  std::memcpy(hello.magic, kProtocol, sizeof hello.magic);
-  hello.rank = static_cast<uint32_t>(rank);
-  hello.size = static_cast<uint32_t>(size);
-  hello.nonce = RandomBytes();
-  hello.proof = Prove(key, "dial", challenge, hello, listener);
-  return hello;
+bool Handshake::IsKnock(int rank, int size) const {
+  return std::memcmp(knock_.magic, kProtocol, sizeof knock_.magic) == 0 &&
+         knock_.listener == static_cast<uint32_t>(rank) && knock_.size == static_cast<uint32_t>(size) &&
+         knock_.rank < knock_.size && knock_.rank != knock_.listener && Same(knock_.proof, Prove("knock", 1));
 }
 
-Welcome MakeWelcome(const Digest& key, const Challenge& challenge, const Hello& hello, int rank) {
-  return {Prove(key, "welcome", challenge, hello, rank)};
+const Challenge& Handshake::MakeChallenge() {
+  challenge_.nonce = RandomBytes();
+  return challenge_;
 }
 
-bool IsChallenge(const Challenge& challenge) {
-  return std::memcmp(challenge.magic, kProtocol, sizeof challenge.magic) == 0;
+const Hello& Handshake::MakeHello(const SessionId& session, uint64_t received) {
+  hello_.session = session;
+  hello_.received = received;
+  hello_.proof = Prove("hello", 3);
+  return hello_;
 }
 
-bool IsGenuine(const Digest& key, const Challenge& challenge, const Hello& hello, int rank, int size) {
-  return std::memcmp(hello.magic, kProtocol, sizeof hello.magic) == 0 &&
-         hello.rank < static_cast<uint32_t>(rank) && hello.size == static_cast<uint32_t>(size) &&
-         SameDigest(hello.proof, Prove(key, "dial", challenge, hello, rank));
+bool Handshake::IsHello() const { return Same(hello_.proof, Prove("hello", 3)); }
+
+const Welcome& Handshake::MakeWelcome(Answer answer, uint64_t received) {
+  welcome_.answer = answer;
+  welcome_.received = received;
+  welcome_.proof = Prove("welcome", 4);
+  return welcome_;
 }
 
-bool IsGenuine(const Digest& key, const Challenge& challenge, const Hello& hello, const Welcome& welcome,
-               int listener) {
-  return SameDigest(welcome.proof, Prove(key, "welcome", challenge, hello, listener));
+bool Handshake::IsWelcome() const { return Same(welcome_.proof, Prove("welcome", 4)); }
+
+Seal Handshake::MakeSeal(bool dialed) const {
+  if (knock_.security == Security::kNone) return {};
+  uint8_t salt[2 * sizeof(Digest)];
+  std::memcpy(salt, knock_.nonce.data(), sizeof(Digest));
+  std::memcpy(salt + sizeof(Digest), challenge_.nonce.data(), sizeof(Digest));
+  Digest dialers, listeners;
+  if (!crypto_->derive || !crypto_->derive(key_.data(), salt, "tfdgan02 dialer", dialers.data()) ||
+      !crypto_->derive(key_.data(), salt, "tfdgan02 listener", listeners.data())) {
+    throw std::runtime_error("gossip: the library for cryptography does not work");
+  }
+  const bool encrypts = knock_.security == Security::kEncrypted;
+  return dialed ? Seal(*crypto_, encrypts, dialers, listeners) : Seal(*crypto_, encrypts, listeners, dialers);
 }
 
 }  // namespace tfdgan

@@ -13,65 +13,17 @@
 namespace tfdgan {
 namespace {
 
-constexpr size_t kFreeBlocks = 128;
-constexpr int kReadsInARow = 32;
+constexpr int kReadsInARow = 16;
+constexpr size_t kBatch = 256 * 1024;   // bytes for one system call
+constexpr size_t kMostPieces = 1024;    // IOV_MAX
+constexpr size_t kAhead = 64 * 1024;    // bytes read at once where frames are small
+constexpr size_t kLongestRecord = sizeof(uint32_t) + sizeof(Header) + kChunkBytes + kTagBytes;
 constexpr int kHeaders = 90;         // bytes a frame: TCP with timestamps, IPv4, Ethernet with preamble and gap
 constexpr double kRoom = 0.99;       // so that a queue that there is anyhow becomes shorter
 constexpr double kUnsent = 128 * 1024;    // bytes that wait in a socket, or
 constexpr double kUnsentSeconds = 5e-3;  // what leaves meanwhile: while it does, the thread may be mixing
 
 }  // namespace
-
-Block Pool::Get() {
-  if (free_.empty()) return Block(new char[kChunkBytes]);
-  Block block = std::move(free_.back());
-  free_.pop_back();
-  return block;
-}
-
-void Pool::Give(Block block) {
-  if (block && free_.size() < kFreeBlocks) free_.push_back(std::move(block));
-}
-
-void Outbox::AddControl(const Header& header, std::shared_ptr<const std::string> body, size_t offset) {
-  headers_.push_back(header);
-  pieces_.push_back({&headers_.back(), sizeof header});
-  if (header.bytes) pieces_.push_back({const_cast<char*>(body->data()) + offset, header.bytes});  // only read
-  bodies_.push_back(std::move(body));
-  bytes_ += sizeof header + header.bytes;
-}
-
-void Outbox::AddData(const Header& header, const std::vector<iovec>& pieces, Sent sent) {
-  headers_.push_back(header);
-  pieces_.push_back({&headers_.back(), sizeof header});
-  pieces_.insert(pieces_.end(), pieces.begin(), pieces.end());
-  sent_.push_back(sent);
-  bytes_ += sizeof header + header.bytes;
-}
-
-ssize_t Outbox::Write(int socket) {
-  msghdr message{};
-  message.msg_iov = pieces_.data() + next_;
-  message.msg_iovlen = std::min<size_t>(pieces_.size() - next_, 1024);  // IOV_MAX
-  const ssize_t written = sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  for (size_t left = written > 0 ? written : 0; left;) {
-    iovec& piece = pieces_[next_];
-    const size_t part = std::min(left, piece.iov_len);
-    piece.iov_base = static_cast<char*>(piece.iov_base) + part;
-    piece.iov_len -= part;
-    left -= part;
-    if (!piece.iov_len) ++next_;
-  }
-  return written;
-}
-
-void Outbox::Clear() {
-  headers_.clear();
-  bodies_.clear();
-  pieces_.clear();
-  sent_.clear();
-  next_ = bytes_ = 0;
-}
 
 Link::~Link() { close(socket_); }
 
@@ -100,13 +52,99 @@ void Link::CloseGently() {
   setsockopt(socket_, SOL_SOCKET, SO_LINGER, &wait, sizeof wait);
 }
 
-std::string Link::Read(Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
+Link::Progress Link::Write(Session* session, std::vector<Session::Sent>* sent, std::atomic<uint64_t>* bytes) {
+  for (;;) {
+    if (next_ == pieces_.size() && !Load(session)) return session->queue().empty() ? Progress::kIdle : Progress::kBroken;
+    msghdr message{};
+    message.msg_iov = pieces_.data() + next_;
+    message.msg_iovlen = std::min(pieces_.size() - next_, kMostPieces);
+    const ssize_t written = sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return errno == EAGAIN ? Progress::kBlocked : Progress::kBroken;
+    }
+    *bytes += written;
+    written_ += written;
+    for (size_t left = written; left;) {
+      iovec& piece = pieces_[next_];
+      const size_t part = std::min(left, piece.iov_len);
+      piece.iov_base = static_cast<char*>(piece.iov_base) + part;
+      piece.iov_len -= part;
+      left -= part;
+      if (!piece.iov_len) ++next_;
+    }
+    size_t frames = 0;
+    for (; !ends_.empty() && ends_.front() <= written_; ends_.pop_front()) ++frames;
+    session->Written(frames, sent);
+  }
+}
+
+// Makes the next batch of what is to be written. False if there is nothing, or it cannot be sealed.
+bool Link::Load(Session* session) {
+  pieces_.clear();
+  envelopes_.clear();
+  next_ = 0;
+  if (session->queue().empty()) return false;
+  session->Told();
+  if (seal_) return LoadSealed(session);
+  for (Session::Frame& frame : session->queue()) {
+    frame.header.received = session->received();
+    pieces_.push_back({&frame.header, sizeof frame.header});
+    pieces_.insert(pieces_.end(), frame.pieces.begin(), frame.pieces.end());
+    loaded_ += sizeof frame.header + frame.header.bytes;
+    ends_.push_back(loaded_);
+    if (loaded_ - written_ >= kBatch || pieces_.size() >= kMostPieces) break;
+  }
+  return true;
+}
+
+bool Link::LoadSealed(Session* session) {
+  size_t frames = 0, total = 0;
+  for (Session::Frame& frame : session->queue()) {
+    frame.header.received = session->received();
+    total += sizeof(Envelope) + sizeof frame.header + frame.header.bytes;
+    ++frames;
+    if (total >= kBatch) break;
+  }
+  if (seal_.encrypts() && sealed_.size() < total) sealed_.resize(total);
+  char* to = sealed_.data();
+  for (size_t i = 0; i < frames; ++i) {
+    Session::Frame& frame = session->queue()[i];
+    const uint32_t length = static_cast<uint32_t>(sizeof frame.header) + frame.header.bytes;
+    frame_.assign(1, {&frame.header, sizeof frame.header});
+    frame_.insert(frame_.end(), frame.pieces.begin(), frame.pieces.end());
+    loaded_ += sizeof(Envelope) + length;
+    ends_.push_back(loaded_);
+    if (seal_.encrypts()) {
+      std::memcpy(to, &length, sizeof length);
+      char* const frame_begin = to + sizeof length;
+      if (!seal_.Wrap(length, frame_, frame_begin, reinterpret_cast<uint8_t*>(frame_begin + length))) return false;
+      to = frame_begin + length + kTagBytes;
+      continue;
+    }
+    envelopes_.push_back({length, {}});
+    Envelope& envelope = envelopes_.back();
+    if (!seal_.Wrap(length, frame_, nullptr, envelope.tag)) return false;
+    pieces_.push_back({&envelope.length, sizeof envelope.length});
+    pieces_.insert(pieces_.end(), frame_.begin(), frame_.end());
+    pieces_.push_back({envelope.tag, kTagBytes});
+  }
+  if (seal_.encrypts()) pieces_.push_back({sealed_.data(), static_cast<size_t>(to - sealed_.data())});
+  return true;
+}
+
+std::string Link::Read(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
+  return seal_ ? ReadSealed(session, reader, pool, bytes) : ReadPlain(session, reader, pool, bytes);
+}
+
+std::string Link::ReadPlain(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
+  ahead_.resize(kAhead);
   for (int i = 0; i < kReadsInARow; ++i) {
-    if (!ahead_) ahead_ = pool->Get();
-    // What is left of the frame, and whatever comes after it: small frames are read whole, with one call.
+    // What is left of the frame, and what comes after it: in a row of large frames the next header, so that payloads are
+    // read to where they stay; else whatever is there, since small frames are then read whole, with one call.
     const iovec rest = in_payload_ ? iovec{payload_.get() + payload_read_, header_.bytes - payload_read_}
                                    : iovec{reinterpret_cast<char*>(&header_) + header_read_, sizeof header_ - header_read_};
-    iovec parts[2] = {rest, {ahead_.get(), in_payload_ ? sizeof header_ : kChunkBytes}};
+    iovec parts[2] = {rest, {ahead_.data(), in_payload_ && header_.bytes > kAhead ? sizeof header_ : kAhead}};
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 2;
@@ -116,50 +154,108 @@ std::string Link::Read(Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes)
     *bytes += got;
     const size_t part = std::min<size_t>(got, rest.iov_len);
     (in_payload_ ? payload_read_ : header_read_) += part;
-    size_t extra = got - part, at = 0;
-    if (!Step(reader, pool, &at, &extra)) return kBrokeProtocol;
+    if (!Step(session, reader, pool, 0, got - part)) return kBrokeProtocol;
     if (static_cast<size_t>(got) < rest.iov_len + parts[1].iov_len) return "";  // that was all for now
   }
   return "";
 }
 
 // Takes what was read of the header or the payload, then `extra` bytes that were read ahead, from `at` on.
-bool Link::Step(Reader* reader, Pool* pool, size_t* at, size_t* extra) {
+bool Link::Step(Session* session, Reader* reader, Pool* pool, size_t at, size_t extra) {
+  const auto take = [&](char* to, size_t want, size_t* have) {
+    const size_t part = std::min(extra, want - *have);
+    if (part) std::memcpy(to + *have, ahead_.data() + at, part);
+    *have += part, at += part, extra -= part;
+    return *have == want;
+  };
   for (;;) {
     if (!in_payload_) {
-      const size_t part = std::min(*extra, sizeof header_ - header_read_);
-      if (part) std::memcpy(reinterpret_cast<char*>(&header_) + header_read_, ahead_.get() + *at, part);
-      header_read_ += part, *at += part, *extra -= part;
-      if (header_read_ < sizeof header_) return true;
-      const Verdict verdict = reader->Admit(peer_, header_);
-      if (verdict == Verdict::kRefuse) return false;
+      if (!take(reinterpret_cast<char*>(&header_), sizeof header_, &header_read_)) return true;
+      if (!Acknowledge(session, reader, header_.received)) return false;
+      verdict_ = reader->Admit(peer_, header_);
+      if (verdict_ == Verdict::kRefuse) return false;
       in_payload_ = true;
-      discards_ = verdict == Verdict::kDiscard;
       payload_read_ = 0;
-      if (header_.bytes && *at == 0 && *extra && *extra <= header_.bytes) {
-        payload_ = std::move(ahead_);  // it lies where it belongs
-        payload_read_ = *extra;
-        *extra = 0;
-      } else if (header_.bytes) {
-        payload_ = pool->Get();
-      }
+      if (header_.bytes) payload_ = pool->Get(header_.bytes);
     }
-    if (*extra) {
-      const size_t part = std::min<size_t>(*extra, header_.bytes - payload_read_);
-      if (part) std::memcpy(payload_.get() + payload_read_, ahead_.get() + *at, part);
-      payload_read_ += part, *at += part, *extra -= part;
-    }
-    if (payload_read_ < header_.bytes) return true;
+    if (!take(payload_.get(), header_.bytes, &payload_read_)) return true;
     in_payload_ = false;
     header_read_ = 0;
-    if (discards_) {
-      pool->Give(std::move(payload_));
-    } else {
-      const Header header = header_;
-      reader->Deliver(peer_, header, std::move(payload_));
-    }
-    if (!*extra) return true;
+    Take(session, reader, pool, verdict_, header_, std::move(payload_));
+    if (!extra) return true;
   }
+}
+
+bool Link::Acknowledge(Session* session, Reader* reader, uint64_t received) {
+  arrived_.clear();
+  if (!session->Acknowledge(received, &arrived_)) return false;
+  if (!arrived_.empty()) reader->Arrived(peer_, arrived_);
+  return true;
+}
+
+void Link::Take(Session* session, Reader* reader, Pool* pool, Verdict verdict, const Header& header, Block payload) {
+  if (header.kind != Kind::kPulse) session->Received(header.bytes);
+  if (verdict == Verdict::kDiscard) {
+    pool->Give(std::move(payload));
+  } else {
+    const Header copy = header;
+    reader->Deliver(peer_, copy, std::move(payload));
+  }
+}
+
+std::string Link::ReadSealed(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
+  if (ahead_.empty()) ahead_.resize(kAhead);
+  for (int i = 0; i < kReadsInARow; ++i) {
+    const size_t room = ahead_.size() - ahead_until_;
+    const ssize_t got = recv(socket_, ahead_.data() + ahead_until_, room, MSG_DONTWAIT);
+    if (got == 0) return "it closed the connection";
+    if (got < 0) return errno == EAGAIN || errno == EINTR ? "" : std::strerror(errno);
+    *bytes += got;
+    ahead_until_ += got;
+    for (;;) {
+      const size_t have = ahead_until_ - ahead_from_;
+      uint32_t length = 0;
+      if (have < sizeof length) break;
+      std::memcpy(&length, ahead_.data() + ahead_from_, sizeof length);
+      if (length < sizeof(Header) || length > sizeof(Header) + kChunkBytes) return kBrokenSeal;
+      const size_t record = sizeof length + length + kTagBytes;
+      if (have < record) {
+        if (record > ahead_.size()) ahead_.resize(2 * kLongestRecord);  // large frames come
+        break;
+      }
+      const std::string why = Open(session, reader, pool, length, ahead_.data() + ahead_from_ + sizeof length);
+      if (!why.empty()) return why;
+      ahead_from_ += record;
+    }
+    std::memmove(ahead_.data(), ahead_.data() + ahead_from_, ahead_until_ - ahead_from_);
+    ahead_until_ -= ahead_from_;
+    ahead_from_ = 0;
+    if (static_cast<size_t>(got) < room) return "";
+  }
+  return "";
+}
+
+// Takes a whole record, of which nothing is believed before its tag is right.
+std::string Link::Open(Session* session, Reader* reader, Pool* pool, uint32_t length, char* record) {
+  const size_t bytes = length - sizeof(Header);
+  Block payload;
+  if (bytes) payload = pool->Get(bytes);
+  const uint8_t* const tag = reinterpret_cast<const uint8_t*>(record + length);
+  Header header;
+  if (seal_.encrypts()) {
+    frame_.assign({{&header, sizeof header}, {payload.get(), bytes}});
+    if (!bytes) frame_.pop_back();
+    if (!seal_.Unwrap(length, record, frame_, tag)) return kBrokenSeal;
+  } else {
+    if (!seal_.Unwrap(length, nullptr, {{record, length}}, tag)) return kBrokenSeal;
+    std::memcpy(&header, record, sizeof header);
+    if (bytes) std::memcpy(payload.get(), record + sizeof header, bytes);
+  }
+  if (header.bytes != bytes || !Acknowledge(session, reader, header.received)) return kBrokeProtocol;
+  const Verdict verdict = reader->Admit(peer_, header);
+  if (verdict == Verdict::kRefuse) return kBrokeProtocol;
+  Take(session, reader, pool, verdict, header, std::move(payload));
+  return "";
 }
 
 }  // namespace tfdgan

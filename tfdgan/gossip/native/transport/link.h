@@ -1,4 +1,4 @@
-// One connected socket that carries frames both ways, never blocking.
+// One connected socket that carries a session's frames both ways, never blocking.
 #ifndef TFDGAN_TRANSPORT_LINK_H_
 #define TFDGAN_TRANSPORT_LINK_H_
 
@@ -7,55 +7,21 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <memory>
 #include <string>
 #include <vector>
 
-#include "frame.h"
+#include "block.h"
+#include "seal.h"
+#include "session.h"
 
 namespace tfdgan {
-
-// Blocks that are used again, the last returned first, while it is still in the cache.
-class Pool {
- public:
-  Block Get();
-  void Give(Block block);
-
- private:
-  std::vector<Block> free_;
-};
-
-// Frames under way to a socket. Pieces point at headers here and at memory that lives until they are written.
-class Outbox {
- public:
-  struct Sent {
-    uint64_t exchange;
-    int round;
-  };
-
-  bool empty() const { return next_ == pieces_.size(); }
-  // Enough for one system call.
-  bool full() const { return bytes_ >= 256 * 1024 || pieces_.size() >= 512; }
-  void AddControl(const Header& header, std::shared_ptr<const std::string> body, size_t offset);
-  // `pieces` holds the payload, header.bytes of it.
-  void AddData(const Header& header, const std::vector<iovec>& pieces, Sent sent);
-  // Sends what the socket takes. Returns the bytes it took, or -1 with errno.
-  ssize_t Write(int socket);
-  const std::vector<Sent>& sent() const { return sent_; }
-  void Clear();
-
- private:
-  std::deque<Header> headers_;
-  std::vector<std::shared_ptr<const std::string>> bodies_;
-  std::vector<iovec> pieces_;
-  std::vector<Sent> sent_;
-  size_t next_ = 0, bytes_ = 0;
-};
 
 enum class Verdict { kKeep, kDiscard, kRefuse };
 
 // Why a connection ends on which something came that this protocol does not have.
 constexpr char kBrokeProtocol[] = "it broke the protocol";
+// The same where frames are sealed: anybody on the way may have changed them.
+constexpr char kBrokenSeal[] = "what came was not what it sent";
 
 class Link {
  public:
@@ -63,40 +29,74 @@ class Link {
   class Reader {
    public:
     virtual ~Reader() = default;
-    // On a header, before memory is taken for its payload. kRefuse ends the connection.
+    // On a header, before memory is taken for its payload if frames are not sealed. kRefuse ends the connection.
     virtual Verdict Admit(int peer, const Header& header) = 0;
     virtual void Deliver(int peer, const Header& header, Block payload) = 0;
+    // Chunks of these streams have arrived at the peer.
+    virtual void Arrived(int peer, const std::vector<Session::Sent>& sent) = 0;
   };
 
-  Link(int socket, int peer) : socket_(socket), peer_(peer) {}
+  Link(int socket, int peer, Seal seal) : socket_(socket), peer_(peer), seal_(std::move(seal)) {}
   ~Link();
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
 
   int socket() const { return socket_; }
   int peer() const { return peer_; }
-  Outbox& outbox() { return outbox_; }
   uint32_t awaited = 0;  // the events that epoll watches for
 
+  enum class Progress { kIdle, kBlocked, kBroken };
+  // Sends what the socket takes of the queue. kIdle: all of it is with the kernel. `sent`: as Session::Written.
+  Progress Write(Session* session, std::vector<Session::Sent>* sent, std::atomic<uint64_t>* bytes);
+  // True between frames: nothing is half sent.
+  bool IsBetweenFrames() const { return next_ == pieces_.size(); }
   // Reads what is there, up to a limit that keeps other connections served. Empty if all is well, else why the
   // connection ends.
-  std::string Read(Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
+  std::string Read(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
   // From now on sends so that payload, headers and the other way's acknowledgements fill at most `rate` bytes/s of the
   // wire, and leaves little unsent in the kernel.
   void Pace(double rate);
   // Ends it so that what was sent still arrives.
   void CloseGently();
+  // Bytes that its key has sealed.
+  uint64_t sealed() const { return seal_.used(); }
 
  private:
-  bool Step(Reader* reader, Pool* pool, size_t* at, size_t* extra);
+  struct Envelope {  // of a sealed frame
+    uint32_t length;
+    uint8_t tag[kTagBytes];
+  };
+
+  bool Load(Session* session);
+  bool Acknowledge(Session* session, Reader* reader, uint64_t received);
+  bool LoadSealed(Session* session);
+  std::string ReadPlain(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
+  std::string ReadSealed(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
+  bool Step(Session* session, Reader* reader, Pool* pool, size_t at, size_t extra);
+  std::string Open(Session* session, Reader* reader, Pool* pool, uint32_t length, char* record);
+  void Take(Session* session, Reader* reader, Pool* pool, Verdict verdict, const Header& header, Block payload);
 
   const int socket_, peer_;
-  Outbox outbox_;
+  Seal seal_;
+
+  // Going out: frames at the front of the session's queue.
+  std::vector<iovec> pieces_, frame_;
+  size_t next_ = 0;
+  std::deque<uint64_t> ends_;  // of each frame: bytes of this connection
+  uint64_t loaded_ = 0, written_ = 0;
+  std::deque<Envelope> envelopes_;
+  std::vector<char> sealed_;
+
+  // Coming in.
   Header header_;
   size_t header_read_ = 0;
-  Block payload_, ahead_;
+  Block payload_;
   size_t payload_read_ = 0;
-  bool in_payload_ = false, discards_ = false;
+  bool in_payload_ = false;
+  Verdict verdict_ = Verdict::kKeep;
+  std::vector<char> ahead_;  // read, and not yet looked at
+  size_t ahead_from_ = 0, ahead_until_ = 0;
+  std::vector<Session::Sent> arrived_;
   double rate_ = 0;
 };
 

@@ -2,13 +2,14 @@
 
 #include <algorithm>
 
+#include "one_line.h"
+
 namespace tfdgan {
 namespace {
 
 constexpr size_t kEarlyStreams = 256;  // of one peer
 constexpr uint32_t kMostRounds = 1024;
 constexpr char kNoEdge[] = "sent where this learner's schedule has no such edge";
-constexpr char kGivenUp[] = " has given this learner up as late";
 constexpr int kPatience = 4;  // timeouts for which a peer may say that it waits itself
 
 bool Alike(const Header& a, const Header& b) {
@@ -131,6 +132,7 @@ Verdict Switchboard::Admit(int peer, const Header& header) {
     }
     case Kind::kHold:
     case Kind::kPulse:
+    case Kind::kEnd:
     case Kind::kDrop: return header.bytes ? Verdict::kRefuse : Verdict::kKeep;
     case Kind::kFailed: {
       const bool fits = peers_[peer].early_failures.size() < kEarlyStreams;
@@ -232,13 +234,14 @@ void Switchboard::Deliver(int peer, const Header& header, Block payload) {
       }
     }
   } else if (header.kind == Kind::kDrop) {
-    FailAll({Code::kGone, "gossip: " + Who(peer) + kGivenUp});
-    Lose(peer, Code::kGone, kGivenUp + 1);
+    WasGivenUp(peer);
+  } else if (header.kind == Kind::kEnd) {
+    Lose(peer, Code::kGone, "is gone (it has ended)");
   } else if (header.kind == Kind::kFailed) {
     const Code code = header.type == static_cast<uint8_t>(Code::kMismatch) ? Code::kMismatch
                       : header.type == static_cast<uint8_t>(Code::kLate)   ? Code::kLate
                                                                            : Code::kGone;
-    const Status cause{code, std::string(payload.get(), header.bytes)};
+    const Status cause{code, OneLine(std::string(payload.get(), header.bytes))};
     if (payload) pool_.Give(std::move(payload));
     if (Call* const call = Find(header.channel, header.sequence)) {
       PeerFailed(call, peer, cause);
@@ -299,8 +302,7 @@ void Switchboard::Grant(Call* call, int round, Incoming* in) {
   credit.kind = Kind::kCredit;
   credit.chunk = in->limit;
   credit.elements = flow.finished;
-  peers_[in->peer].control.push_back({credit, nullptr, 0});
-  eager_.insert(in->peer);
+  Tell(in->peer, credit);
 }
 
 }  // namespace tfdgan

@@ -41,19 +41,23 @@ class Switchboard : public Link::Reader {
   Verdict Admit(int peer, const Header& header) override;
   void Deliver(int peer, const Header& header, Block payload) override;
 
-  // Adds frames for a peer to an outbox that is empty; none if there is nothing to send.
-  void Fill(int peer, Outbox* outbox);
-  // All of the outbox is with the kernel.
-  void Written(const Outbox& outbox, int peer);
+  void Arrived(int peer, const std::vector<Session::Sent>& sent) override;
 
-  // The connection to a peer has ended, or it is given up.
+  // Adds frames for a peer to its session, as many as one system call takes; none if there is nothing to send.
+  void Fill(int peer, Session* session);
+  // Chunks of these streams are with the kernel for the first time.
+  void Written(int peer, const std::vector<Session::Sent>& sent);
+
+  // There are frames for a peer, besides data, that its session has not taken yet.
+  bool HasWordsFor(int peer) const { return !peers_[peer].control.empty(); }
+  // Nothing is expected of a peer any more.
   void Lose(int peer, Code code, const std::string& why);
   // The same, and the peer is told so.
   void GiveUp(int peer, const std::string& why);
+  // A peer has given this learner up.
+  void WasGivenUp(int peer);
   bool IsLost(int peer) const { return peers_[peer].lost; }
-  const std::map<int, std::string>& losses() const { return losses_; }
-  // A sign of life to a peer.
-  void Pulse(int peer);
+  const std::map<int, Status>& losses() const { return losses_; }
   // Gives up peers that are late; tells peers if this learner itself waits for others.
   void CheckTime(Clock::time_point now);
   // Moves all limits of time: for so long, up to now, nobody could be heard.
@@ -62,10 +66,12 @@ class Switchboard : public Link::Reader {
   void Settle();
   // Fails every call, present and future.
   void FailAll(const Status& status);
+  // Tells a peer, after all else, that this learner ends.
+  void SayEnd(int peer);
 
   // Peers that have something to send.
   std::set<int>& eager() { return eager_; }
-  // Lost peers whose connection must end before anything more is sent to them.
+  // Lost peers whose connection and session must end before calls do.
   std::set<int>& parted() { return parted_; }
   Pool& pool() { return pool_; }
 
@@ -114,16 +120,19 @@ class Switchboard : public Link::Reader {
   void PeerFailed(Call* call, int peer, const Status& cause);
   void Forget(uint64_t channel, uint64_t sequence);
   void CountFinished(int peer, uint64_t channel, uint64_t sequence);
+  void Tell(int peer, const Header& header, std::shared_ptr<const std::string> body = nullptr, size_t offset = 0);
+  Exchange* FindExchange(uint64_t id);
   std::string Who(int peer) const;
   Status Explain(const Call& call, int peer, Code code, const std::string& why) const;
 
   const Settings settings_;
   std::vector<Peer> peers_;
   std::map<uint64_t, Call> calls_;  // by id, oldest first
+  std::map<uint64_t, Exchange> kept_;  // by id: ended, with chunks that a peer may ask for again
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> ids_;
   std::unordered_map<uint64_t, uint64_t> next_;  // of each channel: the first call not begun
   std::set<int> eager_, parted_;
-  std::map<int, std::string> losses_;
+  std::map<int, Status> losses_;
   std::set<uint64_t> ended_;
   std::vector<Block> freed_;
   std::vector<iovec> pieces_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "one_line.h"
 #include "switchboard.h"
 
 namespace tfdgan {
@@ -15,28 +16,38 @@ void Switchboard::SendLetter(int peer, uint64_t number, std::shared_ptr<const st
     header.sequence = number;
     header.elements = letter->size();
     header.bytes = static_cast<uint32_t>(std::min<size_t>(kChunkBytes, letter->size() - offset));
-    peers_[peer].control.push_back({header, letter, offset});
+    Tell(peer, header, letter, offset);
     offset += header.bytes;
   } while (offset < letter->size());
-  eager_.insert(peer);
 }
 
-void Switchboard::Pulse(int peer) {
-  // What is still to be sent to it is a sign of life too.
-  if (peers_[peer].lost || !peers_[peer].control.empty()) return;
-  Header pulse;
-  pulse.kind = Kind::kPulse;
-  peers_[peer].control.push_back({pulse, nullptr, 0});
-  eager_.insert(peer);
+void Switchboard::SayEnd(int peer) {
+  Header end;
+  end.kind = Kind::kEnd;
+  Tell(peer, end);
 }
 
-void Switchboard::Fill(int p, Outbox* outbox) {
+void Switchboard::Tell(int p, const Header& header, std::shared_ptr<const std::string> body, size_t offset) {
   Peer& peer = peers_[p];
-  for (; !peer.control.empty() && !outbox->full(); peer.control.pop_front()) {
+  if (peer.lost) return;
+  peer.control.push_back({header, std::move(body), offset});
+  eager_.insert(p);
+}
+
+Exchange* Switchboard::FindExchange(uint64_t id) {
+  const auto call = calls_.find(id);
+  if (call != calls_.end()) return &call->second.exchange;
+  const auto kept = kept_.find(id);
+  return kept == kept_.end() ? nullptr : &kept->second;
+}
+
+void Switchboard::Fill(int p, Session* session) {
+  Peer& peer = peers_[p];
+  for (; !peer.control.empty() && !session->full(); peer.control.pop_front()) {
     Control& control = peer.control.front();
-    outbox->AddControl(control.header, std::move(control.body), control.offset);
+    session->Add(control.header, std::move(control.body), control.offset);
   }
-  for (auto item = peer.sending.begin(); item != peer.sending.end() && !outbox->full();) {
+  for (auto item = peer.sending.begin(); item != peer.sending.end() && !session->full();) {
     const auto found = calls_.find(item->first);
     if (found == calls_.end() || found->second.ended) {
       item = peer.sending.erase(item);
@@ -50,29 +61,36 @@ void Switchboard::Fill(int p, Outbox* outbox) {
       out->open = true;
       ++flow.opened;
     }
-    while (out->open && call.exchange.CanTake(round, *out) && !outbox->full()) {
+    while (out->open && call.exchange.CanTake(round, *out) && !session->full()) {
       Header header = call.exchange.Describe(round);
       header.chunk = out->taken;
-      pieces_.clear();
-      header.bytes = call.exchange.Take(round, out, &pieces_);
-      outbox->AddData(header, pieces_, {found->first, round});
+      std::vector<iovec> pieces;
+      header.bytes = call.exchange.Take(round, out, &pieces);
+      session->AddData(header, std::move(pieces), {found->first, round});
     }
     item = out->taken == call.exchange.chunks() ? peer.sending.erase(item) : std::next(item);
   }
 }
 
-void Switchboard::Written(const Outbox& outbox, int peer) {
+void Switchboard::Written(int peer, const std::vector<Session::Sent>& sent) {
   const auto now = Clock::now();
-  uint64_t last = 0;
-  for (const Outbox::Sent& sent : outbox.sent()) {
-    Call& call = calls_.at(sent.exchange);
-    Outgoing* const out = call.exchange.To(sent.round, peer);
+  for (const Session::Sent& one : sent) {
+    Exchange* const exchange = FindExchange(one.exchange);
+    if (!exchange) continue;
+    Outgoing* const out = exchange->To(one.round, peer);
     ++out->written;
     out->moved = now;
-    if (last && last != sent.exchange) Pump(last, &calls_.at(last));
-    last = sent.exchange;
+    if (exchange->Finished()) ended_.insert(one.exchange);
   }
-  if (last) Pump(last, &calls_.at(last));
+}
+
+void Switchboard::Arrived(int peer, const std::vector<Session::Sent>& sent) {
+  for (const Session::Sent& one : sent) {
+    Exchange* const exchange = FindExchange(one.exchange);
+    if (!exchange) continue;  // of a peer that is lost
+    ++exchange->To(one.round, peer)->arrived;
+    if (!exchange->IsUnderWay()) kept_.erase(one.exchange);
+  }
 }
 
 void Switchboard::Lose(int p, Code code, const std::string& why) {
@@ -80,13 +98,21 @@ void Switchboard::Lose(int p, Code code, const std::string& why) {
   if (peer.lost) return;
   peer.lost = true;
   peer.why = {code, why};
-  losses_[p] = why;
+  losses_[p] = peer.why;
   parted_.insert(p);
   peer.control.clear();
   peer.sending.clear();
+  for (auto& item : kept_) {
+    for (int round = 0; round < item.second.rounds(); ++round) {
+      if (Outgoing* const out = item.second.To(round, p)) out->arrived = out->taken;
+    }
+  }
   for (auto& item : calls_) {
     Call& call = item.second;
     bool concerned = false;
+    for (int round = 0; round < call.exchange.rounds(); ++round) {
+      if (Outgoing* const out = call.exchange.To(round, p)) out->arrived = out->taken;
+    }
     for (int round = 0; round < call.exchange.rounds() && !call.ended; ++round) {
       Incoming* const in = call.exchange.From(round, p);
       Outgoing* const out = call.exchange.To(round, p);
@@ -107,7 +133,13 @@ void Switchboard::GiveUp(int peer, const std::string& why) {
   Lose(peer, Code::kLate, why);
   Header drop;
   drop.kind = Kind::kDrop;
-  if (settings_.degrade) peers_[peer].control.push_back({drop, nullptr, 0});
+  if (settings_.degrade) peers_[peer].control.push_back({drop, nullptr, 0});  // a last word
+}
+
+void Switchboard::WasGivenUp(int peer) {
+  static const std::string kGivenUp = "has given this learner up as late";
+  FailAll({Code::kGone, "gossip: " + Who(peer) + " " + kGivenUp});
+  Lose(peer, Code::kGone, kGivenUp);
 }
 
 void Switchboard::CheckTime(Clock::time_point now) {
@@ -153,8 +185,7 @@ void Switchboard::CheckTime(Clock::time_point now) {
       const bool known = !peer.flows.empty() || !peer.early.empty();
       if (peer.lost || !known || awaited.count(static_cast<int>(p))) continue;
       if (!peer.control.empty() && peer.control.back().header.kind == Kind::kHold) continue;  // it does not read
-      peer.control.push_back({hold, nullptr, 0});
-      eager_.insert(static_cast<int>(p));
+      Tell(static_cast<int>(p), hold);
     }
   }
 }
@@ -180,15 +211,11 @@ void Switchboard::Settle() {
     calls_.erase(found);
     ids_.erase({call.channel, call.sequence});
     if (call.ended) Forget(call.channel, call.sequence);
-    for (int round = 0; round < call.exchange.rounds(); ++round) {
-      for (const Outgoing& out : call.exchange.outgoing(round)) {
-        // A frame of it may be half on its way, from memory that now goes back to the caller.
-        if (out.taken > out.written && !out.lost) {
-          Lose(out.peer, Code::kGone, "was cut off in the middle of a call that failed: " + call.status.message);
-        }
-      }
-    }
     call.exchange.Finish(call.status);
+    if (call.exchange.IsUnderWay()) kept_.emplace(id, std::move(call.exchange));
+  }
+  for (auto item = kept_.begin(); item != kept_.end();) {
+    item = item->second.IsUnderWay() ? std::next(item) : kept_.erase(item);
   }
 }
 
@@ -234,18 +261,14 @@ void Switchboard::Fail(Call* call, const Status& status, const Status& cause) {
     for (const Incoming& in : call->exchange.incoming(round)) others.insert(in.peer);
     for (const Outgoing& out : call->exchange.outgoing(round)) others.insert(out.peer);
   }
-  const auto why = std::make_shared<const std::string>(cause.message.substr(0, kLongestReason));
+  const auto why = std::make_shared<const std::string>(OneLine(cause.message, kLongestReason));
   Header header;
   header.kind = Kind::kFailed;
   header.type = static_cast<uint8_t>(cause.code);
   header.bytes = static_cast<uint32_t>(why->size());
   header.channel = call->channel;
   header.sequence = call->sequence;
-  for (int p : others) {
-    if (peers_[p].lost) continue;
-    peers_[p].control.push_back({header, why, 0});
-    eager_.insert(p);
-  }
+  for (int p : others) Tell(p, header, why);
 }
 
 // What a peer's failed call means for this learner's: nothing if all that it owed is here.
@@ -280,8 +303,7 @@ void Switchboard::CountFinished(int peer, uint64_t channel, uint64_t sequence) {
   credit.channel = channel;
   credit.sequence = sequence;
   credit.elements = flow.finished;
-  peers_[peer].control.push_back({credit, nullptr, 0});
-  eager_.insert(peer);
+  Tell(peer, credit);
 }
 
 std::string Switchboard::Who(int peer) const {

@@ -20,32 +20,26 @@ Clock::duration Seconds(double seconds) {
 
 }  // namespace
 
-int Transport::Listen(const std::string& ip) { return doorman_.Listen(ip); }
+int Transport::Listen(const std::string& ip, int port) { return doorman_.Listen(ip, port); }
 
 void Transport::Start(const Options& options) {
   options_ = options;
+  interval_ = std::min(Seconds(1), Seconds(options.timeout_seconds / 8));
   Switchboard::Settings settings;
   settings.rank = options.rank;
-  for (const Learner& learner : options.learners) settings.hosts.push_back(learner.host);
+  std::vector<Address> addresses;
+  for (const Learner& learner : options.learners) {
+    settings.hosts.push_back(learner.host);
+    addresses.push_back(AddressOf(learner.ip, learner.port));
+  }
   settings.timeout = Seconds(options.timeout_seconds);
   settings.degrade = options.degrade;
   settings.on_letter = [this](int peer, uint64_t number, std::string letter) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    const auto first = letters_.lower_bound({peer, 0}), end = letters_.lower_bound({peer + 1, 0});
-    if (std::distance(first, end) >= kMostLetters) {
-      lock.unlock();
-      switchboard_->GiveUp(peer, "has sent letters that nobody takes");
-      return;
-    }
-    letters_[{peer, number}] = std::move(letter);
-    changed_.notify_all();
+    KeepLetter(peer, number, std::move(letter));
   };
-  settings.on_sign = [this](int peer) {
-    std::lock_guard<std::mutex> lock(mutex_);
-    signs_[peer] = Clock::now();
-  };
+  settings.on_sign = [this](int peer) { TakeSign(peer); };
   switchboard_ = std::make_unique<Switchboard>(std::move(settings));
-  links_.resize(options.learners.size());
+  lines_.resize(options.learners.size());
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (epoll_ < 0 || wake_ < 0) throw std::system_error(errno, std::generic_category(), "gossip: epoll");
@@ -53,30 +47,8 @@ void Transport::Start(const Options& options) {
   event.events = EPOLLIN;
   event.data.fd = wake_;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
-  doorman_.Open(
-      epoll_, options.key, options.rank, static_cast<int>(options.learners.size()),
-      std::min(Seconds(10), Seconds(options.timeout_seconds / 4)),
-      [this](int socket, int peer) {
-        if (links_[peer] || switchboard_->IsLost(peer)) return false;
-        links_[peer] = std::make_unique<Link>(socket, peer);
-        if (IsPaced(peer)) links_[peer]->Pace(options_.rate);
-        peer_of_[socket] = peer;
-        epoll_event event{};
-        event.events = links_[peer]->awaited = EPOLLIN;
-        event.data.fd = socket;
-        epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
-        switchboard_->eager().insert(peer);
-        std::lock_guard<std::mutex> lock(mutex_);
-        signs_[peer] = Clock::now();
-        return true;
-      },
-      [this](int peer, bool refused, const std::string& why) {
-        Dialling& dialling = dialled_.at(peer);
-        dialling.fails = true;
-        if (refused || Clock::now() - dialling.since > Seconds(options_.timeout_seconds)) {
-          switchboard_->Lose(peer, Code::kGone, "cannot be reached (" + why + ")");
-        }
-      });
+  doorman_.Open(epoll_, options_.crypto, options_.key, options_.rank, addresses,
+                std::min(Seconds(3), Seconds(options.timeout_seconds / 4)), this);
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -84,6 +56,9 @@ void Transport::Stop() {
   if (!thread_.joinable()) return;
   Do([this] {
     switchboard_->FailAll({Code::kCancelled, "gossip: the exchange was stopped"});
+    for (size_t peer = 0; peer < lines_.size(); ++peer) {
+      if (lines_[peer].was_connected) switchboard_->SayEnd(static_cast<int>(peer));
+    }
     std::lock_guard<std::mutex> lock(mutex_);
     stopping_ = true;
   });
@@ -113,10 +88,10 @@ void Transport::Cancel(uint64_t id) {
 }
 
 Transport::Counters Transport::Count() const {
-  return {sent_, received_, doorman_.refused(), protocol_errors_, calls_};
+  return {bytes_sent_, bytes_received_, doorman_.refused(), protocol_errors_, calls_, reconnections_};
 }
 
-std::vector<std::pair<int, std::string>> Transport::Lost() const {
+std::vector<std::pair<int, Status>> Transport::Lost() const {
   std::lock_guard<std::mutex> lock(mutex_);
   return {lost_.begin(), lost_.end()};
 }
@@ -147,7 +122,7 @@ double Transport::SilentFor(int peer) const {
 }
 
 void Transport::Pulse(int peer) {
-  Do([=] { switchboard_->Pulse(peer); });
+  Do([=] { switchboard_->eager().insert(peer); });  // a connection is a sign of life, and brings more
 }
 
 void Transport::GiveUp(int peer, const std::string& why) {
@@ -171,13 +146,11 @@ void Transport::RunCommands() {
 }
 
 void Transport::Run() {
-  const auto interval = std::min(Seconds(1), Seconds(options_.timeout_seconds / 8));
-  auto checked = Clock::now();
-  Clock::time_point until = Clock::time_point::max();  // when stopping: how long to go on sending
+  looked_ = Clock::now();
+  Clock::time_point until = Clock::time_point::max();  // when stopping: how long to wait for peers
   epoll_event events[64];
   for (;;) {
-    const int wait = static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(interval).count()) + 1;
-    const int count = epoll_wait(epoll_, events, 64, until == Clock::time_point::max() ? wait : 10);
+    const int count = epoll_wait(epoll_, events, 64, WaitFor(Clock::now()));
     for (int i = 0; i < count; ++i) {
       const int socket = events[i].data.fd;
       if (socket == wake_) {
@@ -189,19 +162,10 @@ void Transport::Run() {
     }
     RunCommands();
     const auto now = Clock::now();
-    if (now - checked > interval) {
-      // This process stood still, as when a machine sleeps: who kept silent meanwhile has not been heard yet.
-      if (now - checked > Seconds(options_.timeout_seconds / 2)) Excuse(now - checked, now);
-      checked = now;
-      doorman_.Expire(now);
-      for (auto& item : dialled_) {
-        if (std::exchange(item.second.fails, false)) Dial(item.first);
-      }
-      switchboard_->CheckTime(now);
-      for (size_t peer = 0; peer < links_.size(); ++peer) {
-        if (links_[peer]) switchboard_->Pulse(static_cast<int>(peer));
-      }
-    }
+    if (now - looked_ > interval_) LookAtTheClock(now);
+    FlushAll();
+    DialWhoIsDue(now);
+    AcknowledgeWhatIsDue(now);
     FlushAll();
     ShareRate();
     Publish();
@@ -209,10 +173,8 @@ void Transport::Run() {
       std::lock_guard<std::mutex> lock(mutex_);
       if (!stopping_) continue;
     }
-    if (until == Clock::time_point::max()) until = now + std::chrono::seconds(1);
-    const bool idle = std::all_of(links_.begin(), links_.end(),
-                                  [](const auto& link) { return !link || link->outbox().empty(); });
-    if (idle || now > until) break;
+    if (until == Clock::time_point::max()) until = now + std::min(Seconds(10), Seconds(options_.timeout_seconds / 2));
+    if (IsQuiet() || now > until) break;
   }
   {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -220,10 +182,130 @@ void Transport::Run() {
   }
   RunCommands();  // the last; calls among them fail at once
   switchboard_->Settle();
-  for (auto& link : links_) {
-    if (link) link->CloseGently();
-    link.reset();
+  for (Line& line : lines_) {
+    if (line.link) line.link->CloseGently();
+    line.link.reset();
+    line.session.Clear();
   }
+  changed_.notify_all();
+}
+
+// Milliseconds until something is due.
+int Transport::WaitFor(Clock::time_point now) const {
+  Clock::time_point due = looked_ + interval_;
+  for (const Line& line : lines_) {
+    due = std::min(due, line.redial.next());
+    // What is written next tells it too.
+    if (line.link && line.session.HasNothingToWrite()) due = std::min(due, line.session.told_by());
+  }
+  if (due <= now) return 0;
+  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(due - now).count()) + 1;
+}
+
+void Transport::LookAtTheClock(Clock::time_point now) {
+  const Clock::duration timeout = Seconds(options_.timeout_seconds), pause = now - looked_;
+  // This process stood still, as when a machine sleeps: who kept silent meanwhile has not been heard yet.
+  if (pause > timeout / 2) Excuse(pause, now);
+  looked_ = now;
+  doorman_.Expire(now);
+  switchboard_->CheckTime(now);
+  for (size_t p = 0; p < lines_.size(); ++p) {
+    const int peer = static_cast<int>(p);
+    Line& line = lines_[p];
+    if (switchboard_->IsLost(peer)) continue;
+    if (line.link && now - line.heard > std::min(Seconds(5), timeout / 2)) {  // the way may be dead; another may not be
+      line.redial.Begin(now, WaitToDial(peer));
+    }
+    if (line.redial.IsOn() && now - line.redial.since() > timeout) {
+      const Learner& learner = options_.learners[p];
+      switchboard_->Lose(peer, Code::kLate, "cannot be reached at " + learner.ip + " port " +
+                                                std::to_string(learner.port) + " (" + line.redial.why() + ")");
+    } else if (line.link) {
+      if (!line.session.HasNothingToWrite()) continue;  // what is still to be sent is a sign of life too
+      Header pulse;
+      pulse.kind = Kind::kPulse;
+      line.session.Add(pulse, nullptr, 0);
+      switchboard_->eager().insert(peer);
+    }
+  }
+}
+
+const Session& Transport::BeforeHello(int peer) {
+  if (lines_[peer].link) Disconnect(peer);
+  return lines_[peer].session;
+}
+
+Answer Transport::OnHello(int peer, const SessionId& session, uint64_t received, uint64_t* mine) {
+  Line& line = lines_[peer];
+  if (switchboard_->IsLost(peer)) return Answer::kGivenUp;
+  if (line.redial.dials()) {  // both dial: the lower rank's connection is taken
+    if (options_.rank < peer) return Answer::kBusy;
+    doorman_.Abandon(peer);
+  }
+  if (line.session.id == SessionId{} && options_.rank > peer) line.session.id = session;
+  // Another process than the one that this learner has spoken to knows no session, or another.
+  if (session == SessionId{} || session != line.session.id || !line.session.CanHave(received)) return Answer::kGivenUp;
+  if (line.link) Disconnect(peer);  // that the peer has noticed to be broken
+  *mine = line.session.received();
+  return Answer::kGoOn;
+}
+
+void Transport::OnConnected(int socket, int peer, Seal seal, uint64_t received) {
+  Line& line = lines_[peer];
+  line.redial.End();
+  sent_.clear();
+  if (switchboard_->IsLost(peer) || !line.session.Resume(received, &sent_)) {
+    close(socket);
+    return switchboard_->Lose(peer, Code::kGone, std::string("is gone (") + kBrokeProtocol + ")");
+  }
+  switchboard_->Arrived(peer, sent_);
+  line.link = std::make_unique<Link>(socket, peer, std::move(seal));
+  if (IsPaced(peer)) line.link->Pace(options_.rate);
+  peer_of_[socket] = peer;
+  epoll_event event{};
+  event.events = line.link->awaited = EPOLLIN;
+  event.data.fd = socket;
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, socket, &event);
+  switchboard_->eager().insert(peer);
+  if (std::exchange(line.was_connected, true)) ++reconnections_;
+  TakeSign(peer);
+}
+
+void Transport::OnFailed(int peer, bool refused, const std::string& why) {
+  Line& line = lines_[peer];
+  line.redial.Failed(Clock::now(), refused, why);
+  if (!line.redial.IsRefused()) return;
+  const Learner& learner = options_.learners[peer];
+  switchboard_->Lose(peer, Code::kGone, line.was_connected
+                                            ? "is gone (its host refuses connections)"
+                                            : "cannot be reached at " + learner.ip + " port " +
+                                                  std::to_string(learner.port) + " (" + why + ")");
+}
+
+void Transport::OnGivenUp(int peer) { switchboard_->WasGivenUp(peer); }
+
+void Transport::TakeSign(int peer) {
+  const auto now = Clock::now();
+  Line& line = lines_[peer];
+  line.heard = now;
+  if (line.link && line.redial.IsOn()) {  // the connection lives after all
+    doorman_.Abandon(peer);
+    line.redial.End();
+  }
+  std::lock_guard<std::mutex> lock(mutex_);
+  signs_[peer] = now;
+}
+
+void Transport::KeepLetter(int peer, uint64_t number, std::string letter) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const auto first = letters_.lower_bound({peer, 0}), end = letters_.lower_bound({peer + 1, 0});
+  uint64_t bytes = letter.size();
+  for (auto item = first; item != end; ++item) bytes += item->second.size();
+  if (std::distance(first, end) >= kMostLetters || bytes > kMostLetterBytes) {
+    lock.unlock();
+    return switchboard_->GiveUp(peer, "has sent letters that nobody takes");
+  }
+  letters_[{peer, number}] = std::move(letter);
   changed_.notify_all();
 }
 
@@ -231,74 +313,117 @@ void Transport::OnLink(int socket, uint32_t events) {
   const auto found = peer_of_.find(socket);
   if (found == peer_of_.end()) return;  // closed since
   const int peer = found->second;
+  Line& line = lines_[peer];
   if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-    const std::string why = links_[peer]->Read(switchboard_.get(), &switchboard_->pool(), &received_);
-    if (!why.empty()) {
-      if (why == kBrokeProtocol && !switchboard_->IsLost(peer)) ++protocol_errors_;
-      switchboard_->Lose(peer, Code::kGone, "is gone (" + why + ")");
-      return;
+    const std::string why =
+        line.link->Read(&line.session, switchboard_.get(), &switchboard_->pool(), &bytes_received_);
+    if (why.empty()) TakeSign(peer);  // a part of a frame is a sign too: large ones take long
+    if (!why.empty() && !switchboard_->IsLost(peer)) {
+      if (why == kBrokeProtocol || why == kBrokenSeal) ++protocol_errors_;
+      if (why == kBrokeProtocol) {
+        return switchboard_->Lose(peer, Code::kGone, std::string("is gone (") + kBrokeProtocol + ")");
+      }
+      return Disconnect(peer);
     }
   }
   if (events & EPOLLOUT) switchboard_->eager().insert(peer);
+}
+
+// Ends a connection whose session goes on.
+void Transport::Disconnect(int peer) {
+  Line& line = lines_[peer];
+  peer_of_.erase(line.link->socket());
+  line.link.reset();
+  switchboard_->eager().insert(peer);
 }
 
 // Sends what is to be sent and finishes what is done, until neither brings up anything more.
 void Transport::FlushAll() {
   do {
     for (int peer : std::exchange(switchboard_->eager(), {})) Flush(peer);
-    // Before calls end: then memory that a half-sent frame lies in goes back to its owner.
+    // Before calls end: then their memory goes back to its owners.
     for (int peer : std::exchange(switchboard_->parted(), {})) Close(peer);
     switchboard_->Settle();
   } while (!switchboard_->eager().empty() || !switchboard_->parted().empty());
 }
 
-bool Transport::IsPaced(int peer) const {
-  return options_.rate > 0 && options_.learners[peer].host != options_.learners[options_.rank].host;
-}
+bool Transport::IsPaced(int peer) const { return options_.rate > 0 && !options_.learners[peer].is_here; }
 
 // The connections that have more to send than their sockets take have equal shares of the rate.
 void Transport::ShareRate() {
   if (!(options_.rate > 0)) return;
   std::vector<Link*> busy;
-  for (const auto& link : links_) {
-    if (link && !link->outbox().empty() && IsPaced(link->peer())) busy.push_back(link.get());
+  for (const Line& line : lines_) {
+    if (line.link && !line.session.HasNothingToWrite() && IsPaced(line.link->peer())) busy.push_back(line.link.get());
   }
   for (Link* link : busy) link->Pace(options_.rate / static_cast<double>(busy.size()));
 }
 
 void Transport::Flush(int peer) {
   if (switchboard_->IsLost(peer)) return;
-  Link* const link = links_[peer].get();
-  if (!link) {
+  Line& line = lines_[peer];
+  if (!line.link) {
     // The lower rank dials, on first use.
-    if (options_.rank < peer && dialled_.insert({peer, {Clock::now()}}).second) Dial(peer);
+    if (options_.rank < peer || line.was_connected) line.redial.Begin(Clock::now(), WaitToDial(peer));
     return;
   }
-  Outbox& outbox = link->outbox();
   for (;;) {
-    if (outbox.empty()) {
-      outbox.Clear();
-      switchboard_->Fill(peer, &outbox);
-      if (outbox.empty()) return Await(link, EPOLLIN);
-    }
-    const ssize_t written = outbox.Write(link->socket());
-    if (written < 0) {
-      if (errno == EINTR) continue;
-      if (errno == EAGAIN) return Await(link, EPOLLIN | EPOLLOUT);
-      return switchboard_->Lose(peer, Code::kGone, std::string("is gone (") + std::strerror(errno) + ")");
-    }
-    sent_ += written;
-    if (outbox.empty()) switchboard_->Written(outbox, peer);
+    sent_.clear();
+    const Link::Progress progress = line.link->Write(&line.session, &sent_, &bytes_sent_);
+    switchboard_->Written(peer, sent_);
+    if (progress == Link::Progress::kBroken) return Disconnect(peer);
+    if (progress == Link::Progress::kBlocked) return Await(line.link.get(), EPOLLIN | EPOLLOUT);
+    if (line.link->sealed() > options_.most_sealed) return Disconnect(peer);
+    switchboard_->Fill(peer, &line.session);
+    if (line.session.HasNothingToWrite()) return Await(line.link.get(), EPOLLIN);
   }
 }
 
-void Transport::Dial(int peer) {
-  if (!switchboard_->IsLost(peer)) doorman_.Dial(peer, options_.learners[peer].ip, options_.learners[peer].port);
+// When a connection breaks both dial, the higher rank a little later: else it would not hear that the other's process is
+// gone.
+Clock::duration Transport::WaitToDial(int peer) const { return Seconds(options_.rank < peer ? 0 : .2); }
+
+void Transport::DialWhoIsDue(Clock::time_point now) {
+  for (size_t p = 0; p < lines_.size(); ++p) {
+    const int peer = static_cast<int>(p);
+    Line& line = lines_[p];
+    if (line.redial.next() > now || switchboard_->IsLost(peer)) continue;
+    if (line.session.id == SessionId{}) {
+      const Digest random = RandomBytes();
+      std::copy(random.begin(), random.begin() + line.session.id.size(), line.session.id.begin());
+    }
+    line.redial.Try();
+    doorman_.Dial(peer);
+  }
+}
+
+void Transport::AcknowledgeWhatIsDue(Clock::time_point now) {
+  for (size_t p = 0; p < lines_.size(); ++p) {
+    Line& line = lines_[p];
+    if (!line.link || line.session.told_by() > now || !line.session.HasNothingToWrite()) continue;
+    Header pulse;
+    pulse.kind = Kind::kPulse;
+    line.session.Add(pulse, nullptr, 0);
+    switchboard_->eager().insert(static_cast<int>(p));
+  }
+}
+
+// All peers that are left have what they were sent.
+bool Transport::IsQuiet() const {
+  for (size_t p = 0; p < lines_.size(); ++p) {
+    const int peer = static_cast<int>(p);
+    if (!lines_[p].was_connected || switchboard_->IsLost(peer)) continue;
+    if (!lines_[p].session.IsQuiet() || switchboard_->HasWordsFor(peer)) return false;
+  }
+  return true;
 }
 
 void Transport::Excuse(Clock::duration pause, Clock::time_point now) {
   switchboard_->Excuse(pause, now);
-  for (auto& item : dialled_) item.second.since += pause;
+  for (Line& line : lines_) {
+    line.heard = std::min(now, line.heard + pause);
+    line.redial.Excuse(pause);
+  }
   std::lock_guard<std::mutex> lock(mutex_);
   for (auto& item : signs_) item.second = std::min(now, item.second + pause);
 }
@@ -311,17 +436,22 @@ void Transport::Await(Link* link, uint32_t events) {
   epoll_ctl(epoll_, EPOLL_CTL_MOD, link->socket(), &event);
 }
 
-// Ends the connection to a lost peer.
+// Ends the connection to a lost peer, and the session.
 void Transport::Close(int peer) {
-  if (!links_[peer]) return;
-  Outbox& outbox = links_[peer]->outbox();
-  if (outbox.empty()) {  // between frames: a last word may pass
-    outbox.Clear();
-    switchboard_->Fill(peer, &outbox);
-    if (!outbox.empty()) outbox.Write(links_[peer]->socket());
+  Line& line = lines_[peer];
+  const bool may_speak = line.link && line.link->IsBetweenFrames();
+  line.session.Clear();
+  if (may_speak) {  // a last word may pass
+    switchboard_->Fill(peer, &line.session);
+    sent_.clear();
+    line.link->Write(&line.session, &sent_, &bytes_sent_);
+    line.session.Clear();
   }
-  peer_of_.erase(links_[peer]->socket());
-  links_[peer].reset();
+  doorman_.Abandon(peer);
+  line.redial.End();
+  if (!line.link) return;
+  peer_of_.erase(line.link->socket());
+  line.link.reset();
 }
 
 void Transport::Publish() {

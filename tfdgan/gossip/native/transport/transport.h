@@ -1,9 +1,10 @@
 // Neighbour averaging between processes over TCP: the library behind the TensorFlow op, free of TensorFlow itself.
 //
-// One thread does all socket work and all arithmetic; callers only hand over and are called back. Memory, for calls
-// under way: each stream's credit (kWindowChunks chunks a neighbour and round, kEagerChunks before the call has
-// begun here), and a copy of the numbers in the wire type if that is not the tensors' own; several rounds on 16-bit
-// tensors keep a float32 copy besides.
+// One thread does all socket work and all arithmetic; callers only hand over and are called back. A connection that
+// breaks is dialled again and takes up where it was, so that no call notices. Memory, for calls under way: each stream's
+// credit (kWindowChunks chunks a neighbour and round, kEagerChunks before the call has begun here), a copy of the
+// numbers in the wire type for each round but the first, and for the first if that is not the tensors' own; several
+// rounds on 16-bit tensors keep a float32 copy besides. Inputs and copies are held until the neighbours have them.
 #ifndef TFDGAN_TRANSPORT_TRANSPORT_H_
 #define TFDGAN_TRANSPORT_TRANSPORT_H_
 
@@ -21,37 +22,46 @@
 
 #include "doorman.h"
 #include "exchange.h"
+#include "link.h"
+#include "redial.h"
 #include "switchboard.h"
 
 namespace tfdgan {
 
-class Transport {
+class Transport : private Doorman::Host {
  public:
   struct Learner {
-    std::string host, ip;
+    std::string host, ip;  // its host's name, for errors; its address in digits
     int port = 0;
+    bool is_here = true;                   // on this learner's own host
+    Security security = Security::kNone;  // of frames between it and this learner; the same on both sides
   };
   struct Options {
     int rank = 0;
     std::vector<Learner> learners;
     Digest key{};  // the job's
+    Crypto crypto;
     double timeout_seconds = 60;
     double rate = 0;  // bytes/s at which to send to other hosts, in all; 0: as fast as TCP does
     bool degrade = false;
+    // A connection makes way for a new one, with new keys, when it has sealed so many bytes: RFC 8446, section 5.5, sees
+    // AES-GCM's margin used up at 2^38.5.
+    uint64_t most_sealed = 1ull << 38;
   };
   struct Counters {
     uint64_t bytes_sent = 0, bytes_received = 0, connections_refused = 0, protocol_errors = 0, calls = 0;
+    uint64_t reconnections = 0;  // connections that took up a session whose last one had broken
   };
 
   Transport() = default;
-  ~Transport() { Stop(); }
+  ~Transport() override { Stop(); }
   Transport(const Transport&) = delete;
   Transport& operator=(const Transport&) = delete;
 
-  // Binds to one address; returns the port that others are to be told. Throws std::system_error.
-  int Listen(const std::string& ip);
+  // Binds to one address; port 0: any. Returns the port. Throws std::system_error.
+  int Listen(const std::string& ip, int port = 0);
   void Start(const Options& options);
-  // Fails what is under way, sends what is still to be sent (at most a second), closes.
+  // Fails what is under way, waits until the peers have what they were sent (at most ten seconds), closes.
   void Stop();
 
   // The calls below may come from any thread, between Start and Stop.
@@ -61,11 +71,11 @@ class Transport {
   uint64_t Submit(Request request);
   void Cancel(uint64_t id);
   Counters Count() const;
-  // (rank, why) of learners lost so far.
-  std::vector<std::pair<int, std::string>> Lost() const;
+  // (rank, why) of learners lost so far. kGone: its process has ended; else only the way to it may be broken.
+  std::vector<std::pair<int, Status>> Lost() const;
 
-  // Letters: messages outside of calls, each with a number of the sender's choice, at most kMostLetters of a peer
-  // untaken. Throws std::length_error if one is longer than kLongestLetter.
+  // Letters: messages outside of calls, each with a number of the sender's choice, at most kMostLetters of a peer and
+  // kMostLetterBytes untaken. Throws std::length_error if one is longer than kLongestLetter.
   void SendLetter(int peer, uint64_t number, std::string letter);
   // Waits for a letter. False if it has not come in time or the peer is lost.
   bool TakeLetter(int peer, uint64_t number, double seconds, std::string* letter);
@@ -78,33 +88,54 @@ class Transport {
   void GiveUp(int peer, const std::string& why);
 
  private:
+  struct Line {  // to one peer
+    Session session;
+    std::unique_ptr<Link> link;  // null: no connection at the moment
+    Redial redial;               // also while the connection has been silent for long
+    Clock::time_point heard;  // on this connection
+    bool was_connected = false;
+  };
+
+  Security SecurityWith(int peer) const override { return options_.learners[peer].security; }
+  const Session& BeforeHello(int peer) override;
+  Answer OnHello(int peer, const SessionId& session, uint64_t received, uint64_t* mine) override;
+  void OnConnected(int socket, int peer, Seal seal, uint64_t received) override;
+  void OnFailed(int peer, bool refused, const std::string& why) override;
+  void OnGivenUp(int peer) override;
+
   void Run();
   void Do(std::function<void()> command);
   void RunCommands();
+  int WaitFor(Clock::time_point now) const;
+  void LookAtTheClock(Clock::time_point now);
   void OnLink(int socket, uint32_t events);
   bool IsPaced(int peer) const;
   void ShareRate();
   void Flush(int peer);
-  void Dial(int peer);
-  void Excuse(Clock::duration pause, Clock::time_point now);
   void FlushAll();
+  Clock::duration WaitToDial(int peer) const;
+  void DialWhoIsDue(Clock::time_point now);
+  void AcknowledgeWhatIsDue(Clock::time_point now);
+  void Disconnect(int peer);
+  void Excuse(Clock::duration pause, Clock::time_point now);
   void Await(Link* link, uint32_t events);
   void Close(int peer);
+  bool IsQuiet() const;
   void Publish();
+  void TakeSign(int peer);
+  void KeepLetter(int peer, uint64_t number, std::string letter);
 
   Options options_;
+  Clock::duration interval_{};  // between looks at the clock
+  Clock::time_point looked_;
   Doorman doorman_;
   std::unique_ptr<Switchboard> switchboard_;
-  std::vector<std::unique_ptr<Link>> links_;  // by peer
-  struct Dialling {
-    Clock::time_point since;
-    bool fails = false;  // the last try has come to nothing
-  };
-  std::map<int, Dialling> dialled_;
+  std::vector<Line> lines_;     // by peer
   std::map<int, int> peer_of_;  // by socket
+  std::vector<Session::Sent> sent_;
   int epoll_ = -1, wake_ = -1;
   std::thread thread_;
-  std::atomic<uint64_t> calls_{0}, received_{0}, sent_{0}, protocol_errors_{0};
+  std::atomic<uint64_t> calls_{0}, bytes_received_{0}, bytes_sent_{0}, protocol_errors_{0}, reconnections_{0};
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
@@ -112,7 +143,7 @@ class Transport {
   std::unordered_map<uint64_t, uint64_t> sequences_;
   uint64_t last_id_ = 0;
   bool stopping_ = false, closed_ = false;
-  std::map<int, std::string> lost_;
+  std::map<int, Status> lost_;
   std::map<int, Clock::time_point> signs_;  // of life
   std::map<std::pair<int, uint64_t>, std::string> letters_;
 };

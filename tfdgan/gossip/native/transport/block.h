@@ -1,0 +1,48 @@
+// Memory for payloads that have come.
+#ifndef TFDGAN_TRANSPORT_BLOCK_H_
+#define TFDGAN_TRANSPORT_BLOCK_H_
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "frame.h"
+
+namespace tfdgan {
+
+class Block {
+ public:
+  Block() = default;
+  explicit Block(size_t room) : bytes_(new char[room]), room_(room) {}
+  char* get() const { return bytes_.get(); }
+  size_t room() const { return room_; }
+  explicit operator bool() const { return bytes_ != nullptr; }
+
+ private:
+  std::unique_ptr<char[]> bytes_;
+  size_t room_ = 0;
+};
+
+// Blocks that are used again, the last returned first, while it is still in the cache. Small ones are not kept.
+class Pool {
+ public:
+  Block Get(size_t bytes) {
+    if (bytes <= kSmall) return Block(bytes);
+    if (free_.empty()) return Block(kChunkBytes);
+    Block block = std::move(free_.back());
+    free_.pop_back();
+    return block;
+  }
+  void Give(Block block) {
+    if (block.room() == kChunkBytes && free_.size() < kKept) free_.push_back(std::move(block));
+  }
+
+ private:
+  static constexpr size_t kSmall = 16 * 1024, kKept = 32;
+  std::vector<Block> free_;
+};
+
+}  // namespace tfdgan
+
+#endif  // TFDGAN_TRANSPORT_BLOCK_H_
