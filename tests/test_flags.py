@@ -145,7 +145,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 94
+    assert len(DEFAULTS) == 98
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

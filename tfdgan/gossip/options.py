@@ -58,7 +58,7 @@ class GossipOptions(Options):
     wire_key_file: str = option(
         "",
         "A file of mode 0600 with the exchange's key, 64 hexadecimal digits (openssl rand -hex 32), a copy on each "
-        "host. Without one learner 0 draws a key and sends it through Horovod, which answers strangers (native "
+        "host. Without a file learner 0 draws a key; Horovod carries the key, and answers strangers (native "
         "backend).",
         local=True,
     )
