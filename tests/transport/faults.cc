@@ -145,7 +145,7 @@ void ACancelledCall() {
   c.Expect({6});
 }
 
-// Its memory goes back to the caller while a frame may be half sent: that peer cannot be served any more.
+// A frame of it may be half sent: the transport keeps its memory until the peer has it, and serves the peer on.
 void ALargeCancelledCall() {
   Job job(2, kTimeout);
   job.StartAll();
@@ -156,6 +156,11 @@ void ALargeCancelledCall() {
   const Status status = call->Result();
   Check(status.code == Code::kCancelled, "it was not cancelled: " + status.message);
   Check(!other.Result().ok(), "the other side went through");
+  Call b(&job, 0, kPair, "c", kLarge, 5), c(&job, 1, kPair, "c", kLarge, 7);
+  b.Expect({6});
+  c.Expect({6});
+  Check(job[0].Lost().empty() && job[1].Lost().empty(), "a cancelled call cost a peer");
+  Check(!job[0].Count().reconnections, "a cancelled call cost a connection");
 }
 
 void AStopInTheMiddle() {

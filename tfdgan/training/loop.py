@@ -23,7 +23,7 @@ from tfdgan.training.monitor import Monitor, say
 from tfdgan.training.noise import Noise
 from tfdgan.training.options import RunOptions
 from tfdgan.training.stop_request import StopRequest
-from tfdgan.training.tick import Ticker
+from tfdgan.training.tick import RECONNECTIONS, Ticker
 from tfdgan.training.trainer import Trainer
 
 
@@ -81,6 +81,7 @@ class Run:
         self._monitor: Monitor | None = None
         self._samples_path: str | None = None
         self._lost: dict[int, str] = {}
+        self._reconnections = 0
 
     def start(self) -> int:
         """Restore the newest checkpoint or begin anew; returns the number of steps already done."""
@@ -140,6 +141,7 @@ class Run:
                     continue
                 report = ticker.exchange(reached, stop.requested)
                 self._meet_losses(reached)
+                self._say_reconnections(reached, int(report.scalars[RECONNECTIONS]))
                 if report.fault:
                     raise self._fault(*report.fault)
                 if self._monitor:
@@ -241,6 +243,11 @@ class Run:
             self.say(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(collectives.ranks())} go on")
         self._lost = lost
         self._trainer.restrict_to(collectives.ranks())
+
+    def _say_reconnections(self, step: int, count: int) -> None:
+        if count > self._reconnections:
+            self.say(f"step {step}: {count - self._reconnections} connection(s) broke and came back; nothing is lost")
+        self._reconnections = count
 
     def _fault(self, step: int, learner: int) -> TrainingFault:
         return TrainingFault(

@@ -8,10 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from tfdgan.distributed import collectives
+from tfdgan.gossip import backends
 from tfdgan.metrics import consensus_distance
 from tfdgan.training.trainer import WAITING, Trainer
 
 _NO_FAULT = -1
+RECONNECTIONS = "network/reconnections"  # connections that broke and came back since the start
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,15 +67,16 @@ class Ticker:
         seconds = (time.perf_counter() - self._since) / max(steps, 1)
         mine = {**self._means(), **self._trainer.diagnose(step)}
         names = sorted(mine)
-        head = [float(stop), float(self._trainer.fault_step.numpy()), seconds]
+        head = [float(stop), float(self._trainer.fault_step.numpy()), seconds, float(backends.reconnections())]
         vector = np.concatenate([head, [mine[name] for name in names], self._sketch().numpy().ravel()])
         everyone = collectives.gather_vector(vector, "tick")
-        stops, faults, times = everyone[:, :3].T
-        figures = everyone[:, 3 : 3 + len(names)]
-        sketches = everyone[:, 3 + len(names) :]
+        stops, faults, times, reconnections = everyone[:, : len(head)].T
+        figures = everyone[:, len(head) : len(head) + len(names)]
+        sketches = everyone[:, len(head) + len(names) :]
         self._figures = []
         self.skip()
         scalars = self._scalars(step, names, figures, times, sketches)
+        scalars[RECONNECTIONS] = reconnections.sum() // 2  # both ends count one
         return Report(scalars, bool(stops.any()), _first_fault(faults))
 
     def _scalars(

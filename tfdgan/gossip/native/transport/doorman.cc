@@ -238,7 +238,7 @@ std::string Doorman::GreetAsListener(int socket, Visitor* visitor) {
     visitor->read = 0;
     return SendAll(socket, handshake.MakeChallenge()) ? "" : "sending failed";
   }
-  if (!ReadOn(socket, &handshake.hello(), &visitor->read)) return kStranger;
+  if (!ReadOn(socket, &handshake.hello(), &visitor->read)) return "its connection broke";
   if (visitor->read < sizeof(Hello)) return "";
   if (!handshake.IsHello()) return kStranger;
   uint64_t mine = 0;
@@ -272,12 +272,12 @@ int Doorman::Release(int socket) {
 
 void Doorman::ShowOut(int socket, const std::string& why, bool refused) {
   const Visitor& visitor = visitors_.at(socket);
-  const bool dialed = visitor.dialed;
+  const bool dialed = visitor.dialed, proved = visitor.stage == Stage::kHello && why != kStranger;
   const int peer = visitor.peer;
   close(Release(socket));
   if (dialed) {
     host_->OnFailed(peer, refused, why);
-  } else {
+  } else if (!proved) {
     ++refused_;
   }
 }
