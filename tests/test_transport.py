@@ -69,6 +69,16 @@ def test_stress_with_cuts_is_clean_under_the_sanitizers(run, security):
 
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.parametrize("security", [1, 2], ids=["authenticated", "encrypted"])
+def test_whoever_changes_what_passes_gains_nothing(run, security):
+    for output in run("wiretap", 60, security, security):
+        calls, wrong, changes, noticed, returns = map(int, re.findall(r"\d+", output))
+        assert calls == 60 and wrong == 0 and changes >= 5 and noticed >= 3 and returns >= 5
+        assert output.split()[-1] == ("seen" if security == 1 else "hidden")
+
+
+@pytest.mark.slow
+@pytest.mark.alone
 def test_what_goes_wrong_is_handled_and_clean_under_the_sanitizers(run):
     scenes = re.findall(r'^    {"(.*?)", ', (PROGRAMS / "faults.cc").read_text(), re.MULTILINE)
     assert len(scenes) >= 16

@@ -38,6 +38,10 @@ class Job {
   void StartAll() {
     for (int rank = 0; rank < size(); ++rank) Start(rank);
   }
+  // Of learners that are not started yet.
+  Transport::Options& options() { return options_; }
+  // Others find a learner elsewhere from now on; before it is started.
+  void Redirect(int rank, int port) { options_.learners[rank].port = port; }
   // As if its process had ended: nobody listens there any more.
   void Remove(int rank) { transports_[rank].reset(); }
 

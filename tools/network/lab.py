@@ -160,6 +160,14 @@ class Lab:
             raise
         return subprocess.CompletedProcess(command, process.returncode, output, errors)
 
+    def interrupt(self, rank, seconds):
+        """Take a learner's link down for a while: nothing passes, and nobody is told."""
+        script = f"ip link set {namespaces.DEVICE} down && sleep {seconds} && ip -batch -"
+        up = "\n".join(namespaces.lines_up(rank, self._learners))
+        done = self.run_on(rank, ["sh", "-c", f"echo '{up}' | ({script})"])
+        if done.returncode:
+            raise UserError(f"the link of learner {rank} did not come up again")
+
 
 def _star(learners, rate, delay, slow):
     made = links.star(learners, rate, delay, slow)

@@ -89,8 +89,14 @@ def open_tap(rank):
 
 def set_up_device(rank, learners, mtu):
     """Addresses and neighbours of a learner's device. There is no route but to them, and nobody need be asked for."""
-    lines = [f"link set {DEVICE} address {hardware_address(rank)} mtu {mtu}", f"link set {DEVICE} up"]
-    lines += [f"address add {address(rank)}/24 dev {DEVICE} noprefixroute"]
+    lines = [f"link set {DEVICE} address {hardware_address(rank)} mtu {mtu}"]
+    lines += [f"address add {address(rank)}/24 dev {DEVICE} noprefixroute", *lines_up(rank, learners)]
+    run("ip", "-n", name(rank), "-batch", "-", text="\n".join(lines))
+
+
+def lines_up(rank, learners):
+    """What `ip` is told when a learner's device comes up, as a device that went down has forgotten it."""
+    lines = [f"link set {DEVICE} up"]
     # CUBIC is Linux's default, which most machines that are joined by such links use. BBR, which some have, paces by
     # clocks of its own and drains its queue every ten seconds: figures would vary with it. Told to the route, as a
     # namespace may set the sysctl only to what the host allows its users.
@@ -100,7 +106,7 @@ def set_up_device(rank, learners, mtu):
         for other in range(learners)
         if other != rank
     ]
-    run("ip", "-n", name(rank), "-batch", "-", text="\n".join(lines))
+    return lines
 
 
 def set_windows(rank, window):

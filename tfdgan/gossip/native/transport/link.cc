@@ -1,8 +1,10 @@
 #include "link.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -40,6 +42,11 @@ void Link::Pace(double rate) {
   // The kernel would take megabytes from one connection, which then leave beside what another is given later.
   const int unsent = static_cast<int>(std::min(std::max(kUnsent, rate * kUnsentSeconds), 1e9));
   setsockopt(socket_, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
+bool Link::HasArrived() const {
+  int bytes = 0;
+  return ioctl(socket_, SIOCOUTQ, &bytes) == 0 && bytes == 0;
 }
 
 void Link::CloseGently() {

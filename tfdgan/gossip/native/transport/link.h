@@ -48,6 +48,8 @@ class Link {
   enum class Progress { kIdle, kBlocked, kBroken };
   // Sends what the socket takes of the queue. kIdle: all of it is with the kernel. `sent`: as Session::Written.
   Progress Write(Session* session, std::vector<Session::Sent>* sent, std::atomic<uint64_t>* bytes);
+  // True if the other end's system has all that was sent.
+  bool HasArrived() const;
   // True between frames: nothing is half sent.
   bool IsBetweenFrames() const { return next_ == pieces_.size(); }
   // Reads what is there, up to a limit that keeps other connections served. Empty if all is well, else why the

@@ -37,12 +37,15 @@ void Session::Written(size_t count, std::vector<Sent>* sent) {
     waiting_ -= SizeOf(frame.header);
     if (!frame.was_written && frame.sent.round >= 0) sent->push_back(frame.sent);
     frame.was_written = true;
-    if (frame.counts()) kept_.push_back(std::move(frame));
+    if (!frame.counts()) continue;
+    if (kept_.empty()) waits_since_ = Clock::now();
+    kept_.push_back(std::move(frame));
   }
 }
 
 bool Session::Acknowledge(uint64_t received, std::vector<Sent>* arrived) {
   if (!CanHave(received)) return false;
+  if (received > acknowledged_) waits_since_ = Clock::now();
   for (; acknowledged_ < received; ++acknowledged_) {
     if (kept_.front().sent.round >= 0) arrived->push_back(kept_.front().sent);
     kept_.pop_front();

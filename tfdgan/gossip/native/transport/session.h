@@ -66,6 +66,8 @@ class Session {
   void Told() { untold_bytes_ = 0, told_ = received_; }
   // When the peer has to be told of what has come at the latest: soon, or it keeps memory for long.
   Clock::time_point told_by() const;
+  // Since when the peer owes an acknowledgement; the far future if it owes none.
+  Clock::time_point waits_since() const { return kept_.empty() ? Clock::time_point::max() : waits_since_; }
   bool IsQuiet() const { return queue_.empty() && kept_.empty(); }  // the peer has everything
 
   SessionId id{};
@@ -75,7 +77,7 @@ class Session {
   std::deque<Frame> kept_;  // written, not acknowledged
   size_t waiting_ = 0;      // bytes in queue_
   uint64_t acknowledged_ = 0, received_ = 0, told_ = 0, untold_bytes_ = 0;
-  Clock::time_point untold_since_;
+  Clock::time_point untold_since_, waits_since_;
 };
 
 }  // namespace tfdgan

@@ -213,9 +213,8 @@ void Transport::LookAtTheClock(Clock::time_point now) {
     const int peer = static_cast<int>(p);
     Line& line = lines_[p];
     if (switchboard_->IsLost(peer)) continue;
-    if (line.link && now - line.heard > std::min(Seconds(5), timeout / 2)) {  // the way may be dead; another may not be
-      line.redial.Begin(now, WaitToDial(peer));
-    }
+    // This way may be dead; another may not be.
+    if (line.link && (now - line.heard > Patience() || IsStuck(line, now))) line.redial.Begin(now, WaitToDial(peer));
     if (line.redial.IsOn() && now - line.redial.since() > timeout) {
       const Learner& learner = options_.learners[p];
       switchboard_->Lose(peer, Code::kLate, "cannot be reached at " + learner.ip + " port " +
@@ -288,7 +287,7 @@ void Transport::TakeSign(int peer) {
   const auto now = Clock::now();
   Line& line = lines_[peer];
   line.heard = now;
-  if (line.link && line.redial.IsOn()) {  // the connection lives after all
+  if (line.link && line.redial.IsOn() && !IsStuck(line, now)) {  // the connection lives after all
     doorman_.Abandon(peer);
     line.redial.End();
   }
@@ -382,6 +381,15 @@ void Transport::Flush(int peer) {
 // When a connection breaks both dial, the higher rank a little later: else it would not hear that the other's process is
 // gone.
 Clock::duration Transport::WaitToDial(int peer) const { return Seconds(options_.rank < peer ? 0 : .2); }
+
+Clock::duration Transport::Patience() const {
+  return Seconds(std::min(options_.patience_seconds, options_.timeout_seconds / 2));
+}
+
+// The peer's system has everything, and the peer does not find a whole frame in it: somebody has changed what passed.
+bool Transport::IsStuck(const Line& line, Clock::time_point now) const {
+  return line.session.waits_since() < now - Patience() && line.link->HasArrived();
+}
 
 void Transport::DialWhoIsDue(Clock::time_point now) {
   for (size_t p = 0; p < lines_.size(); ++p) {

@@ -42,6 +42,7 @@ class Transport : private Doorman::Host {
     Digest key{};  // the job's
     Crypto crypto;
     double timeout_seconds = 60;
+    double patience_seconds = 5;  // without a sign on a connection, after which another is tried
     double rate = 0;  // bytes/s at which to send to other hosts, in all; 0: as fast as TCP does
     bool degrade = false;
     // A connection makes way for a new one, with new keys, when it has sealed so many bytes: RFC 8446, section 5.5, sees
@@ -91,7 +92,7 @@ class Transport : private Doorman::Host {
   struct Line {  // to one peer
     Session session;
     std::unique_ptr<Link> link;  // null: no connection at the moment
-    Redial redial;               // also while the connection has been silent for long
+      Redial redial;               // also while the connection seems to be dead
     Clock::time_point heard;  // on this connection
     bool was_connected = false;
   };
@@ -114,6 +115,8 @@ class Transport : private Doorman::Host {
   void Flush(int peer);
   void FlushAll();
   Clock::duration WaitToDial(int peer) const;
+  Clock::duration Patience() const;
+  bool IsStuck(const Line& line, Clock::time_point now) const;
   void DialWhoIsDue(Clock::time_point now);
   void AcknowledgeWhatIsDue(Clock::time_point now);
   void Disconnect(int peer);
