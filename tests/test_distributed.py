@@ -13,6 +13,7 @@ pytestmark = pytest.mark.distributed
     [
         (1, ["test_native.py"]),
         (2, ["test_begun.py", "test_native.py"]),
+        (2, ["test_sealed.py"]),
         # An odd number and a power of two, where topologies differ; what does not depend on them at one of the two.
         (3, ["test_begun.py", "test_collectives.py", "test_mix.py", "test_native.py", "test_trainer.py"]),
         (

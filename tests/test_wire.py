@@ -142,6 +142,21 @@ def wait_until(condition, seconds=5):
         time.sleep(0.01)
 
 
+def test_proofs_by_python_where_there_is_no_openssl(serve):
+    library.can_seal()
+    library.functions().tfdgan_use_hmac(library._hmac)
+    try:
+        port = serve()
+        stranger = socket.create_connection(("127.0.0.1", port), timeout=10)
+        stranger.sendall(peer.knock(bytes(32)))
+        assert peer.is_closed(stranger)
+        goes_through(peer.connect(port, KEY), 0)
+    finally:
+        library.stop()
+        library.can_seal.cache_clear()
+        assert library.can_seal()
+
+
 def test_thousands_of_random_strangers(serve):
     port = serve()
     end = peer.connect(port, KEY)

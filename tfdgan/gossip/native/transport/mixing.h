@@ -15,7 +15,7 @@ struct Term {
 };
 
 // out = x + sum_j W_ij (Q(x_j) - Q(x_i)), terms in the order given, in A (float or double), each operation rounded by
-// itself. `own` is Q(x_i), of the wire type. `out` may be `x`.
+// itself. `own` is Q(x_i), of the wire type. `out` may be `x`, unless `own` is too.
 template <typename A>
 void Mix(const void* x, Type x_type, const void* own, const std::vector<Term>& terms, Type wire, void* out,
          Type out_type, size_t count);
