@@ -66,6 +66,7 @@ DEFAULTS = dict(
     wire_key_file="",
     gossip_listen="",
     gossip_advertise="",
+    gossip_memory=256,
     log_every=50,
     memory_heads=2,
     memory_slots=1,
@@ -145,7 +146,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 98
+    assert len(DEFAULTS) == 99
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 
@@ -211,7 +212,7 @@ def test_help_groups_what_belongs_together(capsys):
     assert groups["Gossip"] == {
         *("topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"),
         *("gossip_timeout", "on_peer_loss", "link_mbit", "wire_dtype"),
-        *("wire_security", "wire_key_file", "gossip_listen", "gossip_advertise"),
+        *("wire_security", "wire_key_file", "gossip_listen", "gossip_advertise", "gossip_memory"),
     }
     assert {"workdir", "steps", "seed", "batch_size"} <= groups["Run"]
     assert {"optimizer", "learning_rate_g", "beta_1"} <= groups["Optimizers"]

@@ -1,10 +1,12 @@
 """What an exchange costs, by backend: tables, ratios and plots, each measured in one run on this machine.
 
-    python tools/bench_exchange.py --part=sizes,slow,overlap --output=runs/exchange
+    python tools/bench_exchange.py --part=sizes,slow,overlap,long,sealed --output=runs/exchange
 
 sizes: seconds an exchange over a ring takes for 1e3 to 1e8 bytes and 2, 4, 8 learners, beside alltoall, allreduce and
 plain sockets. slow: who waits for a learner that sleeps 200 ms a step. overlap: a step that computes while its
-exchange is under way, over a link that holds every frame. About 12 minutes in all on 2 cores.
+exchange is under way, over a link that holds every frame. long: 100 MB each way over links of 2, 50 and 100 ms round
+trip, beside one plain TCP connection. sealed: what encrypting costs, beside `openssl speed`. About 15 minutes in all on
+2 cores.
 """
 
 import json
@@ -20,7 +22,8 @@ from tfdgan.errors import UserError
 from tfdgan.storage import files
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-_PARTS = ("sizes", "slow", "overlap")
+_PARTS = ("sizes", "slow", "overlap", "long", "sealed")
+_ROUND_TRIPS = (2, 50, 100)  # milliseconds
 _BYTES = ("1000", "10000", "100000", "1000000", "4000000", "10000000", "100000000")
 
 
@@ -57,7 +60,8 @@ def sizes(options, folder):
                 f"{row['numbers']:>10}  "
                 + "".join(f"{1e3 * seconds[way]:>17.2f}" for way in ways)
                 + f"   {seconds['alltoall'] / seconds['native']:.2f} times as fast, "
-                + f"{seconds['native'] / seconds['plain sockets']:.2f} of plain; "
+                + f"{seconds['native'] / seconds['plain sockets']:.2f} of plain, "
+                + f"{seconds['native'] / seconds['plain and mixing']:.2f} of plain and mixing; "
                 + f"{sent['native bfloat16'] / sent['native']:.3f} of the bytes in bfloat16",
                 flush=True,
             )
@@ -114,6 +118,44 @@ def overlap(options, folder):
     return found
 
 
+def long(options, folder):
+    """Rates over long links."""
+    del options, folder
+    results = {}
+    print("\n100 MB each way between 2 learners, a relay in between (median of 5)")
+    for milliseconds in _ROUND_TRIPS:
+        found = results[milliseconds] = measure(2, "long", milliseconds / 2)
+        rates = {way: 8e-6 * found["bytes"] / seconds for way, seconds in found["seconds"].items()}
+        print(
+            f"  {milliseconds:>4} ms round trip: "
+            + ", ".join(f"{way} {rate:.0f} Mbit/s" for way, rate in rates.items())
+            + f"; {rates['native'] / rates['plain sockets']:.2f} of plain",
+            flush=True,
+        )
+    return results
+
+
+def sealed(options, folder):
+    """CPU time by --wire_security, beside the library's own measure."""
+    del options, folder
+    done = subprocess.run(
+        ["openssl", "speed", "-bytes", "262144", "-seconds", "3", "-evp", "aes-256-gcm"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    speed = 1e3 * float(done.stdout.split()[-1].rstrip("k"))
+    results = {name: measure(2, "sealed", name) for name in ("none", "authenticated", "encrypted")}
+    print(f"\n100 MB each way between 2 learners on one host; openssl speed: {speed / 1e9:.2f} GB/s (AES-256-GCM)")
+    for name, found in results.items():
+        more = found["cpu"] - results["none"]["cpu"]
+        pure = 4 * found["bytes"] / speed  # two learners, each seals and opens
+        print(
+            f"  {name:>14}: {1e3 * found['cpu']:.0f} CPU-ms, {1e3 * found['seconds']:.0f} ms; "
+            + (f"{1e3 * more:.0f} CPU-ms more, {more / pure:.2f} of what openssl speed says" if name != "none" else ""),
+            flush=True,
+        )
+    return {"openssl speed": speed, **results}
+
+
 def main(argv):
     options = command.parse(argv, _define)
     unknown = sorted(set(options.part) - set(_PARTS))
@@ -121,7 +163,10 @@ def main(argv):
         raise UserError(f"--part={unknown[0]}: choose of {', '.join(_PARTS)}")
     os.makedirs(options.output, exist_ok=True)
     results = {
-        part: {"sizes": sizes, "slow": slow, "overlap": overlap}[part](options, options.output) for part in options.part
+        part: {"sizes": sizes, "slow": slow, "overlap": overlap, "long": long, "sealed": sealed}[part](
+            options, options.output
+        )
+        for part in options.part
     }
     files.write_text(os.path.join(options.output, "result.json"), json.dumps(results))
     print(f"\nplots: {options.output}")

@@ -74,6 +74,14 @@ class GossipOptions(Options):
         "host are at the next ports (native backend).",
         local=True,
     )
+    gossip_memory: int = option(
+        256,
+        "MiB that neighbours may send ahead of what is mixed. A long fast link needs rate times round trip for each "
+        "neighbour: 25 at 1 Gbit/s and 200 ms (native backend).",
+        minimum=8,
+        below=1 << 20,
+        local=True,
+    )
     wire_dtype: str = option(
         "float32", "Type of numbers on the wire: weights, or gradients (centralized).", choices=WIRE_DTYPES
     )

@@ -3,6 +3,8 @@
 horovodrun -np N python -m tools.exchange.learner sizes NUMBERS...
 horovodrun -np N python -m tools.exchange.learner slow BACKEND
 horovodrun -np 2 python -m tools.exchange.learner overlap MILLISECONDS
+horovodrun -np 2 python -m tools.exchange.learner long MILLISECONDS
+horovodrun -np 2 python -m tools.exchange.learner sealed SECURITY
 """
 
 import json
@@ -20,6 +22,7 @@ from tfdgan import gossip
 from tfdgan.distributed import collectives, job
 from tfdgan.gossip import topology
 from tfdgan.gossip.native import bootstrap, library
+from tools.exchange import mixing_pass
 from tools.exchange.plain import PlainRing
 
 
@@ -75,15 +78,21 @@ def seconds_each(ways, blocks, repeats):
 
 def sizes(*numbers):
     """Seconds an exchange takes for each size and way, and bytes that this learner sent for one of them."""
-    found = []
+    found, mix = [], mixing_pass.load()
     for count in map(int, numbers):
-        plain = PlainRing(count)
+        plain, mixed = PlainRing(count), np.empty(count, np.float32)
+
+        def exchange_and_mix(plain=plain, mixed=mixed):
+            plain.exchange()
+            mix(*plain.arrays, mixed)
+
         ways = {
             "native": mixer(count, "native"),
             "native bfloat16": mixer(count, "native", "bfloat16"),
             "alltoall": mixer(count, "horovod"),
             "allreduce": allreducer(count),
             "plain sockets": repeated(plain.exchange),
+            "plain and mixing": repeated(exchange_and_mix),
         }
         repeats = max(2, min(50, 4_000_000 // count))
         seconds = seconds_each(ways, blocks=7, repeats=repeats)
@@ -110,18 +119,61 @@ def slow(backend):
     return collectives.gather_vector(ends, "bench.ends").tolist()
 
 
-def overlap(milliseconds):
-    """Seconds of a gradient, an exchange and a step with both, over a link that holds frames; a timeline of steps."""
-    settings = bootstrap.Settings()
-    learners = bootstrap.announce(settings)
-    if hvd.rank() == 0:  # who dials
-        ip, port = learners[1]["place"]
+def relayed(milliseconds):
+    """(ip, port) -> port of a relay there, which holds every byte for a while and ends with this process."""
+
+    def through(ip, port):
         command = [sys.executable, os.path.join(os.path.dirname(__file__), "relay.py"), ip, str(port), milliseconds]
         relay = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
-        learners[1]["place"] = (ip, int(relay.stdout.readline()))
+        return int(relay.stdout.readline())
+
+    return through
+
+
+def connect_through(milliseconds):
+    """Start the native exchange of two learners over a link that holds frames."""
+    settings = bootstrap.Settings()
+    learners = bootstrap.announce(settings)
+    if hvd.rank() == 0:  # who dials
+        ip, port = learners[1]["place"]
+        learners[1]["place"] = (ip, relayed(milliseconds)(ip, port))
     bootstrap.connect(learners, settings)
+
+
+def long(milliseconds):
+    """Seconds for 100 MB each way over a link that holds frames: the exchange, and one plain TCP connection."""
+    connect_through(milliseconds)
+    count = 25_000_000
+    plain = PlainRing(count, relayed(milliseconds))
+    ways = {"native": mixer(count, "native"), "plain sockets": repeated(plain.exchange)}
+    return {"bytes": 4 * count, "seconds": seconds_each(ways, blocks=5, repeats=1)}
+
+
+def sealed(security):
+    """CPU-seconds of both learners, and seconds, for 100 MB each way, by --wire_security."""
+    bootstrap.start(bootstrap.Settings(wire_security=security))
+    mix = mixer(25_000_000, "native")
+    mix(2)
+    found = []
+    for _ in range(7):
+        collectives.gather_vector([0.0], "bench.start")
+        begun, before = time.perf_counter(), time.process_time()
+        mix(4)
+        mine = [(time.process_time() - before) / 4, (time.perf_counter() - begun) / 4]
+        everyone = collectives.gather_vector(mine, "bench.end")
+        found.append([everyone[:, 0].sum(), everyone[:, 1].max()])
+    return {
+        "bytes": 100_000_000,
+        "cpu": float(np.median(found, axis=0)[0]),
+        "seconds": float(np.median(found, axis=0)[1]),
+    }
+
+
+def overlap(milliseconds):
+    """Seconds of a gradient, an exchange and a step with both, over a link that holds frames; a timeline of steps."""
+    connect_through(milliseconds)
     schedule = topology.make_schedule("ring", 2)
     weights = [tf.Variable(tf.random.stateless_normal([200, 200], [hvd.rank(), i])) for i in range(3)]
 
@@ -175,7 +227,7 @@ def main(what, *arguments):
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     job.start()
-    found = {"sizes": sizes, "slow": slow, "overlap": overlap}[what](*arguments)
+    found = {"sizes": sizes, "slow": slow, "overlap": overlap, "long": long, "sealed": sealed}[what](*arguments)
     if hvd.rank() == 0:
         print("RESULT " + json.dumps(found), flush=True)
 

@@ -32,6 +32,8 @@ class Settings:
         travels over Horovod's own connections. They are not encrypted, and Horovod's rendezvous answers anybody.
       gossip_listen: ADDRESS:PORT or :PORT, as `addresses.to_listen_on` takes it; "": Horovod's interface, any port.
       gossip_advertise: HOST:PORT by which the others reach this learner; "": where it listens.
+      gossip_memory: MiB that may have come from neighbours and wait to be mixed. Long fast links need the bytes that are
+        under way: rate times round trip, for each neighbour.
     """
 
     gossip_timeout: float = 60.0
@@ -41,6 +43,7 @@ class Settings:
     wire_key_file: str = ""
     gossip_listen: str = ""
     gossip_advertise: str = ""
+    gossip_memory: int = 256
 
 
 _started: Settings | None = None  # those it was started with
@@ -152,7 +155,8 @@ def connect(everyone: Sequence[dict[str, Any]], settings: Settings, schedule: Sc
     ]
     key = wire_key.of_run(wire_key.of_file(settings.wire_key_file), run) if settings.wire_key_file else run
     rate = 1e6 / 8 * settings.link_mbit / max(1, senders(machines, rank, schedule))
-    library.start(rank, learners, key, settings.gossip_timeout, settings.on_peer_loss == "degrade", rate)
+    degrade, memory = settings.on_peer_loss == "degrade", settings.gossip_memory << 20
+    library.start(rank, learners, key, settings.gossip_timeout, degrade, rate, memory)
     _started = settings
     atexit.register(library.stop)
 

@@ -51,7 +51,7 @@ def functions() -> ctypes.CDLL:
         "tfdgan_listen": (size, [text, size, text, size]),
         "tfdgan_start": (
             size,
-            [*(size, size, strings, strings, sizes, sizes, sizes), *(text, real, real, size, text, size)],
+            [*(size, size, strings, strings, sizes, sizes, sizes), *(text, real, real, size, number, text, size)],
         ),
         "tfdgan_stop": (None, []),
         "tfdgan_counters": (None, [ctypes.POINTER(number)]),
@@ -107,6 +107,7 @@ def start(
     timeout: float,
     degrade: bool,
     rate: float = 0.0,
+    memory: int = 256 << 20,
 ) -> None:
     """Serve mixes.
 
@@ -117,6 +118,7 @@ def start(
       timeout: seconds without a sign of a neighbour after which it counts as late.
       degrade: whether the weight of a lost neighbour goes back to self; else a loss is an error.
       rate: bytes/s at which to send to other hosts, in all; 0: as fast as TCP does.
+      memory: bytes that may have come and wait to be mixed.
     """
     hosts, ips, ports, are_here, securities = zip(*learners, strict=True)
     size, error = len(learners), ctypes.create_string_buffer(_ERROR)
@@ -125,7 +127,7 @@ def start(
         (ctypes.c_char_p * size)(*(host.encode() for host in hosts)),
         (ctypes.c_char_p * size)(*(ip.encode() for ip in ips)),
         *((ctypes.c_int * size)(*numbers) for numbers in (ports, are_here, securities)),
-        *(key, float(timeout), float(rate), int(degrade), error, _ERROR),
+        *(key, float(timeout), float(rate), int(degrade), memory, error, _ERROR),
     )
     if failed:
         raise UserError(f"native exchange: {error.value.decode()}")

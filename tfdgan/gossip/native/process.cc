@@ -87,7 +87,7 @@ int tfdgan_listen(const char* ip, int port, char* error, int room) {
 
 int tfdgan_start(int rank, int size, const char* const* hosts, const char* const* ips, const int* ports,
                  const int* are_here, const int* securities, const unsigned char* key, double timeout, double rate,
-                 int degrade, char* error, int room) {
+                 int degrade, unsigned long long memory, char* error, int room) {
   tfdgan::Process& process = tfdgan::TheProcess();
   std::lock_guard<std::mutex> lock(process.mutex);
   tfdgan::Transport::Options options;
@@ -101,6 +101,7 @@ int tfdgan_start(int rank, int size, const char* const* hosts, const char* const
   options.timeout_seconds = timeout;
   options.rate = rate;
   options.degrade = degrade != 0;
+  options.memory = memory;
   process.rank = rank;
   process.size = size;
   try {

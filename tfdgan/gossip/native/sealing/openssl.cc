@@ -47,53 +47,30 @@ void* Open(const uint8_t* key, int seals) {
 
 void Close(void* direction) { EVP_CIPHER_CTX_free(static_cast<EVP_CIPHER_CTX*>(direction)); }
 
-// Each record has a nonce of its own: its number, which no two records of a direction share.
-bool Begin(EVP_CIPHER_CTX* context, uint64_t number, const iovec* clear, size_t clears, int seals) {
+int Begin(void* direction, uint64_t number, const void* clear, size_t bytes) {
   uint8_t nonce[kNonceBytes] = {};
   for (int i = 0; i < 8; ++i) nonce[kNonceBytes - 1 - i] = static_cast<uint8_t>(number >> (8 * i));
-  if (EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce, seals) != 1) return false;
+  EVP_CIPHER_CTX* const context = static_cast<EVP_CIPHER_CTX*>(direction);
   int length = 0;
-  for (size_t i = 0; i < clears; ++i) {
-    if (EVP_CipherUpdate(context, nullptr, &length, static_cast<const uint8_t*>(clear[i].iov_base),
-                         static_cast<int>(clear[i].iov_len)) != 1) {
-      return false;
-    }
-  }
-  return true;
+  return EVP_CipherInit_ex(context, nullptr, nullptr, nullptr, nonce, -1) == 1 &&
+         EVP_CipherUpdate(context, nullptr, &length, static_cast<const uint8_t*>(clear), static_cast<int>(bytes)) == 1;
 }
 
-int Seal(void* direction, uint64_t number, const iovec* clear, size_t clears, const iovec* pieces, size_t count,
-         void* out, uint8_t* tag) {
-  EVP_CIPHER_CTX* const context = static_cast<EVP_CIPHER_CTX*>(direction);
-  if (!Begin(context, number, clear, clears, 1)) return 0;
-  uint8_t* to = static_cast<uint8_t*>(out);
+int Update(void* direction, const void* from, void* to, size_t bytes) {
   int length = 0;
-  for (size_t i = 0; i < count; ++i) {
-    const uint8_t* const from = static_cast<const uint8_t*>(pieces[i].iov_base);
-    if (EVP_CipherUpdate(context, to, &length, from, static_cast<int>(pieces[i].iov_len)) != 1) return 0;
-    if (to) to += length;
-  }
-  uint8_t none[16];
-  return EVP_CipherFinal_ex(context, none, &length) == 1 &&
-         EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTagBytes, tag) == 1;
+  return EVP_CipherUpdate(static_cast<EVP_CIPHER_CTX*>(direction), static_cast<uint8_t*>(to), &length,
+                          static_cast<const uint8_t*>(from), static_cast<int>(bytes)) == 1;
 }
 
-int Unseal(void* direction, uint64_t number, const iovec* clear, size_t clears, const void* sealed,
-           const iovec* pieces, size_t count, const uint8_t* tag) {
+int Finish(void* direction, uint8_t* tag) {
   EVP_CIPHER_CTX* const context = static_cast<EVP_CIPHER_CTX*>(direction);
-  if (!Begin(context, number, clear, clears, 0)) return 0;
-  const uint8_t* from = static_cast<const uint8_t*>(sealed);
-  int length = 0;
-  for (size_t i = 0; i < count; ++i) {
-    uint8_t* const piece = static_cast<uint8_t*>(pieces[i].iov_base);
-    if (EVP_CipherUpdate(context, from ? piece : nullptr, &length, from ? from : piece,
-                         static_cast<int>(pieces[i].iov_len)) != 1) {
-      return 0;
-    }
-    if (from) from += pieces[i].iov_len;
-  }
   uint8_t none[16];
-  return EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTagBytes, const_cast<uint8_t*>(tag)) == 1 &&
+  int length = 0;
+  if (EVP_CIPHER_CTX_is_encrypting(context)) {
+    return EVP_CipherFinal_ex(context, none, &length) == 1 &&
+           EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_GET_TAG, kTagBytes, tag) == 1;
+  }
+  return EVP_CIPHER_CTX_ctrl(context, EVP_CTRL_AEAD_SET_TAG, kTagBytes, tag) == 1 &&
          EVP_CipherFinal_ex(context, none, &length) == 1;
 }
 
@@ -101,7 +78,7 @@ int Unseal(void* direction, uint64_t number, const iovec* clear, size_t clears, 
 }  // namespace tfdgan
 
 extern "C" __attribute__((visibility("default"))) const tfdgan::Crypto* tfdgan_crypto() {
-  static const tfdgan::Crypto crypto{tfdgan::Hmac,  tfdgan::Derive, tfdgan::Open,
-                                     tfdgan::Close, tfdgan::Seal,   tfdgan::Unseal};
+  static const tfdgan::Crypto crypto{tfdgan::Hmac,  tfdgan::Derive, tfdgan::Open,  tfdgan::Close,
+                                     tfdgan::Begin, tfdgan::Update, tfdgan::Finish};
   return &crypto;
 }

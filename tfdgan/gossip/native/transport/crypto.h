@@ -2,8 +2,6 @@
 #ifndef TFDGAN_TRANSPORT_CRYPTO_H_
 #define TFDGAN_TRANSPORT_CRYPTO_H_
 
-#include <sys/uio.h>
-
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -23,13 +21,12 @@ struct Crypto {
   // One direction of a connection, by AES-256-GCM. Null if it fails.
   void* (*open)(const uint8_t* key, int seals) = nullptr;
   void (*close)(void* direction) = nullptr;
-  // Seals record `number`: `clear` is authenticated; `pieces` too, and encrypted to `out` unless `out` is null.
-  int (*seal)(void* direction, uint64_t number, const iovec* clear, size_t clears, const iovec* pieces, size_t count,
-              void* out, uint8_t* tag) = nullptr;
-  // The reverse: `sealed` is decrypted to `pieces`, which hold garbage if it fails, as it does after any change. If
-  // `sealed` is null, `pieces` are what travelled.
-  int (*unseal)(void* direction, uint64_t number, const iovec* clear, size_t clears, const void* sealed,
-                const iovec* pieces, size_t count, const uint8_t* tag) = nullptr;
+  // A record is begun, with a number that no other of the direction has and bytes that stay in clear; goes on, to `to`
+  // encrypted or decrypted, or only authenticated if that is null; and ends with a tag. What has been opened is not to
+  // be believed before `finish` says that the tag is right; sealing, it writes the tag.
+  int (*begin)(void* direction, uint64_t number, const void* clear, size_t bytes) = nullptr;
+  int (*update)(void* direction, const void* from, void* to, size_t bytes) = nullptr;
+  int (*finish)(void* direction, uint8_t* tag) = nullptr;
 };
 
 }  // namespace tfdgan

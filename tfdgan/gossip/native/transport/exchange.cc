@@ -217,6 +217,14 @@ bool Exchange::Finished() const {
   });
 }
 
+uint64_t Exchange::Granted() const {
+  uint64_t granted = 0;
+  for (const RoundState& state : rounds_) {
+    for (const Incoming& in : state.in) granted += in.lost || in.limit < in.mixed ? 0 : in.limit - in.mixed;
+  }
+  return granted;
+}
+
 bool Exchange::IsUnderWay() const {
   return std::any_of(rounds_.begin(), rounds_.end(), [](const RoundState& state) {
     return std::any_of(state.out.begin(), state.out.end(),

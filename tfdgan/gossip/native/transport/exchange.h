@@ -58,6 +58,7 @@ struct Incoming {
   uint32_t limit = kEagerChunks;  // chunks that the peer may send
   bool lost = false;              // nothing is expected of it any more
   bool closed = false;            // all is mixed, and counted as finished
+  bool starves = false;           // the peer has used up its credit
   Clock::time_point heard;        // when the peer last gave a sign of life
 };
 
@@ -90,6 +91,8 @@ class Exchange {
   bool Awaits(int round, const Incoming& in) const;
   // True if something computed has not gone to the peer because the peer does not let it.
   bool WaitsForPeer(int round, const Outgoing& out) const;
+  // Chunks that peers may send and that are not mixed.
+  uint64_t Granted() const;
   // Appends where the chunk lies to `pieces`; returns its bytes. The memory stays as it is as long as this exchange.
   uint32_t Take(int round, Outgoing* out, std::vector<iovec>* pieces);
   // Mixes all that can be mixed; blocks no longer needed go to `freed`.

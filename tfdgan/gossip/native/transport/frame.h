@@ -12,7 +12,7 @@ namespace tfdgan {
 constexpr uint32_t kMagic = 0x67646674;           // "tfdg"
 constexpr uint32_t kChunkBytes = 256 * 1024;      // payload of every DATA frame but a stream's last
 constexpr uint32_t kEagerChunks = 1;              // may be sent before the receiver's call has begun
-constexpr uint32_t kWindowChunks = 16;            // may be unmixed at the receiver once it has
+constexpr uint32_t kWindowChunks = 16;            // may be unmixed at the receiver once it has, to begin with
 constexpr uint32_t kOpenStreams = 8;              // a channel's streams to a peer beyond those it reported as finished
 constexpr uint64_t kLongestLetter = 64ull << 20;  // bytes
 constexpr int kMostLetters = 8;                   // of a peer, untaken
@@ -35,7 +35,8 @@ enum class Kind : uint8_t {
 struct Header {
   uint32_t magic = kMagic;
   Kind kind = Kind::kData;
-  uint8_t type = 0, wire = 0, unused = 0;
+  uint8_t type = 0, wire = 0;
+  uint8_t starves = 0;  // 1: the last chunk that the receiver's credit allows, and there are more
   uint32_t bytes = 0;  // of payload
   uint32_t chunk = 0;
   uint32_t round = 0, rounds = 0;

@@ -19,7 +19,7 @@ constexpr int kReadsInARow = 16;
 constexpr size_t kBatch = 256 * 1024;   // bytes for one system call
 constexpr size_t kMostPieces = 1024;    // IOV_MAX
 constexpr size_t kAhead = 64 * 1024;    // bytes read at once where frames are small
-constexpr size_t kLongestRecord = sizeof(uint32_t) + sizeof(Header) + kChunkBytes + kTagBytes;
+constexpr size_t kSealAtOnce = 128 * 1024;  // bytes: encrypted, sent, while they are in the nearest cache
 constexpr int kHeaders = 90;         // bytes a frame: TCP with timestamps, IPv4, Ethernet with preamble and gap
 constexpr double kRoom = 0.99;       // so that a queue that there is anyhow becomes shorter
 constexpr double kUnsent = 128 * 1024;    // bytes that wait in a socket, or
@@ -61,7 +61,7 @@ void Link::CloseGently() {
 
 Link::Progress Link::Write(Session* session, std::vector<Session::Sent>* sent, std::atomic<uint64_t>* bytes) {
   for (;;) {
-    if (next_ == pieces_.size() && !Load(session)) return session->queue().empty() ? Progress::kIdle : Progress::kBroken;
+    if (next_ == pieces_.size() && !Load(session)) return session->HasNothingToWrite() ? Progress::kIdle : Progress::kBroken;
     msghdr message{};
     message.msg_iov = pieces_.data() + next_;
     message.msg_iovlen = std::min(pieces_.size() - next_, kMostPieces);
@@ -91,9 +91,9 @@ bool Link::Load(Session* session) {
   pieces_.clear();
   envelopes_.clear();
   next_ = 0;
-  if (session->queue().empty()) return false;
+  if (session->HasNothingToWrite()) return false;
   session->Told();
-  if (seal_) return LoadSealed(session);
+  if (seal_) return seal_.encrypts() ? LoadEncrypted(session) : LoadAuthenticated(session);
   for (Session::Frame& frame : session->queue()) {
     frame.header.received = session->received();
     pieces_.push_back({&frame.header, sizeof frame.header});
@@ -105,38 +105,61 @@ bool Link::Load(Session* session) {
   return true;
 }
 
-bool Link::LoadSealed(Session* session) {
-  size_t frames = 0, total = 0;
+bool Link::LoadAuthenticated(Session* session) {
   for (Session::Frame& frame : session->queue()) {
     frame.header.received = session->received();
-    total += sizeof(Envelope) + sizeof frame.header + frame.header.bytes;
-    ++frames;
-    if (total >= kBatch) break;
-  }
-  if (seal_.encrypts() && sealed_.size() < total) sealed_.resize(total);
-  char* to = sealed_.data();
-  for (size_t i = 0; i < frames; ++i) {
-    Session::Frame& frame = session->queue()[i];
     const uint32_t length = static_cast<uint32_t>(sizeof frame.header) + frame.header.bytes;
-    frame_.assign(1, {&frame.header, sizeof frame.header});
-    frame_.insert(frame_.end(), frame.pieces.begin(), frame.pieces.end());
-    loaded_ += sizeof(Envelope) + length;
-    ends_.push_back(loaded_);
-    if (seal_.encrypts()) {
-      std::memcpy(to, &length, sizeof length);
-      char* const frame_begin = to + sizeof length;
-      if (!seal_.Wrap(length, frame_, frame_begin, reinterpret_cast<uint8_t*>(frame_begin + length))) return false;
-      to = frame_begin + length + kTagBytes;
-      continue;
-    }
     envelopes_.push_back({length, {}});
     Envelope& envelope = envelopes_.back();
-    if (!seal_.Wrap(length, frame_, nullptr, envelope.tag)) return false;
     pieces_.push_back({&envelope.length, sizeof envelope.length});
-    pieces_.insert(pieces_.end(), frame_.begin(), frame_.end());
+    const size_t first = pieces_.size();
+    pieces_.push_back({&frame.header, sizeof frame.header});
+    pieces_.insert(pieces_.end(), frame.pieces.begin(), frame.pieces.end());
+    if (!seal_.BeginOut(length)) return false;
+    for (size_t i = first; i < pieces_.size(); ++i) {
+      if (!seal_.GoOnOut(pieces_[i].iov_base, nullptr, pieces_[i].iov_len)) return false;
+    }
+    if (!seal_.EndOut(envelope.tag)) return false;
     pieces_.push_back({envelope.tag, kTagBytes});
+    loaded_ += sizeof(Envelope) + length;
+    ends_.push_back(loaded_);
+    if (loaded_ - written_ >= kBatch || pieces_.size() >= kMostPieces) break;
   }
-  if (seal_.encrypts()) pieces_.push_back({sealed_.data(), static_cast<size_t>(to - sealed_.data())});
+  return true;
+}
+
+bool Link::LoadEncrypted(Session* session) {
+  sealed_.resize(kSealAtOnce + sizeof(Envelope));
+  char *to = sealed_.data(), *const end = to + kSealAtOnce;
+  while (to < end) {
+    if (!in_frame_) {
+      if (ends_.size() == session->queue().size()) break;
+      Session::Frame& frame = session->queue()[ends_.size()];
+      frame.header.received = session->received();
+      const uint32_t length = static_cast<uint32_t>(sizeof frame.header) + frame.header.bytes;
+      if (!seal_.BeginOut(length)) return false;
+      std::memcpy(to, &length, sizeof length);
+      to += sizeof length;
+      frame_.assign(1, {&frame.header, sizeof frame.header});
+      frame_.insert(frame_.end(), frame.pieces.begin(), frame.pieces.end());
+      frame_piece_ = frame_at_ = 0;
+      in_frame_ = true;
+      loaded_ += sizeof(Envelope) + length;
+    }
+    while (frame_piece_ < frame_.size() && to < end) {
+      const iovec& piece = frame_[frame_piece_];
+      const size_t part = std::min<size_t>(piece.iov_len - frame_at_, end - to);
+      if (!seal_.GoOnOut(static_cast<char*>(piece.iov_base) + frame_at_, to, part)) return false;
+      to += part, frame_at_ += part;
+      if (frame_at_ == piece.iov_len) ++frame_piece_, frame_at_ = 0;
+    }
+    if (frame_piece_ < frame_.size()) break;
+    if (!seal_.EndOut(reinterpret_cast<uint8_t*>(to))) return false;
+    to += kTagBytes;
+    in_frame_ = false;
+    ends_.push_back(loaded_);
+  }
+  pieces_.push_back({sealed_.data(), static_cast<size_t>(to - sealed_.data())});
   return true;
 }
 
@@ -211,57 +234,53 @@ void Link::Take(Session* session, Reader* reader, Pool* pool, Verdict verdict, c
 }
 
 std::string Link::ReadSealed(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
-  if (ahead_.empty()) ahead_.resize(kAhead);
-  for (int i = 0; i < kReadsInARow; ++i) {
-    const size_t room = ahead_.size() - ahead_until_;
-    const ssize_t got = recv(socket_, ahead_.data() + ahead_until_, room, MSG_DONTWAIT);
+  ahead_.resize(kAhead);
+  for (size_t i = 0; i < kReadsInARow * kBatch / kAhead; ++i) {
+    const ssize_t got = recv(socket_, ahead_.data(), kAhead, MSG_DONTWAIT);
     if (got == 0) return "it closed the connection";
     if (got < 0) return errno == EAGAIN || errno == EINTR ? "" : std::strerror(errno);
     *bytes += got;
-    ahead_until_ += got;
-    for (;;) {
-      const size_t have = ahead_until_ - ahead_from_;
-      uint32_t length = 0;
-      if (have < sizeof length) break;
-      std::memcpy(&length, ahead_.data() + ahead_from_, sizeof length);
-      if (length < sizeof(Header) || length > sizeof(Header) + kChunkBytes) return kBrokenSeal;
-      const size_t record = sizeof length + length + kTagBytes;
-      if (have < record) {
-        if (record > ahead_.size()) ahead_.resize(2 * kLongestRecord);  // large frames come
-        break;
-      }
-      const std::string why = Open(session, reader, pool, length, ahead_.data() + ahead_from_ + sizeof length);
-      if (!why.empty()) return why;
-      ahead_from_ += record;
-    }
-    std::memmove(ahead_.data(), ahead_.data() + ahead_from_, ahead_until_ - ahead_from_);
-    ahead_until_ -= ahead_from_;
-    ahead_from_ = 0;
-    if (static_cast<size_t>(got) < room) return "";
+    const std::string why = Open(session, reader, pool, ahead_.data(), got);
+    if (!why.empty() || static_cast<size_t>(got) < kAhead) return why;
   }
   return "";
 }
 
-// Takes a whole record, of which nothing is believed before its tag is right.
-std::string Link::Open(Session* session, Reader* reader, Pool* pool, uint32_t length, char* record) {
-  const size_t bytes = length - sizeof(Header);
-  Block payload;
-  if (bytes) payload = pool->Get(bytes);
-  const uint8_t* const tag = reinterpret_cast<const uint8_t*>(record + length);
-  Header header;
-  if (seal_.encrypts()) {
-    frame_.assign({{&header, sizeof header}, {payload.get(), bytes}});
-    if (!bytes) frame_.pop_back();
-    if (!seal_.Unwrap(length, record, frame_, tag)) return kBrokenSeal;
-  } else {
-    if (!seal_.Unwrap(length, nullptr, {{record, length}}, tag)) return kBrokenSeal;
-    std::memcpy(&header, record, sizeof header);
-    if (bytes) std::memcpy(payload.get(), record + sizeof header, bytes);
+// Takes what was read of records. Nothing of a record is believed before its tag is right.
+std::string Link::Open(Session* session, Reader* reader, Pool* pool, const char* bytes, size_t count) {
+  while (count) {
+    size_t part = 0;
+    const size_t body = record_read_ - sizeof length_;  // of the frame, if its length is known
+    if (record_read_ < sizeof length_) {
+      part = std::min(count, sizeof length_ - record_read_);
+      std::memcpy(reinterpret_cast<char*>(&length_) + record_read_, bytes, part);
+      if (record_read_ + part == sizeof length_) {
+        if (length_ < sizeof header_ || length_ > sizeof header_ + kChunkBytes) return kBrokenSeal;
+        if (!seal_.BeginIn(length_)) return kBrokenSeal;
+        if (length_ > sizeof header_) payload_ = pool->Get(length_ - sizeof header_);
+      }
+    } else if (body < length_) {
+      const bool in_header = body < sizeof header_;
+      char* const to = in_header ? reinterpret_cast<char*>(&header_) + body : payload_.get() + body - sizeof header_;
+      part = std::min(count, (in_header ? sizeof header_ : length_) - body);
+      if (!seal_.GoOnIn(bytes, to, part)) return kBrokenSeal;
+    } else {
+      part = std::min(count, length_ + kTagBytes - body);
+      std::memcpy(tag_ + (body - length_), bytes, part);
+      if (body + part == length_ + kTagBytes) {
+        if (!seal_.EndIn(tag_)) return kBrokenSeal;
+        const Header header = header_;
+        if (header.bytes != length_ - sizeof header || !Acknowledge(session, reader, header.received)) return kBrokeProtocol;
+        const Verdict verdict = reader->Admit(peer_, header);
+        if (verdict == Verdict::kRefuse) return kBrokeProtocol;
+        Take(session, reader, pool, verdict, header, std::move(payload_));
+        record_read_ = 0;
+        bytes += part, count -= part;
+        continue;
+      }
+    }
+    record_read_ += part, bytes += part, count -= part;
   }
-  if (header.bytes != bytes || !Acknowledge(session, reader, header.received)) return kBrokeProtocol;
-  const Verdict verdict = reader->Admit(peer_, header);
-  if (verdict == Verdict::kRefuse) return kBrokeProtocol;
-  Take(session, reader, pool, verdict, header, std::move(payload));
   return "";
 }
 

@@ -71,11 +71,12 @@ class Link {
 
   bool Load(Session* session);
   bool Acknowledge(Session* session, Reader* reader, uint64_t received);
-  bool LoadSealed(Session* session);
+  bool LoadAuthenticated(Session* session);
+  bool LoadEncrypted(Session* session);
   std::string ReadPlain(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
   std::string ReadSealed(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
   bool Step(Session* session, Reader* reader, Pool* pool, size_t at, size_t extra);
-  std::string Open(Session* session, Reader* reader, Pool* pool, uint32_t length, char* record);
+  std::string Open(Session* session, Reader* reader, Pool* pool, const char* bytes, size_t count);
   void Take(Session* session, Reader* reader, Pool* pool, Verdict verdict, const Header& header, Block payload);
 
   const int socket_, peer_;
@@ -87,7 +88,10 @@ class Link {
   std::deque<uint64_t> ends_;  // of each frame: bytes of this connection
   uint64_t loaded_ = 0, written_ = 0;
   std::deque<Envelope> envelopes_;
+  // Of encrypted frames: what goes out next, and how far the frame at the end of it is sealed.
   std::vector<char> sealed_;
+  size_t frame_piece_ = 0, frame_at_ = 0;
+  bool in_frame_ = false;
 
   // Coming in.
   Header header_;
@@ -97,7 +101,9 @@ class Link {
   bool in_payload_ = false;
   Verdict verdict_ = Verdict::kKeep;
   std::vector<char> ahead_;  // read, and not yet looked at
-  size_t ahead_from_ = 0, ahead_until_ = 0;
+  uint32_t length_ = 0;      // of the sealed frame that comes
+  uint8_t tag_[kTagBytes];
+  size_t record_read_ = 0;   // of its length, itself and its tag
   std::vector<Session::Sent> arrived_;
   double rate_ = 0;
 };

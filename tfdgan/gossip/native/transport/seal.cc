@@ -1,5 +1,6 @@
 #include "seal.h"
 
+#include <cstring>
 #include <stdexcept>
 
 namespace tfdgan {
@@ -17,8 +18,8 @@ Seal& Seal::operator=(Seal&& other) noexcept {
   std::swap(out_, other.out_);
   std::swap(in_, other.in_);
   std::swap(sealed_, other.sealed_);
-  std::swap(unsealed_, other.unsealed_);
-  std::swap(bytes_, other.bytes_);
+  std::swap(opened_, other.opened_);
+  std::swap(used_, other.used_);
   return *this;
 }
 
@@ -28,15 +29,15 @@ Seal::~Seal() {
   if (in_) crypto_->close(in_);
 }
 
-bool Seal::Wrap(const uint32_t& length, const std::vector<iovec>& pieces, void* to, uint8_t* tag) {
-  const iovec clear{const_cast<uint32_t*>(&length), sizeof length};
-  bytes_ += length;
-  return crypto_->seal(out_, sealed_++, &clear, 1, pieces.data(), pieces.size(), encrypts_ ? to : nullptr, tag);
+bool Seal::BeginOut(const uint32_t& length) {
+  used_ += length;
+  return crypto_->begin(out_, sealed_++, &length, sizeof length);
 }
 
-bool Seal::Unwrap(const uint32_t& length, const void* sealed, const std::vector<iovec>& pieces, const uint8_t* tag) {
-  const iovec clear{const_cast<uint32_t*>(&length), sizeof length};
-  return crypto_->unseal(in_, unsealed_++, &clear, 1, encrypts_ ? sealed : nullptr, pieces.data(), pieces.size(), tag);
+bool Seal::GoOnIn(const void* from, void* to, size_t bytes) {
+  if (encrypts_) return crypto_->update(in_, from, to, bytes);
+  std::memcpy(to, from, bytes);
+  return crypto_->update(in_, from, nullptr, bytes);
 }
 
 }  // namespace tfdgan

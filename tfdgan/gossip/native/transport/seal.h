@@ -2,11 +2,8 @@
 #ifndef TFDGAN_TRANSPORT_SEAL_H_
 #define TFDGAN_TRANSPORT_SEAL_H_
 
-#include <sys/uio.h>
-
 #include <cstdint>
 #include <utility>
-#include <vector>
 
 #include "crypto.h"
 
@@ -26,19 +23,25 @@ class Seal {
 
   explicit operator bool() const { return out_ != nullptr; }
   bool encrypts() const { return encrypts_; }
-  // The next record of what goes out: `length` and the pieces of a frame. Encrypted to `to` if it encrypts.
-  bool Wrap(const uint32_t& length, const std::vector<iovec>& pieces, void* to, uint8_t* tag);
-  // The next record of what comes in, decrypted to `pieces` if it encrypts. False if it is not what the peer has sealed.
-  bool Unwrap(const uint32_t& length, const void* sealed, const std::vector<iovec>& pieces, const uint8_t* tag);
+
+  // The next record that goes out, in parts: encrypted to `to`, which is null if it is only authenticated.
+  bool BeginOut(const uint32_t& length);
+  bool GoOnOut(const void* from, void* to, size_t bytes) { return crypto_->update(out_, from, to, bytes); }
+  bool EndOut(uint8_t* tag) { return crypto_->finish(out_, tag); }
+  // The next record that comes in. Its parts are not to be believed before EndIn says that the peer has sealed them.
+  bool BeginIn(const uint32_t& length) { return crypto_->begin(in_, opened_++, &length, sizeof length); }
+  bool GoOnIn(const void* from, void* to, size_t bytes);
+  bool EndIn(uint8_t* tag) { return crypto_->finish(in_, tag); }
+
   // Bytes that went out under this key.
-  uint64_t used() const { return bytes_; }
+  uint64_t used() const { return used_; }
 
  private:
   const Crypto* crypto_ = nullptr;
   bool encrypts_ = false;
   void *out_ = nullptr, *in_ = nullptr;
-  uint64_t sealed_ = 0, unsealed_ = 0;  // records
-  uint64_t bytes_ = 0;
+  uint64_t sealed_ = 0, opened_ = 0;  // records
+  uint64_t used_ = 0;
 };
 
 }  // namespace tfdgan

@@ -209,6 +209,7 @@ void Switchboard::Deliver(int peer, const Header& header, Block payload) {
     in->waiting.push_back(std::move(payload));
     ++in->received;
     in->heard = Clock::now();
+    in->starves |= header.starves && header.chunk >= kEagerChunks;
     if (call) Pump(ids_[{header.channel, header.sequence}], call);
   } else if (header.kind == Kind::kCredit) {
     Flow& flow = from.flows[header.channel];
@@ -288,13 +289,20 @@ void Switchboard::Pump(uint64_t id, Call* call) {
 void Switchboard::Grant(Call* call, int round, Incoming* in) {
   if (in->lost || in->closed) return;
   const uint32_t chunks = call->exchange.chunks();
-  const uint32_t limit = std::min(chunks, in->mixed + kWindowChunks);
+  uint32_t& window = peers_[in->peer].window;
+  // The peer has waited for credit though all that is here is mixed: the way holds more than the window.
+  if (in->starves && in->mixed == in->received) {
+    in->starves = false;
+    if ((ChunksGranted() + window) * kChunkBytes <= settings_.memory) window *= 2;
+  }
+  const uint32_t limit = std::min(chunks, in->mixed + window);
   Flow& flow = peers_[in->peer].flows[call->channel];
   if (in->mixed == chunks) {
     in->closed = true;
     ++flow.finished;
   }
-  const bool more = in->limit < chunks && limit - in->limit >= std::min(kWindowChunks / 2, chunks - in->limit);
+  const bool most = (ChunksGranted() + (limit - in->limit)) * kChunkBytes > settings_.memory && in->limit > in->mixed;
+  const bool more = !most && in->limit < chunks && limit - in->limit >= std::min(window / 2, chunks - in->limit);
   if (!more && flow.finished - flow.told < kOpenStreams / 2) return;
   if (more) in->limit = limit;
   flow.told = flow.finished;
@@ -303,6 +311,15 @@ void Switchboard::Grant(Call* call, int round, Incoming* in) {
   credit.chunk = in->limit;
   credit.elements = flow.finished;
   Tell(in->peer, credit);
+}
+
+// Chunks that peers have been told they may send, and that are not mixed yet.
+uint64_t Switchboard::ChunksGranted() const {
+  uint64_t granted = 0;
+  for (const auto& item : calls_) {
+    if (!item.second.ended) granted += item.second.exchange.Granted();
+  }
+  return granted;
 }
 
 }  // namespace tfdgan

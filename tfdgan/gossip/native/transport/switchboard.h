@@ -27,6 +27,7 @@ class Switchboard : public Link::Reader {
     std::vector<std::string> hosts;  // of each learner, for errors
     Clock::duration timeout = std::chrono::seconds(60);
     bool degrade = false;  // give a lost peer's weight back to self and go on
+    uint64_t memory = 256ull << 20;  // bytes of chunks that peers may send before they are mixed, all streams together
     std::function<void(int peer, uint64_t number, std::string letter)> on_letter;
     std::function<void(int peer)> on_sign;  // of life: anything from a peer
   };
@@ -89,6 +90,7 @@ class Switchboard : public Link::Reader {
   struct Peer {
     bool lost = false;
     Status why;
+    uint32_t window = kWindowChunks;  // of each of its streams: grows while the way to it could hold more
     std::deque<Control> control;
     std::deque<std::pair<uint64_t, int>> sending;  // (exchange, round), oldest first
     std::map<Key, Incoming> early;            // streams of calls not begun here
@@ -113,6 +115,7 @@ class Switchboard : public Link::Reader {
   bool HasBegun(uint64_t channel, uint64_t sequence) const;
   void Pump(uint64_t id, Call* call);
   void Grant(Call* call, int round, Incoming* in);
+  uint64_t ChunksGranted() const;
   void End(Call* call, const Status& status);
   // The same, and the peers of the call are told of `cause`.
   void Fail(Call* call, const Status& status, const Status& cause);

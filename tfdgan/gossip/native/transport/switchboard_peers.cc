@@ -66,6 +66,7 @@ void Switchboard::Fill(int p, Session* session) {
       header.chunk = out->taken;
       std::vector<iovec> pieces;
       header.bytes = call.exchange.Take(round, out, &pieces);
+      header.starves = out->taken == out->limit && out->taken < call.exchange.chunks();
       session->AddData(header, std::move(pieces), {found->first, round});
     }
     item = out->taken == call.exchange.chunks() ? peer.sending.erase(item) : std::next(item);

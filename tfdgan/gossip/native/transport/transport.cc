@@ -34,6 +34,7 @@ void Transport::Start(const Options& options) {
   }
   settings.timeout = Seconds(options.timeout_seconds);
   settings.degrade = options.degrade;
+  settings.memory = options.memory;
   settings.on_letter = [this](int peer, uint64_t number, std::string letter) {
     KeepLetter(peer, number, std::move(letter));
   };

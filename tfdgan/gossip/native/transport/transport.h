@@ -1,8 +1,8 @@
 // Neighbour averaging between processes over TCP: the library behind the TensorFlow op, free of TensorFlow itself.
 //
 // One thread does all socket work and all arithmetic; callers only hand over and are called back. A connection that
-// breaks is dialled again and takes up where it was, so that no call notices. Memory, for calls under way: each stream's
-// credit (kWindowChunks chunks a neighbour and round, kEagerChunks before the call has begun here), a copy of the
+// breaks is dialled again and takes up where it was, so that no call notices. Memory, for calls under way: what
+// neighbours may send ahead (Options::memory; kEagerChunks of each stream before the call has begun here), a copy of the
 // numbers in the wire type for each round but the first, and for the first if that is not the tensors' own; several
 // rounds on 16-bit tensors keep a float32 copy besides. Inputs and copies are held until the neighbours have them.
 #ifndef TFDGAN_TRANSPORT_TRANSPORT_H_
@@ -45,6 +45,7 @@ class Transport : private Doorman::Host {
     double patience_seconds = 5;  // without a sign on a connection, after which another is tried
     double rate = 0;  // bytes/s at which to send to other hosts, in all; 0: as fast as TCP does
     bool degrade = false;
+    uint64_t memory = 256ull << 20;  // bytes that may have come and wait to be mixed
     // A connection makes way for a new one, with new keys, when it has sealed so many bytes: RFC 8446, section 5.5, sees
     // AES-GCM's margin used up at 2^38.5.
     uint64_t most_sealed = 1ull << 38;
