@@ -328,9 +328,10 @@ def test_a_peer_that_goes_is_named(serve):
 
 def test_a_late_peer_is_named_in_time(serve):
     end = peer.connect(serve(timeout=1.0), KEY)
-    begun = time.monotonic()
-    with peer.speaking(end):
-        error = Mix().wait(5)
+    begun, mix = time.monotonic(), Mix()
+    peer.next_frame(end)
+    with peer.speaking(end, received=1):
+        error = mix.wait(5)
     assert isinstance(error, tf.errors.DeadlineExceededError) and 1.0 < time.monotonic() - begun < 2.0
     assert "learner 0 on otherhost is late: nothing came for 1 s, 0 of 1 chunks are here" in error.message
     assert peer.is_closed(end)
@@ -338,9 +339,10 @@ def test_a_late_peer_is_named_in_time(serve):
 
 def test_a_peer_that_waits_itself_gets_time_but_not_for_ever(serve):
     end = peer.connect(serve(timeout=0.5), KEY)
-    begun = time.monotonic()
-    with peer.speaking(end, peer.HOLD):
-        error = Mix().wait(10)
+    begun, mix = time.monotonic(), Mix()
+    peer.next_frame(end)
+    with peer.speaking(end, received=1, kind=peer.HOLD):
+        error = mix.wait(10)
     assert isinstance(error, tf.errors.DeadlineExceededError) and 2.0 < time.monotonic() - begun < 4.0
 
 
@@ -364,9 +366,10 @@ def test_degraded_the_weight_goes_back_to_self(serve):
 
 def test_degraded_a_late_peer_hears_that_it_was_given_up(serve):
     end = peer.connect(serve(timeout=0.5, degrade=True), KEY)
-    with peer.speaking(end):
-        np.testing.assert_array_equal(Mix().wait(5), [1.0, 2.0, 3.0])
+    mix = Mix()
     assert peer.next_frame(end)[1] == numbers(1, 2, 3)
+    with peer.speaking(end, received=1):
+        np.testing.assert_array_equal(mix.wait(5), [1.0, 2.0, 3.0])
     assert peer.next_frame(end)[0]["kind"] == peer.DROP
 
 

@@ -93,14 +93,14 @@ def connect(port, key, rank=0, listener=1, size=2, **how):
 
 
 @contextlib.contextmanager
-def speaking(end, kind=PULSE):
-    """Frames of a kind every tenth of a second: signs of life, without which a connection is taken to be broken."""
+def speaking(end, received, kind=PULSE):
+    """Frames every tenth of a second that acknowledge what came; without signs a connection is taken to be broken."""
     over = threading.Event()
 
     def speak():
         while not over.wait(0.1):
             try:
-                end.sendall(frame(kind=kind))
+                end.sendall(frame(kind=kind, received=received))
             except OSError:
                 return
 

@@ -134,7 +134,7 @@ void ACancelledCall() {
   Job job(2, kTimeout);
   job.StartAll();
   Call first(&job, 0, kPair, "c", kSmall, 1);
-  Sleep(0.1);
+  Sleep(0.5);
   job[0].Cancel(first.id());
   Check(first.Result().code == Code::kCancelled, "it was not cancelled");
   job[0].Cancel(first.id());  // too late, and harmless

@@ -18,6 +18,8 @@ Clock::duration Seconds(double seconds) {
   return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
+constexpr size_t kSmall = 64 * 1024;  // bytes of a call
+
 }  // namespace
 
 int Transport::Listen(const std::string& ip, int port) { return doorman_.Listen(ip, port); }
@@ -70,6 +72,8 @@ void Transport::Stop() {
 
 uint64_t Transport::Submit(Request request) {
   const uint64_t channel = HashOf(request.channel);
+  size_t bytes = 0;
+  for (size_t count : request.counts) bytes += count * SizeOf(request.type);
   const auto shared = std::make_shared<Request>(std::move(request));
   ++calls_;
   std::unique_lock<std::mutex> lock(mutex_);
@@ -79,8 +83,21 @@ uint64_t Transport::Submit(Request request) {
     shared->done({Code::kCancelled, "gossip: the exchange was stopped"});
     return id;
   }
-  if (commands_.empty()) eventfd_write(wake_, 1);
+  const bool first = commands_.empty();
   commands_.push_back([=] { switchboard_->Begin(id, channel, sequence, std::move(*shared)); });
+  lock.unlock();
+  // A small message is sent from here: to wake the thread would take longer. Not from within its own work, though.
+  if (bytes <= kSmall && worker_ != std::this_thread::get_id()) {
+    std::unique_lock<std::mutex> work(work_, std::try_to_lock);
+    if (work.owns_lock()) {
+      worker_ = std::this_thread::get_id();
+      Work(Clock::now());
+      if (Due() < wakes_) eventfd_write(wake_, 1);
+      worker_ = std::thread::id{};
+      return id;
+    }
+  }
+  if (first) eventfd_write(wake_, 1);
   return id;
 }
 
@@ -151,7 +168,15 @@ void Transport::Run() {
   Clock::time_point until = Clock::time_point::max();  // when stopping: how long to wait for peers
   epoll_event events[64];
   for (;;) {
-    const int count = epoll_wait(epoll_, events, 64, WaitFor(Clock::now()));
+    const auto begun = Clock::now();
+    {
+      std::lock_guard<std::mutex> work(work_);
+      wakes_ = Due();
+    }
+    const auto wait = std::chrono::duration_cast<std::chrono::milliseconds>(wakes_ - begun).count() + 1;
+    const int count = epoll_wait(epoll_, events, 64, wakes_ > begun ? static_cast<int>(wait) : 0);
+    std::lock_guard<std::mutex> work(work_);
+    worker_ = std::this_thread::get_id();
     for (int i = 0; i < count; ++i) {
       const int socket = events[i].data.fd;
       if (socket == wake_) {
@@ -161,15 +186,10 @@ void Transport::Run() {
         OnLink(socket, events[i].events);
       }
     }
-    RunCommands();
     const auto now = Clock::now();
     if (now - looked_ > interval_) LookAtTheClock(now);
-    FlushAll();
-    DialWhoIsDue(now);
-    AcknowledgeWhatIsDue(now);
-    FlushAll();
-    ShareRate();
-    Publish();
+    Work(now);
+    worker_ = std::thread::id{};
     {
       std::lock_guard<std::mutex> lock(mutex_);
       if (!stopping_) continue;
@@ -177,6 +197,7 @@ void Transport::Run() {
     if (until == Clock::time_point::max()) until = now + std::min(Seconds(10), Seconds(options_.timeout_seconds / 2));
     if (IsQuiet() || now > until) break;
   }
+  std::lock_guard<std::mutex> work(work_);
   {
     std::lock_guard<std::mutex> lock(mutex_);
     closed_ = true;
@@ -191,16 +212,26 @@ void Transport::Run() {
   changed_.notify_all();
 }
 
-// Milliseconds until something is due.
-int Transport::WaitFor(Clock::time_point now) const {
+// Does what callers have asked for, and all that follows from that or is due.
+void Transport::Work(Clock::time_point now) {
+  RunCommands();
+  FlushAll();
+  DialWhoIsDue(now);
+  AcknowledgeWhatIsDue(now);
+  FlushAll();
+  ShareRate();
+  Publish();
+}
+
+// When there is something to do, whatever comes.
+Clock::time_point Transport::Due() const {
   Clock::time_point due = looked_ + interval_;
   for (const Line& line : lines_) {
     due = std::min(due, line.redial.next());
     // What is written next tells it too.
     if (line.link && line.session.HasNothingToWrite()) due = std::min(due, line.session.told_by());
   }
-  if (due <= now) return 0;
-  return static_cast<int>(std::chrono::duration_cast<std::chrono::milliseconds>(due - now).count()) + 1;
+  return due;
 }
 
 void Transport::LookAtTheClock(Clock::time_point now) {

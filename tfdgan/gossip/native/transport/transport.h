@@ -1,7 +1,7 @@
 // Neighbour averaging between processes over TCP: the library behind the TensorFlow op, free of TensorFlow itself.
 //
-// One thread does all socket work and all arithmetic; callers only hand over and are called back. A connection that
-// breaks is dialled again and takes up where it was, so that no call notices. Memory, for calls under way: what
+// One thread does all socket work and all arithmetic, but that a caller sends small messages itself if that thread rests;
+// callers only hand over and are called back. A connection that breaks is dialled again and takes up where it was, so that no call notices. Memory, for calls under way: what
 // neighbours may send ahead (Options::memory; kEagerChunks of each stream before the call has begun here), a copy of the
 // numbers in the wire type for each round but the first, and for the first if that is not the tensors' own; several
 // rounds on 16-bit tensors keep a float32 copy besides. Inputs and copies are held until the neighbours have them.
@@ -69,7 +69,8 @@ class Transport : private Doorman::Host {
   // The calls below may come from any thread, between Start and Stop.
 
   // x_i + sum_j W_ij (Q(x_j) - Q(x_i)), `rounds` times, or what each neighbour has sent. Calls on one channel are
-  // numbered in the order they come, the same on every learner. Returns an id for Cancel.
+  // numbered in the order they come, the same on every learner. `done` may be called before this returns. Returns an id
+  // for Cancel.
   uint64_t Submit(Request request);
   void Cancel(uint64_t id);
   Counters Count() const;
@@ -108,7 +109,8 @@ class Transport : private Doorman::Host {
   void Run();
   void Do(std::function<void()> command);
   void RunCommands();
-  int WaitFor(Clock::time_point now) const;
+  void Work(Clock::time_point now);
+  Clock::time_point Due() const;
   void LookAtTheClock(Clock::time_point now);
   void OnLink(int socket, uint32_t events);
   bool IsPaced(int peer) const;
@@ -140,6 +142,11 @@ class Transport : private Doorman::Host {
   int epoll_ = -1, wake_ = -1;
   std::thread thread_;
   std::atomic<uint64_t> calls_{0}, bytes_received_{0}, bytes_sent_{0}, protocol_errors_{0}, reconnections_{0};
+
+  // Held by who works on all of the above: the thread while it does not wait, or a caller.
+  std::mutex work_;
+  std::atomic<std::thread::id> worker_{};
+  Clock::time_point wakes_;  // when the thread looks for what is due
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
