@@ -79,6 +79,16 @@ def test_whoever_changes_what_passes_gains_nothing(run, security):
 
 @pytest.mark.slow
 @pytest.mark.alone
+@pytest.mark.parametrize("address, files", [("127.0.0.2", 0), ("127.0.0.1", 0), ("127.0.0.1", 80)])
+def test_a_learner_far_away_gets_in_through_a_crowd(run, address, files):
+    """From addresses of nobody's and from the learners' own; and where the process can open few files."""
+    for output in run("crowd", 10_000, address, files):
+        rate, waited = map(float, re.match(r"(\d+) connects a second, waited ([\d.]+) s", output).groups())
+        assert rate > 5_000 and waited < 2
+
+
+@pytest.mark.slow
+@pytest.mark.alone
 def test_what_goes_wrong_is_handled_and_clean_under_the_sanitizers(run):
     scenes = re.findall(r'^    {"(.*?)", ', (PROGRAMS / "faults.cc").read_text(), re.MULTILINE)
     assert len(scenes) >= 16

@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from tfdgan.errors import UserError
-from tfdgan.gossip.native import addresses, build, security, wire_key
+from tfdgan.gossip.native import addresses, bootstrap, build, security, wire_key
 
 
 @pytest.fixture
@@ -94,6 +94,16 @@ def test_one_machine_is_one_boot_and_one_network():
     elsewhere = subprocess.run(apart, capture_output=True, text=True)
     if elsewhere.returncode == 0:  # a system that lets its users make networks
         assert elsewhere.stdout.strip() != here.split()[1]
+
+
+def test_hosts_of_one_name_are_told_apart():
+    learners = [("a", "boot 1"), ("a", "boot 1"), ("b", "boot 2"), ("a", "boot 3")]
+    everyone = [
+        {"host": host, "machine": machine, "place": (f"10.0.0.{rank}", 7000)}
+        for rank, (host, machine) in enumerate(learners)
+    ]
+    names = [bootstrap._label(everyone, rank) for rank in range(4)]
+    assert names == ["a (10.0.0.0)", "a (10.0.0.1)", "b", "a (10.0.0.3)"]
 
 
 def test_the_library_for_sealing_shows_one_name_and_needs_no_openssl():

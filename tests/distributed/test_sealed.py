@@ -1,5 +1,8 @@
 """An exchange with a key of the user's, at ports of the user's, encrypted though all is on one host."""
 
+import socket
+import threading
+
 import horovod.tensorflow as hvd
 import pytest
 import tensorflow as tf
@@ -34,8 +37,12 @@ def test_what_only_one_learner_gets_wrong_is_everybodys_error(tmp_path):
 
 
 def test_mixes_equal_horovods_bit_for_bit(tmp_path):
+    """Learner 1 is behind a router that forwards a port."""
     port = collectives.gather(_free_port() if RANK == 0 else None, "port")[0]
-    bootstrap.start(settings(tmp_path, gossip_listen=f"127.0.0.1:{port}"))
+    places = {"gossip_listen": f"127.0.0.1:{port}"}
+    if RANK == 1:
+        places["gossip_advertise"] = f"localhost:{_forwarded(port + 1) - hvd.local_rank()}"
+    bootstrap.start(settings(tmp_path, **places))
     assert library.can_seal()
     tensors = [tf.constant(array) for array in inputs(RANK, LARGE)]
     for rounds in (1, 2):
@@ -50,8 +57,25 @@ def test_mixes_equal_horovods_bit_for_bit(tmp_path):
     assert not counted["protocol_errors"] and not counted["reconnections"]
 
 
-def _free_port():
-    import socket
+def _forwarded(port):
+    """A port of this learner's from which every connection is passed on to `port`, by threads that end with it."""
+    listener = socket.create_server(("127.0.0.1", 0))
 
+    def pass_on(source, target):
+        while data := source.recv(1 << 16):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+
+    def serve():
+        while True:
+            near, far = listener.accept()[0], socket.create_connection(("127.0.0.1", port))
+            for ends in ((near, far), (far, near)):
+                threading.Thread(target=pass_on, args=ends, daemon=True).start()
+
+    threading.Thread(target=serve, daemon=True).start()
+    return listener.getsockname()[1]
+
+
+def _free_port():
     with socket.create_server(("127.0.0.1", 0)) as found:
         return found.getsockname()[1]

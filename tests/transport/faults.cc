@@ -10,10 +10,12 @@
 #include <future>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 
 #include <unistd.h>
 
 #include "job.h"
+#include "one_line.h"
 
 namespace tfdgan {
 namespace {
@@ -282,6 +284,42 @@ void APeerThatIsGone() {
   Check(status.code == Code::kGone && Contains(status.message, "cannot be reached"), status.message);
 }
 
+void AnotherVersionOfTheInternet() {
+  std::unique_ptr<Job> job;
+  try {
+    job = std::make_unique<Job>(2, 60, false, 0, Security::kEncrypted, "::1");
+  } catch (const std::system_error& error) {
+    Check(error.code().value() == EADDRNOTAVAIL || error.code().value() == EAFNOSUPPORT, error.what());
+    return;  // this machine has no IPv6
+  }
+  job->StartAll();
+  Call a(job.get(), 0, kPair, "c", kLarge, 1), b(job.get(), 1, kPair, "c", kLarge, 3);
+  a.Expect({2});
+  b.Expect({2});
+}
+
+// A connection's key is used up within a call or two: the next connection has another.
+void KeysAreChanged() {
+  Job job(2, 60, false, 0, Security::kEncrypted);
+  job.options().most_sealed = 3000000;
+  job.StartAll();
+  for (int turn = 0; turn < 5; ++turn) {
+    Call a(&job, 0, kPair, "c", kLarge, 1), b(&job, 1, kPair, "c", kLarge, 3);
+    a.Expect({2});
+    b.Expect({2});
+  }
+  Check(job[0].Count().reconnections >= 3 && job[0].Lost().empty(), "the keys stayed");
+}
+
+// A text that a peer's failure brings is shown as far as it can be shown.
+void TextsOfPeers() {
+  Check(OneLine("a\nb\x1b[2J\x7f") == "a?b?[2J?", OneLine("a\nb\x1b[2J\x7f"));
+  Check(OneLine("\xff\xc3\xa4\xc3") == "?\xc3\xa4?", "bytes that are no UTF-8");
+  Check(OneLine("\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80") == "?????????", "characters that are none");
+  Check(OneLine("\xe2\x80\xa8\xc2\x85") == "?????", "breaks of lines");
+  Check(OneLine("ab\xe2\x82\xac", 4) == "ab" && OneLine("ab\xe2\x82\xac", 5) == "ab\xe2\x82\xac", "a cut character");
+}
+
 // The whole process stands still for longer than the timeout: nobody is late for that.
 void AfterASleep() {
   Job job(2, kTimeout);
@@ -319,6 +357,9 @@ const Scene kScenes[] = {
     {"who waits itself gets time", WhoWaitsItselfGetsTime},
     {"a peer that answers later", APeerThatAnswersLater},
     {"a peer that is gone", APeerThatIsGone},
+    {"another version of the internet", AnotherVersionOfTheInternet},
+    {"keys are changed", KeysAreChanged},
+    {"texts of peers", TextsOfPeers},
     {"after a sleep", AfterASleep},
 };
 

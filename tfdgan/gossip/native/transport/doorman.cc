@@ -14,8 +14,9 @@
 namespace tfdgan {
 namespace {
 
-constexpr int kAcceptsInARow = 64;
-constexpr size_t kMostVisitors = 64;     // who have not knocked yet: of learners' addresses, and as many of others
+constexpr int kAcceptsInARow = 64, kRoomAtOnce = 16;
+// Who may wait inside without having knocked: of unknown addresses, and of learners' own, of which a crowd may come too.
+constexpr size_t kMostWaiting[2] = {64, 1024};
 constexpr double kStrangersASecond = 1000, kStrangersAtOnce = 200;  // of unknown addresses; others are cut off at once
 constexpr auto kKnockWithin = std::chrono::seconds(2);
 constexpr int kBacklog = 4096;
@@ -111,18 +112,24 @@ void Doorman::Accept() {
     const int socket = accept4(listener_, from.get(), &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) {
       const bool full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
-      if (full && !MakeRoom(false) && !MakeRoom(true)) Watch(false);  // until the next look at the clock
-      return;
+      if (!full) return;
+      bool found = false;
+      for (int room = 0; room < kRoomAtOnce && (MakeRoom(false, 0) || MakeRoom(true, 0)); ++room) found = true;
+      if (found) continue;
+      return Watch(false);  // until the next look at the clock
     }
     const auto now = Clock::now();
     const bool known = addresses_.count(from.host()) != 0;
-    if (!MayCome(known, now)) {
+    if (!known && !MayCome(now)) {
       ++refused_;
       close(socket);
       continue;
     }
     Visitor visitor(Handshake(*crypto_, key_), Stage::kKnock);
     visitor.known = known;
+    visitor.number = ++came_;
+    MakeRoom(known, kMostWaiting[known] - 1);
+    waiting_[known].emplace_back(socket, visitor.number);
     visitor.deadline = now + std::min<Clock::duration>(patience_, kKnockWithin);
     // Who dials knocks at once, so most knocks are here already.
     const std::string why = Greet(socket, Add(socket, visitor, EPOLLIN));
@@ -130,30 +137,28 @@ void Doorman::Accept() {
   }
 }
 
-bool Doorman::MayCome(bool known, Clock::time_point now) {
-  const auto waits = [known](const auto& item) {
-    return item.second.stage == Stage::kKnock && item.second.known == known;
-  };
-  if (!known) {
-    tokens_ = std::min(kStrangersAtOnce,
-                       tokens_ + kStrangersASecond * std::chrono::duration<double>(now - counted_).count());
-    counted_ = now;
-    if (tokens_ < 1) return false;
-    tokens_ -= 1;
-  }
-  if (std::count_if(visitors_.begin(), visitors_.end(), waits) >= static_cast<long>(kMostVisitors)) MakeRoom(known);
+// Whether one more of unknown address may come in.
+bool Doorman::MayCome(Clock::time_point now) {
+  const double seconds = std::chrono::duration<double>(now - counted_).count();
+  tokens_ = std::min(kStrangersAtOnce, tokens_ + kStrangersASecond * seconds);
+  counted_ = now;
+  if (tokens_ < 1) return false;
+  tokens_ -= 1;
   return true;
 }
 
-// Shows out who has waited longest without knocking. False if there is nobody.
-bool Doorman::MakeRoom(bool known) {
-  auto oldest = visitors_.end();
-  for (auto item = visitors_.begin(); item != visitors_.end(); ++item) {
-    if (item->second.stage != Stage::kKnock || item->second.known != known) continue;
-    if (oldest == visitors_.end() || item->second.deadline < oldest->second.deadline) oldest = item;
-  }
-  if (oldest == visitors_.end()) return false;
-  ShowOut(oldest->first, "too many connections");
+// Shows out who has waited longest without knocking if more than `most` wait. False if nobody had to go.
+bool Doorman::MakeRoom(bool known, size_t most) {
+  auto& waiting = waiting_[known];
+  const auto waits = [this](const std::pair<int, uint64_t>& one) {
+    const auto found = visitors_.find(one.first);
+    return found != visitors_.end() && found->second.number == one.second && found->second.stage == Stage::kKnock;
+  };
+  while (!waiting.empty() && !waits(waiting.front())) waiting.pop_front();  // who has left or come further
+  if (waiting.size() <= most) return false;
+  const int socket = waiting.front().first;
+  waiting.pop_front();
+  ShowOut(socket, "too many connections");
   return true;
 }
 

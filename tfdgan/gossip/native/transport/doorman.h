@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -67,13 +68,14 @@ class Doorman {
     int peer = -1;        // -1: not known yet
     bool dialed = false;  // by us
     bool known = false;   // comes from a learner's address
+    uint64_t number = 0;  // of all that came
     Clock::time_point deadline;
     size_t read = 0;
   };
 
   void Accept();
-  bool MayCome(bool known, Clock::time_point now);
-  bool MakeRoom(bool known);
+  bool MayCome(Clock::time_point now);
+  bool MakeRoom(bool known, size_t most);
   Visitor* Add(int socket, const Visitor& visitor, uint32_t events);
   // Each returns why the visitor is to be shown out; empty if it is not.
   std::string Greet(int socket, Visitor* visitor);
@@ -93,6 +95,9 @@ class Doorman {
   Host* host_ = nullptr;
   std::map<int, Visitor> visitors_;  // by socket
   std::map<int, int> dialled_;       // sockets, by peer
+  // (socket, number) of who came and may not have knocked yet, oldest first: of unknown addresses, and of learners'.
+  std::deque<std::pair<int, uint64_t>> waiting_[2];
+  uint64_t came_ = 0;
   double tokens_ = 0;                // strangers that may come now
   Clock::time_point counted_;        // until when tokens were given
   bool listens_ = false;
