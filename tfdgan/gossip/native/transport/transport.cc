@@ -357,6 +357,8 @@ void Transport::OnLink(int socket, uint32_t events) {
       return Disconnect(peer);
     }
   }
+  // Between messages, when the peer has everything: to end a connection costs what is on its way.
+  if (line.link->sealed() > options_.most_sealed && line.session.IsQuiet()) return Disconnect(peer);
   if (events & EPOLLOUT) switchboard_->eager().insert(peer);
 }
 
@@ -404,7 +406,6 @@ void Transport::Flush(int peer) {
     switchboard_->Written(peer, sent_);
     if (progress == Link::Progress::kBroken) return Disconnect(peer);
     if (progress == Link::Progress::kBlocked) return Await(line.link.get(), EPOLLIN | EPOLLOUT);
-    if (line.link->sealed() > options_.most_sealed) return Disconnect(peer);
     switchboard_->Fill(peer, &line.session);
     if (line.session.HasNothingToWrite()) return Await(line.link.get(), EPOLLIN);
   }
