@@ -11,7 +11,7 @@ python=$1 venv=$2
 }
 for tool in g++ cmake make; do
   command -v "$tool" >/dev/null || { echo "setup: $tool is missing (Debian: apt-get install g++ cmake make)" >&2; exit 2; }
-done
+done  # without OpenSSL's headers the last step says what is missing, and all works but sealing
 
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 source "$venv/bin/activate"
