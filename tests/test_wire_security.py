@@ -6,6 +6,7 @@ import pytest
 
 from tfdgan.errors import UserError
 from tfdgan.gossip.native import addresses, bootstrap, build, security, wire_key
+from tools import netlab
 
 
 @pytest.fixture
@@ -37,6 +38,17 @@ def test_a_key_file(key_file):
 def test_a_bad_key_file(key_file, text, mode, why):
     with pytest.raises(UserError, match=f"^wire_key_file=.*key: {why}"):
         wire_key.of_file(key_file(text, mode))
+
+
+def test_a_labs_key_is_fresh_and_its_owners_alone(tmp_path):
+    path = tmp_path / "key"
+    path.write_text("old")
+    path.chmod(0o644)
+    keys = set()
+    for _ in range(2):
+        netlab.make_key(str(path))
+        keys.add(wire_key.of_file(str(path)))
+    assert len(keys) == 2
 
 
 def test_no_key_file(tmp_path):

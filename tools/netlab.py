@@ -10,6 +10,9 @@ exit code is horovodrun's. Nothing is left when this ends, and the learners reac
 and the checks run at real-time priority, whatever this command's own.
 """
 
+import contextlib
+import os
+import secrets
 import sys
 
 from absl import flags
@@ -36,7 +39,17 @@ def _define(flag_values):
         "there is one."
     )
     flags.DEFINE_enum("by", "auto", ["auto", "netem", "tap"], text, flag_values=flag_values)
+    text = "A file to write a fresh key to, for --wire_key_file of the command: a lab's learners share their disk."
+    flags.DEFINE_string("make_key", "", text, flag_values=flag_values)
     flags.DEFINE_boolean("check_only", False, "Measure the links and end.", flag_values=flag_values)
+
+
+def make_key(path):
+    """A new key that only its owner may read, in place of what the file held."""
+    with contextlib.suppress(FileNotFoundError):
+        os.remove(path)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(secrets.token_hex(32) + "\n")
 
 
 def main(argv):
@@ -48,6 +61,8 @@ def main(argv):
         raise UserError(f"--check_only: {line[0]} would not run; leave one of them out")
     slow = links.slow(options.slow_link, options.learners)
     lab = Lab(options.learners, links.rate(options.rate), links.delay(options.delay), slow, options.by)
+    if options.make_key:
+        make_key(options.make_key)
     jobs.end_by_signals()
     with lab:
         lab.check(say=lambda text: print(text, flush=True))
