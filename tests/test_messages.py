@@ -72,6 +72,7 @@ def message(text, rest=b""):
         message(b'{"array": ["float32", [1099511627776, 1099511627776]]}', bytes(8)),
         message(b'{"array": ["float32", [-1]]}', bytes(8)),
         message(b'{"array": ["float32", ["2"]]}', bytes(8)),
+        message(b'{"array": ["float32", [0, 1000000000000000000000000000000]]}'),
         message(b'{"array": 7}'),
         message(b'{"tuple": 7}'),
         message(b'{"dict": [[1]]}'),

@@ -127,10 +127,15 @@ def test_strangers_are_turned_away_and_counted(serve):
         visitor = socket.create_connection(("127.0.0.1", port), timeout=10)
         visitor.sendall(stranger)
         assert peer.is_closed(visitor)
+    recording = peer.knock(KEY)
+    for challenge in (32, 0):  # the second time it is a recording, to which nothing is said
+        visitor = socket.create_connection(("127.0.0.1", port), timeout=10)
+        visitor.sendall(recording)
+        assert len(peer.read(visitor, 32)) == challenge
     replay = peer.Caller(port, KEY)
     replay.end.sendall(recorded)
     assert peer.is_closed(replay.end)
-    wait_until(lambda: library.counters()["connections_refused"] == 1 + len(strangers))
+    wait_until(lambda: library.counters()["connections_refused"] == 2 + len(strangers))
     assert peer.Caller(port, KEY).enter()[0] == peer.GIVEN_UP  # a session that this learner does not know
     goes_through(end, 1)
 

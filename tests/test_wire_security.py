@@ -127,7 +127,7 @@ def test_the_library_for_sealing_shows_one_name_and_needs_no_openssl():
     assert not [name for name in needed.split() if name.startswith(("EVP_", "HMAC", "OSSL_", "CRYPTO_", "OPENSSL_"))]
 
 
-def test_without_openssl_the_wire_is_plain_and_proofs_are_pythons(monkeypatch, tmp_path):
+def test_without_openssls_headers_or_a_compiler_there_is_no_library_for_sealing(monkeypatch, tmp_path):
     """As on a machine without libssl-dev: a compiler that does not find the headers."""
     wrapper = tmp_path / "g++"
     wrapper.write_text(
@@ -138,4 +138,6 @@ def test_without_openssl_the_wire_is_plain_and_proofs_are_pythons(monkeypatch, t
     wrapper.chmod(0o755)
     monkeypatch.setenv("CXX", str(wrapper))
     monkeypatch.setenv("TFDGAN_CACHE", str(tmp_path / "cache"))
+    assert build.build_sealing() is None
+    monkeypatch.setenv("CXX", str(tmp_path / "none"))
     assert build.build_sealing() is None

@@ -13,6 +13,7 @@ from tfdgan import gossip
 from tfdgan.distributed import collectives
 from tfdgan.errors import UserError
 from tfdgan.gossip import topology
+from tfdgan.gossip.native import assembly as assembly_module
 from tfdgan.gossip.native import bootstrap, library
 from tfdgan.gossip.native.assembly import Assembly
 
@@ -187,6 +188,21 @@ def test_means_and_values_by_letters(degrade):
     for mean, *arrays in zip(assembly.mean(everyone[RANK]), *everyone, strict=True):
         want = np.mean(arrays, axis=0, dtype=np.float64).astype(arrays[0].dtype)
         assert mean.dtype == want.dtype and mean.shape == want.shape and mean.tobytes() == want.tobytes()
+
+
+def test_means_of_more_than_a_letter_holds(monkeypatch):
+    """Arrays cut at odd places, as if a letter held 1,000 bytes; and one that fills a real letter."""
+    if N != 3:
+        return
+    mine = [np.arange(700, dtype=np.float32).reshape(7, 100) + RANK, np.full([3], RANK, np.float64), np.float64(RANK)]
+    mine += [np.zeros([0, 2], np.float32), np.full([2, 301], RANK, np.float16)]
+    for most in (1000, assembly_module._MOST):
+        monkeypatch.setattr(assembly_module, "_MOST", most)
+        for degrade in (False, True):
+            large = [np.full([9 << 20], RANK, np.float32)] if most > 1000 and not degrade else []  # 36 MiB
+            for array, mean in zip([*mine, *large], Assembly(30, degrade).mean([*mine, *large]), strict=True):
+                assert mean.dtype == array.dtype and mean.shape == array.shape
+                np.testing.assert_allclose(mean, array - RANK + 1, rtol=1e-6)  # the mean of 0, 1 and 2
 
 
 def test_memory_is_flat_over_10_000_exchanges():

@@ -156,9 +156,14 @@ int Listen(int calls, Security security, uint64_t seed) {
   Job job(2, 20, false, seed, security);
   job.options().patience_seconds = .5;  // a length that was changed makes a learner wait for what never comes
   const bool changes = security != Security::kNone;  // a plain wire is not proof against it
-  Wiretap wiretap(job.port(1), seed, changes ? 500e3 : 1e18);
-  job.Redirect(1, wiretap.port());
-  job.StartAll();
+  // Whoever dials: after a break both learners do.
+  const int ports[2] = {job.port(0), job.port(1)};
+  Wiretap to_first(ports[0], seed + 1, changes ? 500e3 : 1e18), to_second(ports[1], seed, changes ? 500e3 : 1e18);
+  job.Redirect(1, to_second.port());
+  job.Start(0);
+  job.Redirect(1, ports[1]);
+  job.Redirect(0, to_first.port());
+  job.Start(1);
   Random random(seed);
   int wrong = 0;
   for (int call = 0; call < calls && !wrong; ++call) {
@@ -178,8 +183,9 @@ int Listen(int calls, Security security, uint64_t seed) {
     errors += job[rank].Count().protocol_errors;
   }
   std::printf("%d calls, %d wrong, %llu changes, %llu noticed, %llu came back, numbers %s\n", calls, wrong,
-              static_cast<unsigned long long>(wiretap.deeds()), static_cast<unsigned long long>(errors),
-              static_cast<unsigned long long>(returns), wiretap.has_seen_secret() ? "seen" : "hidden");
+              static_cast<unsigned long long>(to_first.deeds() + to_second.deeds()), static_cast<unsigned long long>(errors),
+              static_cast<unsigned long long>(returns),
+              to_first.has_seen_secret() || to_second.has_seen_secret() ? "seen" : "hidden");
   return wrong ? 1 : 0;
 }
 

@@ -52,7 +52,7 @@ def decode(message: bytes) -> Any:
     rest = memoryview(message)[end:]
     try:
         value, rest = _value(json.loads(message[_HEAD:end].decode()), rest)
-    except (TypeError, KeyError, RecursionError, UnicodeDecodeError) as error:
+    except (TypeError, KeyError, RecursionError, OverflowError, UnicodeDecodeError) as error:
         raise ValueError(f"a message that cannot be read ({type(error).__name__})") from error
     if len(rest):
         raise ValueError(f"a message with {len(rest)} bytes too many")

@@ -17,6 +17,7 @@ from tfdgan.errors import LocalFault
 from tfdgan.gossip.native import library
 
 _PEEK = 0.05  # seconds to wait for one learner before looking at the next
+_MOST = 32 << 20  # bytes of arrays that are combined at once: they fit into a letter, of at most 64 MiB
 
 
 class Assembly:
@@ -81,8 +82,8 @@ class Assembly:
         Sums are taken in float64 in ascending rank.
 
         Each learner forms the sum of its share of every array and passes it on: as many bytes as all-reduce, two
-        latencies for all arrays together, up to four times their memory for a while. With `degrade` every learner
-        is sent each array whole instead, since the share of one that is lost would be missing.
+        latencies for each 32 MiB, up to four times these and the results in memory. With `degrade` every learner is
+        sent each array whole instead, since the share of one that is lost would be missing.
 
         Raises:
           LocalFault: as `gather`.
@@ -90,17 +91,26 @@ class Assembly:
         return self._combined(arrays, np.sum)
 
     def _combined(self, arrays: Sequence[np.ndarray], combine: Callable[..., np.ndarray]) -> list[np.ndarray]:
+        whole = [np.empty_like(array) for array in arrays]
+        for pieces in _batches(arrays):
+            found = self._combined_at_once([arrays[i].reshape(-1)[cut] for i, cut in pieces], combine)
+            for (i, cut), piece in zip(pieces, found, strict=True):
+                whole[i].reshape(-1)[cut] = piece
+        return whole
+
+    def _combined_at_once(self, arrays: Sequence[np.ndarray], combine: Callable[..., np.ndarray]) -> list[np.ndarray]:
+        """The same of flat arrays that fit into letters together."""
+
         def of(parts: Sequence[np.ndarray]) -> np.ndarray:
             return combine(parts, axis=0, dtype=np.float64).astype(parts[0].dtype)
 
         if self.degrades:
-            return [of(self.gather(array)) for array in arrays]
-        cut = [np.array_split(array.ravel(), self._size) for array in arrays]
+            return [of(parts) for parts in zip(*self.gather(list(arrays)), strict=True)]
+        cut = [np.array_split(array, self._size) for array in arrays]
         shares, lost, _ = self._round({rank: [parts[rank] for parts in cut] for rank in self.ranks}, _gone())
         _refuse(lost)
         mine = [of(parts) for parts in zip(*(shares[rank] for rank in self.ranks), strict=True)]
-        whole = zip(*self.gather(mine), strict=True)
-        return [np.concatenate(parts).reshape(array.shape) for parts, array in zip(whole, arrays, strict=True)]
+        return [np.concatenate(parts) for parts in zip(*self.gather(mine), strict=True)]
 
     def _round(
         self, mine: Mapping[int, Any], lost: Mapping[int, str]
@@ -143,6 +153,23 @@ class Assembly:
         return {rank: value for rank, value in values.items() if rank not in lost}, lost, silent
 
 
+def _batches(arrays: Sequence[np.ndarray]) -> list[list[tuple[int, slice]]]:
+    """(array, part of it when it is flat) of all arrays in order, in lists of at most `_MOST` bytes."""
+    batches: list[list[tuple[int, slice]]] = [[]]
+    room = _MOST
+    for index, array in enumerate(arrays):
+        begin = 0
+        while begin < array.size:
+            if room < array.itemsize:
+                batches.append([])
+                room = _MOST
+            end = min(array.size, begin + room // array.itemsize)
+            batches[-1].append((index, slice(begin, end)))
+            room -= (end - begin) * array.itemsize
+            begin = end
+    return batches
+
+
 def _gone() -> dict[int, str]:
     """{rank: why} of learners whose processes have ended, as far as this one knows."""
     return {rank: why for rank, (has_ended, why) in library.losses().items() if has_ended}
@@ -171,9 +198,20 @@ def _read(letter: bytes, rank: int) -> tuple[Any, dict[int, str]]:
     """(value, {rank: why}) of a learner's letter."""
     try:
         value, lost = messages.decode(letter)
-        return value, {int(other): str(why) for other, why in lost.items()}
+        return value, {_as_rank(other): _as_line(why) for other, why in lost.items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise LocalFault(f"gossip: learner {rank} sent a letter that cannot be read: {error}") from error
+
+
+def _as_rank(other: Any) -> int:
+    if type(other) is not int or not 0 <= other < hvd.size():
+        raise ValueError(f"no learner: {other!r:.20}")
+    return other
+
+
+def _as_line(why: Any) -> str:
+    """A peer's text in one line of at most 400 characters that can be written anywhere."""
+    return "".join(c if c.isprintable() else "?" for c in str(why)[:400]).encode(errors="replace").decode()
 
 
 def _refuse(lost: Mapping[int, str]) -> None:

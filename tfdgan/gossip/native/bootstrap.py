@@ -32,8 +32,8 @@ class Settings:
         travels over Horovod's own connections. They are not encrypted, and Horovod's rendezvous answers anybody.
       gossip_listen: ADDRESS:PORT or :PORT, as `addresses.to_listen_on` takes it; "": Horovod's interface, any port.
       gossip_advertise: HOST:PORT by which the others reach this learner; "": where it listens.
-      gossip_memory: MiB that may have come from neighbours and wait to be mixed. Long fast links need what is under way:
-        rate times round trip, for each neighbour.
+      gossip_memory: MiB that may have come from neighbours and wait to be mixed. A long fast link needs what is under
+        way, rate times round trip, for each neighbour.
     """
 
     gossip_timeout: float = 60.0

@@ -10,6 +10,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import re
 import shlex
 import shutil
 import ssl
@@ -97,10 +98,12 @@ def build() -> str:
 
 def build_sealing() -> str | None:
     """The same for what seals frames; None where OpenSSL's headers and static library are missing."""
+    if not shutil.which(_compiler()[0]) and not os.path.isfile(_sealing().path):
+        return None
     try:
         return _built(_sealing())
     except UserError as error:
-        if "openssl/" in str(error) or "-lcrypto" in str(error):
+        if re.search(r"openssl/\w+\.h|-lcrypto", str(error)):
             return None
         raise
 

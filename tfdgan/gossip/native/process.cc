@@ -29,9 +29,8 @@ Process& TheProcess() {
 }
 
 void Tell(const std::string& text, char* to, int room) {
-  const size_t count = std::min<size_t>(text.size(), room - 1);
-  std::memcpy(to, text.data(), count);
-  to[count] = '\0';
+  const std::string line = OneLine(text, room - 1);
+  std::memcpy(to, line.c_str(), line.size() + 1);
 }
 
 }  // namespace
@@ -144,9 +143,11 @@ int tfdgan_lost(char* lines, int room) {
   const auto lost = transport->Lost();
   for (const auto& one : lost) {
     const char* const gone = one.second.code == tfdgan::Code::kGone ? " 1 " : " 0 ";
-    text += std::to_string(one.first) + gone + tfdgan::OneLine(one.second.message) + "\n";
+    const std::string line =
+        std::to_string(one.first) + gone + tfdgan::OneLine(one.second.message, tfdgan::kLongestReason) + "\n";
+    if (text.size() + line.size() < static_cast<size_t>(room)) text += line;
   }
-  tfdgan::Tell(text, lines, room);
+  std::memcpy(lines, text.c_str(), text.size() + 1);
   return static_cast<int>(lost.size());
 }
 

@@ -16,7 +16,7 @@ class Block {
   Block() = default;
   explicit Block(size_t room) : bytes_(new char[room]), room_(room) {}
   char* get() const { return bytes_.get(); }
-  size_t room() const { return room_; }
+  size_t room() const { return bytes_ ? room_ : 0; }
   explicit operator bool() const { return bytes_ != nullptr; }
 
  private:

@@ -20,6 +20,7 @@ constexpr size_t kMostWaiting[2] = {64, 1024};
 constexpr double kStrangersASecond = 1000, kStrangersAtOnce = 200;  // of unknown addresses; others are cut off at once
 constexpr auto kKnockWithin = std::chrono::seconds(2);
 constexpr int kBacklog = 4096;
+constexpr size_t kNonces = 256;
 constexpr char kStranger[] = "it does not belong to this job or turned this learner away";
 
 template <typename Message>
@@ -171,6 +172,7 @@ bool Doorman::OnEvent(int socket, uint32_t events) {
   if (found == visitors_.end()) return false;
   Visitor& visitor = found->second;
   if (visitor.stage == Stage::kConnecting) {
+    if (!(events & (EPOLLOUT | EPOLLERR | EPOLLHUP))) return true;  // of an earlier socket with this number
     int error = 0;
     socklen_t length = sizeof error;
     getsockopt(socket, SOL_SOCKET, SO_ERROR, &error, &length);
@@ -230,6 +232,10 @@ std::string Doorman::GreetAsListener(int socket, Visitor* visitor) {
     if (visitor->read < sizeof(Knock)) return "";
     if (!handshake.IsKnock(rank_, static_cast<int>(learners_.size()))) return kStranger;
     const int peer = static_cast<int>(handshake.knock().rank);
+    std::deque<Digest>& nonces = knocks_[peer];
+    if (std::find(nonces.begin(), nonces.end(), handshake.knock().nonce) != nonces.end()) return kStranger;
+    nonces.push_back(handshake.knock().nonce);
+    if (nonces.size() > kNonces) nonces.pop_front();
     if (handshake.knock().security != host_->SecurityWith(peer)) return "it asks for another --wire_security";
     for (const auto& item : visitors_) {  // an earlier try of the same learner, or a recording
       if (item.second.stage == Stage::kHello && item.second.peer == peer) {

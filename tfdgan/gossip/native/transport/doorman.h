@@ -95,6 +95,7 @@ class Doorman {
   Host* host_ = nullptr;
   std::map<int, Visitor> visitors_;  // by socket
   std::map<int, int> dialled_;       // sockets, by peer
+  std::map<int, std::deque<Digest>> knocks_;  // the nonces of a peer's last ones: a recording is none
   // (socket, number) of who came and may not have knocked yet, oldest first: of unknown addresses, and of learners'.
   std::deque<std::pair<int, uint64_t>> waiting_[2];
   uint64_t came_ = 0;

@@ -228,7 +228,7 @@ uint64_t Exchange::Granted() const {
 bool Exchange::IsUnderWay() const {
   return std::any_of(rounds_.begin(), rounds_.end(), [](const RoundState& state) {
     return std::any_of(state.out.begin(), state.out.end(),
-                       [](const Outgoing& out) { return !out.lost && out.arrived < out.taken; });
+                       [](const Outgoing& out) { return out.arrived < out.taken; });
   });
 }
 

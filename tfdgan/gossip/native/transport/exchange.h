@@ -31,7 +31,7 @@ struct Round {
   std::vector<double> weights;    // in the order of receive_from
 };
 
-// What a caller asks for. Outputs must live until `done` is called, once, on the transport's thread; inputs as long as
+// What a caller asks for. Outputs must live until `done` is called, once, by who works for the transport; inputs as long as
 // `inputs_kept` is held, since a peer may ask for them again when its connection breaks.
 struct Request {
   std::string channel;

@@ -6,8 +6,8 @@
 //   dialer -> listener   Hello: the session and the frames received in it, a proof over all of this
 //   listener -> dialer   Welcome: whether the session goes on, the frames received in it, a proof over all of this
 //
-// A proof is HMAC-SHA256 under the job's key. A recorded Knock buys nothing but a Challenge, and a recorded Hello is
-// worthless, since each Challenge is another. Each direction's key comes from the job's key and both nonces (HKDF).
+// A proof is HMAC-SHA256 under the job's key. A recorded Knock is known by its nonce, and a recorded Hello is worthless,
+// since each Challenge is another. Each direction's key comes from the job's key and both nonces (HKDF).
 #ifndef TFDGAN_TRANSPORT_HANDSHAKE_H_
 #define TFDGAN_TRANSPORT_HANDSHAKE_H_
 

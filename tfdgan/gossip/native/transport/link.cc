@@ -92,10 +92,9 @@ bool Link::Load(Session* session) {
   envelopes_.clear();
   next_ = 0;
   if (session->HasNothingToWrite()) return false;
-  session->Told();
   if (seal_) return seal_.encrypts() ? LoadEncrypted(session) : LoadAuthenticated(session);
   for (Session::Frame& frame : session->queue()) {
-    frame.header.received = session->received();
+    frame.header.received = session->TellReceived();
     pieces_.push_back({&frame.header, sizeof frame.header});
     pieces_.insert(pieces_.end(), frame.pieces.begin(), frame.pieces.end());
     loaded_ += sizeof frame.header + frame.header.bytes;
@@ -107,7 +106,7 @@ bool Link::Load(Session* session) {
 
 bool Link::LoadAuthenticated(Session* session) {
   for (Session::Frame& frame : session->queue()) {
-    frame.header.received = session->received();
+    frame.header.received = session->TellReceived();
     const uint32_t length = static_cast<uint32_t>(sizeof frame.header) + frame.header.bytes;
     envelopes_.push_back({length, {}});
     Envelope& envelope = envelopes_.back();
@@ -135,7 +134,7 @@ bool Link::LoadEncrypted(Session* session) {
     if (!in_frame_) {
       if (ends_.size() == session->queue().size()) break;
       Session::Frame& frame = session->queue()[ends_.size()];
-      frame.header.received = session->received();
+      frame.header.received = session->TellReceived();
       const uint32_t length = static_cast<uint32_t>(sizeof frame.header) + frame.header.bytes;
       if (!seal_.BeginOut(length)) return false;
       std::memcpy(to, &length, sizeof length);
@@ -227,6 +226,7 @@ void Link::Take(Session* session, Reader* reader, Pool* pool, Verdict verdict, c
   if (header.kind != Kind::kPulse) session->Received(header.bytes);
   if (verdict == Verdict::kDiscard) {
     pool->Give(std::move(payload));
+    reader->Discarded(peer_, header);
   } else {
     const Header copy = header;
     reader->Deliver(peer_, copy, std::move(payload));

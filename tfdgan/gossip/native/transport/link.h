@@ -32,6 +32,8 @@ class Link {
     // On a header, before memory is taken for its payload if frames are not sealed. kRefuse ends the connection.
     virtual Verdict Admit(int peer, const Header& header) = 0;
     virtual void Deliver(int peer, const Header& header, Block payload) = 0;
+    // A frame that was to be discarded has come whole.
+    virtual void Discarded(int peer, const Header& header) = 0;
     // Chunks of these streams have arrived at the peer.
     virtual void Arrived(int peer, const std::vector<Session::Sent>& sent) = 0;
   };

@@ -16,7 +16,9 @@ size_t CharacterAt(const std::string& text, size_t at) {
     code = code << 6 | (byte(at + i) & 0x3f);
   }
   const bool shortest = length == 2 || code >= (length == 3 ? 0x800u : 0x10000u);
-  const bool control = code < 0xa0 || code == 0x2028 || code == 0x2029;  // C1; separators of lines and paragraphs
+  // C1; what separates lines, has no width or turns the direction of writing.
+  const bool control = code < 0xa0 || (code >= 0x200b && code <= 0x200f) || (code >= 0x2028 && code <= 0x202e) ||
+                       (code >= 0x2060 && code <= 0x206f) || code == 0xfeff;
   return shortest && !control && code <= 0x10ffff && (code < 0xd800 || code > 0xdfff) ? length : 0;
 }
 

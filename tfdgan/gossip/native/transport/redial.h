@@ -17,8 +17,14 @@ class Redial {
     if (since_ != Clock::time_point{}) return;
     since_ = now;
     next_ = now + first_wait;
+    // Who ends every connection as soon as it stands shall not keep both ends busy with handshakes.
+    if (now - connected_ < std::chrono::seconds(1)) next_ += std::chrono::milliseconds(100);
     tries_ = refusals_ = 0;
     why_ = "no answer";
+  }
+  void Succeeded(Clock::time_point now) {
+    connected_ = now;
+    End();
   }
   void End() { since_ = next_ = Clock::time_point{}, dials_ = false; }
 
@@ -49,7 +55,7 @@ class Redial {
   }
 
  private:
-  Clock::time_point since_{}, next_{}, refused_since_{};
+  Clock::time_point since_{}, next_{}, refused_since_{}, connected_{};
   bool dials_ = false;
   int tries_ = 0, refusals_ = 0;
   std::string why_;

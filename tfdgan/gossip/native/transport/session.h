@@ -62,8 +62,11 @@ class Session {
   // A frame that counts has come.
   void Received(uint32_t bytes);
   uint64_t received() const { return received_; }
-  // `received` is being told to the peer.
-  void Told() { untold_bytes_ = 0, told_ = received_; }
+  // The same, which is now told to the peer.
+  uint64_t TellReceived() {
+    untold_bytes_ = 0;
+    return told_ = received_;
+  }
   // When the peer has to be told of what has come at the latest: soon, or it keeps memory for long.
   Clock::time_point told_by() const;
   // Since when the peer owes an acknowledgement; the far future if it owes none.

@@ -154,7 +154,7 @@ Verdict Switchboard::AdmitData(int peer, const Header& header) {
   if (!IsSound(header)) return Verdict::kRefuse;
   Call* const call = Find(header.channel, header.sequence);
   if (!call) {
-    if (HasBegun(header.channel, header.sequence)) return DiscardData(peer, header);  // of a call that failed
+    if (HasBegun(header.channel, header.sequence)) return Verdict::kDiscard;  // of a call that failed
     auto& early = peers_[peer].early;
     const auto found = early.find({header.channel, header.sequence, header.round});
     if (found == early.end()) {
@@ -163,26 +163,27 @@ Verdict Switchboard::AdmitData(int peer, const Header& header) {
     const bool in_order = header.chunk == found->second.received && header.chunk < kEagerChunks;
     return in_order && Alike(header, found->second.first) ? Verdict::kKeep : Verdict::kRefuse;
   }
-  if (call->ended) return DiscardData(peer, header);
+  if (call->ended) return Verdict::kDiscard;
   Incoming* const in = static_cast<int>(header.round) < call->exchange.rounds()
                            ? call->exchange.From(header.round, peer)
                            : nullptr;
   if (!Alike(header, call->exchange.Describe(header.round))) {
     const Header mine = call->exchange.Describe(header.round);
     Fail(call, Explain(*call, peer, Code::kMismatch, "sent " + Described(header, mine)));
-    return DiscardData(peer, header);
+    return Verdict::kDiscard;
   }
   if (!in) {
     Fail(call, Explain(*call, peer, Code::kMismatch, kNoEdge));
-    return DiscardData(peer, header);
+    return Verdict::kDiscard;
   }
   if (in->lost) return Verdict::kDiscard;
   return header.chunk == in->received && header.chunk < in->limit ? Verdict::kKeep : Verdict::kRefuse;
 }
 
-Verdict Switchboard::DiscardData(int peer, const Header& header) {
-  if (!header.chunk) CountFinished(peer, header.channel, header.sequence);
-  return Verdict::kDiscard;
+void Switchboard::Discarded(int peer, const Header& header) {
+  if (header.kind != Kind::kData || header.chunk) return;
+  const Call* const call = Find(header.channel, header.sequence);
+  if (!call || call->ended) CountFinished(peer, header.channel, header.sequence);
 }
 
 void Switchboard::Deliver(int peer, const Header& header, Block payload) {
@@ -295,14 +296,16 @@ void Switchboard::Grant(Call* call, int round, Incoming* in) {
     in->starves = false;
     if ((ChunksGranted() + window) * kChunkBytes <= settings_.memory) window *= 2;
   }
-  const uint32_t limit = std::min(chunks, in->mixed + window);
+  const uint64_t most = settings_.memory / kChunkBytes, granted = ChunksGranted();
+  const bool has_none = in->limit == in->mixed;  // each stream may have one chunk, or calls might wait for each other
+  const uint32_t room = static_cast<uint32_t>(std::max<uint64_t>(most > granted ? most - granted : 0, has_none));
+  const uint32_t limit = std::min({chunks, in->mixed + window, in->limit + room});
   Flow& flow = peers_[in->peer].flows[call->channel];
   if (in->mixed == chunks) {
     in->closed = true;
     ++flow.finished;
   }
-  const bool most = (ChunksGranted() + (limit - in->limit)) * kChunkBytes > settings_.memory && in->limit > in->mixed;
-  const bool more = !most && in->limit < chunks && limit - in->limit >= std::min(window / 2, chunks - in->limit);
+  const bool more = limit > in->limit && (has_none || limit - in->limit >= std::min(window / 2, chunks - in->limit));
   if (!more && flow.finished - flow.told < kOpenStreams / 2) return;
   if (more) in->limit = limit;
   flow.told = flow.finished;

@@ -19,7 +19,7 @@
 
 namespace tfdgan {
 
-// All methods belong to the transport's thread.
+// One thread at a time may work with it.
 class Switchboard : public Link::Reader {
  public:
   struct Settings {
@@ -42,6 +42,7 @@ class Switchboard : public Link::Reader {
   Verdict Admit(int peer, const Header& header) override;
   void Deliver(int peer, const Header& header, Block payload) override;
 
+  void Discarded(int peer, const Header& header) override;
   void Arrived(int peer, const std::vector<Session::Sent>& sent) override;
 
   // Adds frames for a peer to its session, as many as one system call takes; none if there is nothing to send.
@@ -53,7 +54,7 @@ class Switchboard : public Link::Reader {
   bool HasWordsFor(int peer) const { return !peers_[peer].control.empty(); }
   // Nothing is expected of a peer any more.
   void Lose(int peer, Code code, const std::string& why);
-  // The same, and the peer is told so.
+  // The same; where learners go on without each other the peer is told so.
   void GiveUp(int peer, const std::string& why);
   // A peer has given this learner up.
   void WasGivenUp(int peer);
@@ -110,7 +111,6 @@ class Switchboard : public Link::Reader {
 
   Call* Find(uint64_t channel, uint64_t sequence);
   Verdict AdmitData(int peer, const Header& header);
-  Verdict DiscardData(int peer, const Header& header);
   bool Adopt(Call* call, int round, Incoming* in);
   bool HasBegun(uint64_t channel, uint64_t sequence) const;
   void Pump(uint64_t id, Call* call);
@@ -138,7 +138,6 @@ class Switchboard : public Link::Reader {
   std::map<int, Status> losses_;
   std::set<uint64_t> ended_;
   std::vector<Block> freed_;
-  std::vector<iovec> pieces_;
   Clock::time_point last_hold_ = Clock::now();
   Status failed_;  // not ok: so does every call
   Pool pool_;

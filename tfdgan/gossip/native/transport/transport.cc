@@ -40,7 +40,10 @@ void Transport::Start(const Options& options) {
   settings.on_letter = [this](int peer, uint64_t number, std::string letter) {
     KeepLetter(peer, number, std::move(letter));
   };
-  settings.on_sign = [this](int peer) { TakeSign(peer); };
+  settings.on_sign = [this](int peer) {
+    lines_[peer].told = Clock::now();
+    TakeSign(peer);
+  };
   switchboard_ = std::make_unique<Switchboard>(std::move(settings));
   lines_.resize(options.learners.size());
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -87,18 +90,28 @@ uint64_t Transport::Submit(Request request) {
   commands_.push_back([=] { switchboard_->Begin(id, channel, sequence, std::move(*shared)); });
   lock.unlock();
   // A small message is sent from here: to wake the thread would take longer. Not from within its own work, though.
-  if (bytes <= kSmall && worker_ != std::this_thread::get_id()) {
+  if (first && bytes <= kSmall && worker_ != std::this_thread::get_id()) {
     std::unique_lock<std::mutex> work(work_, std::try_to_lock);
-    if (work.owns_lock()) {
+    if (work.owns_lock() && !IsClosed()) {
       worker_ = std::this_thread::get_id();
       Work(Clock::now());
-      if (Due() < wakes_) eventfd_write(wake_, 1);
+      if (Due() < wakes_) Wake();
       worker_ = std::thread::id{};
       return id;
     }
   }
-  if (first) eventfd_write(wake_, 1);
+  if (first) Wake();
   return id;
+}
+
+bool Transport::IsClosed() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  return closed_;
+}
+
+void Transport::Wake() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (!closed_) eventfd_write(wake_, 1);
 }
 
 void Transport::Cancel(uint64_t id) {
@@ -272,6 +285,7 @@ Answer Transport::OnHello(int peer, const SessionId& session, uint64_t received,
   if (line.redial.dials()) {  // both dial: the lower rank's connection is taken
     if (options_.rank < peer) return Answer::kBusy;
     doorman_.Abandon(peer);
+    line.redial.Failed(Clock::now(), false, "it dials this learner");
   }
   if (line.session.id == SessionId{} && options_.rank > peer) line.session.id = session;
   // Another process than the one that this learner has spoken to knows no session, or another.
@@ -283,7 +297,7 @@ Answer Transport::OnHello(int peer, const SessionId& session, uint64_t received,
 
 void Transport::OnConnected(int socket, int peer, Seal seal, uint64_t received) {
   Line& line = lines_[peer];
-  line.redial.End();
+  line.redial.Succeeded(Clock::now());
   sent_.clear();
   if (switchboard_->IsLost(peer) || !line.session.Resume(received, &sent_)) {
     close(socket);
@@ -313,7 +327,11 @@ void Transport::OnFailed(int peer, bool refused, const std::string& why) {
                                                   std::to_string(learner.port) + " (" + why + ")");
 }
 
-void Transport::OnGivenUp(int peer) { switchboard_->WasGivenUp(peer); }
+void Transport::OnGivenUp(int peer) {
+  // Where learners go on without each other, it may be the way alone that is given up: the others decide.
+  if (options_.degrade) return switchboard_->Lose(peer, Code::kLate, "has given up the way to this learner");
+  switchboard_->WasGivenUp(peer);
+}
 
 void Transport::TakeSign(int peer) {
   const auto now = Clock::now();
@@ -419,9 +437,11 @@ Clock::duration Transport::Patience() const {
   return Seconds(std::min(options_.patience_seconds, options_.timeout_seconds / 2));
 }
 
-// The peer's system has everything, and the peer does not find a whole frame in it: somebody has changed what passed.
+// The peer's system has everything, and the peer, whose frames come, says that it lacks some: somebody has changed what
+// passed. (While a large frame of its own comes slowly, it cannot say anything.)
 bool Transport::IsStuck(const Line& line, Clock::time_point now) const {
-  return line.session.waits_since() < now - Patience() && line.link->HasArrived();
+  const auto since = line.session.waits_since();
+  return since < now - Patience() && line.told > since + Patience() / 2 && line.link->HasArrived();
 }
 
 void Transport::DialWhoIsDue(Clock::time_point now) {

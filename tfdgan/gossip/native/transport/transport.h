@@ -95,7 +95,7 @@ class Transport : private Doorman::Host {
     Session session;
     std::unique_ptr<Link> link;  // null: no connection at the moment
       Redial redial;               // also while the connection seems to be dead
-    Clock::time_point heard;  // on this connection
+    Clock::time_point heard, told;  // when bytes came on this connection; and the last header, which acknowledges
     bool was_connected = false;
   };
 
@@ -110,6 +110,8 @@ class Transport : private Doorman::Host {
   void Do(std::function<void()> command);
   void RunCommands();
   void Work(Clock::time_point now);
+  bool IsClosed() const;
+  void Wake();
   Clock::time_point Due() const;
   void LookAtTheClock(Clock::time_point now);
   void OnLink(int socket, uint32_t events);
