@@ -38,7 +38,7 @@ sockaddr_in AddressAt(const char* ip, int port) {
   return address;
 }
 
-double Seconds() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
+double Now() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
 
 // Passes every connection on, each way kDelay later.
 class Distance {
@@ -86,8 +86,8 @@ class Distance {
         char bytes[4096];
         const ssize_t got = come[way].revents ? recv(ends[way], bytes, sizeof bytes, 0) : -1;
         if (got == 0) return;
-        if (got > 0) held[way].emplace_back(Seconds() + (first ? 0 : kDelay), std::string(bytes, got)), first = false;
-        for (; !held[way].empty() && held[way].front().first < Seconds(); held[way].pop_front()) {
+        if (got > 0) held[way].emplace_back(Now() + (first ? 0 : kDelay), std::string(bytes, got)), first = false;
+        for (; !held[way].empty() && held[way].front().first < Now(); held[way].pop_front()) {
           const std::string& piece = held[way].front().second;
           if (send(ends[1 - way], piece.data(), piece.size(), MSG_NOSIGNAL) < 0) return;
         }
@@ -109,7 +109,7 @@ pid_t Throng(int port, const char* ip, double rate, double begin, std::atomic<ui
   const sockaddr_in from = AddressAt(ip, 0), to = AddressAt("127.0.0.1", port);
   std::deque<std::pair<double, int>> inside;
   for (double next = begin;;) {
-    const double now = Seconds();
+    const double now = Now();
     for (; !inside.empty() && inside.front().first < now; inside.pop_front()) close(inside.front().second);
     if (now < next) {
       usleep(200);
@@ -150,7 +150,7 @@ int Watch(double rate, const char* ip, int files) {
   Job job(3, 30);
   void* const shared = mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   auto& visits = *new (shared) std::atomic<uint64_t>(0);
-  const pid_t throng = Throng(job.port(1), ip, rate, Seconds() + 2, &visits);
+  const pid_t throng = Throng(job.port(1), ip, rate, Now() + 2, &visits);
   if (files) {
     const rlimit limit{static_cast<rlim_t>(files), static_cast<rlim_t>(files)};
     setrlimit(RLIMIT_NOFILE, &limit);
@@ -175,11 +175,11 @@ int Watch(double rate, const char* ip, int files) {
   sleep(1);
   calls = 0;
   visits = 0;
-  const double begun = Seconds();
+  const double begun = Now();
   failed = failed || !Call(&job, 0, 1, "far");
-  const double waited = Seconds() - begun;
+  const double waited = Now() - begun;
   sleep(3);
-  const double seconds = Seconds() - begun, since = static_cast<double>(calls) / seconds;
+  const double seconds = Now() - begun, since = static_cast<double>(calls) / seconds;
   over = true;
   near.join();
   kill(throng, SIGKILL);

@@ -44,8 +44,7 @@ class Redial {
     if (refused && now - refused_since_ > std::chrono::seconds(1)) refusals_ = 1, refused_since_ = now;
     // Pauses of .1, .2, .4, .8, 1.6, 2, 2 ... s, each within a quarter: two ends must not keep meeting each other.
     const double pause = std::min(2.0, .1 * (1 << std::min(tries_++, 10)));
-    next_ = now + std::chrono::duration_cast<Clock::duration>(
-                      std::chrono::duration<double>(pause * std::uniform_real_distribution<>(.75, 1.25)(random_)));
+    next_ = now + Seconds(pause * std::uniform_real_distribution<>(.75, 1.25)(random_));
   }
   // Three refusals within a second: nobody listens there any more.
   bool IsRefused() const { return refusals_ >= 3; }

@@ -20,6 +20,11 @@
 namespace tfdgan {
 
 using Clock = std::chrono::steady_clock;
+
+inline Clock::duration Seconds(double seconds) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+}
+
 using SessionId = std::array<uint8_t, 16>;  // drawn by the learner of lower rank; zeros: none yet
 
 class Session {
