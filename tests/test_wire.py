@@ -80,7 +80,8 @@ def test_a_peer_by_the_description_is_understood(serve):
     mix = Mix()
     sent = peer.read(end, peer.HEAD + 12)
     assert sent == peer.frame(payload=numbers(1, 2, 3), shapes=SHAPES)
-    assert library.counters()["bytes_sent"] == peer.HEAD + 12  # a header and three numbers, and nothing else
+    # A header and three numbers, and nothing else; they are counted a moment after they are sent.
+    wait_until(lambda: library.counters()["bytes_sent"] == peer.HEAD + 12)
     send_data(end)
     np.testing.assert_array_equal(mix.wait(), [2.0, 3.0, 5.0])
     header, _ = peer.next_frame(end, pulses=True)  # the neighbour may forget what it has sent
