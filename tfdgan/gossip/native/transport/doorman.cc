@@ -39,9 +39,13 @@ bool ReadOn(int socket, Message* message, size_t* read) {
 
 }  // namespace
 
-Doorman::~Doorman() {
+Doorman::~Doorman() { Close(); }
+
+void Doorman::Close() {
   for (const auto& item : visitors_) close(item.first);
+  visitors_.clear();
   if (listener_ >= 0) close(listener_);
+  listener_ = -1;
 }
 
 int Doorman::Listen(const std::string& ip, int port) {

@@ -49,6 +49,8 @@ class Doorman {
   // Serves from now on, by the events of `epoll`. A handshake may take `patience`. `learners`: their addresses, by rank.
   void Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Address>& learners,
             Clock::duration patience, Host* host);
+  // Listens no more: whoever dials is refused, and so knows.
+  void Close();
   void Dial(int peer);
   // Ends dialling a peer, without a word to the host.
   void Abandon(int peer);

@@ -211,6 +211,7 @@ void Transport::Run() {
     std::lock_guard<std::mutex> lock(mutex_);
     closed_ = true;
   }
+  doorman_.Close();
   RunCommands();  // the last; calls among them fail at once
   switchboard_->Settle();
   for (Line& line : lines_) {
