@@ -60,10 +60,10 @@ def run(tmp_path_factory):
 @pytest.mark.alone
 @pytest.mark.parametrize("security", [0, 1, 2], ids=["plain", "authenticated", "encrypted"])
 def test_stress_with_cuts_is_clean_under_the_sanitizers(run, security):
-    for output in run("stress", SECONDS, 4, security, 20, security):
+    for output in run("stress", SECONDS, 4, security, 8, security):
         calls, wrong, strangers, refused, errors, cuts, returns = map(int, re.findall(r"\d+", output))
-        assert calls >= 100 and wrong == errors == 0
-        assert 50 <= cuts <= returns  # a cut is seen by two learners
+        assert calls >= 48 and wrong == errors == 0
+        assert 20 <= cuts <= returns  # a cut is seen by two learners
         assert 300 <= strangers <= refused <= strangers + cuts  # and a learner may be cut off while it is a visitor
 
 

@@ -149,7 +149,7 @@ void ACancelledCall() {
 
 // A frame of it may be half sent: the transport keeps its memory until the peer has it, and serves the peer on.
 void ALargeCancelledCall() {
-  Job job(2, kTimeout);
+  Job job(2);
   job.StartAll();
   const auto call = std::make_unique<Call>(&job, 0, kPair, "c", 4 * kLarge, 1);
   Call other(&job, 1, kPair, "c", 4 * kLarge, 3);
