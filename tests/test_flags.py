@@ -67,6 +67,7 @@ DEFAULTS = dict(
     gossip_listen="",
     gossip_advertise="",
     gossip_memory=256,
+    gossip_shared_memory="auto",
     log_every=50,
     memory_heads=2,
     memory_slots=1,
@@ -146,7 +147,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 99
+    assert len(DEFAULTS) == 100
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 
@@ -212,7 +213,14 @@ def test_help_groups_what_belongs_together(capsys):
     assert groups["Gossip"] == {
         *("topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"),
         *("gossip_timeout", "on_peer_loss", "link_mbit", "wire_dtype"),
-        *("wire_security", "wire_key_file", "gossip_listen", "gossip_advertise", "gossip_memory"),
+        *(
+            "wire_security",
+            "wire_key_file",
+            "gossip_listen",
+            "gossip_advertise",
+            "gossip_memory",
+            "gossip_shared_memory",
+        ),
     }
     assert {"workdir", "steps", "seed", "batch_size"} <= groups["Run"]
     assert {"optimizer", "learning_rate_g", "beta_1"} <= groups["Optimizers"]

@@ -23,7 +23,7 @@ def send():
     "here", of 3."""
 
     def run(rate, hosts, chunks=(CHUNKS, CHUNKS)):
-        port = library.listen("127.0.0.1")
+        port, _ = library.listen("127.0.0.1")
         learners = [library.Learner(host, "127.0.0.1", 1, host == "here", 0) for host in hosts]
         learners.append(library.Learner("here", "127.0.0.1", port, True, 0))
         library.start(2, learners, KEY, 60.0, False, rate)

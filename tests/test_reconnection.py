@@ -1,18 +1,13 @@
 """Connections that break in a real run: each comes back, no learner or step is lost, every weight is the same bit."""
 
-import os
 import re
 import socket
 import subprocess
-import sys
-import threading
 import time
 
 import numpy as np
 import pytest
 from conftest import ROOT, environment, horovodrun, python
-
-from tools.network.lab import Lab
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone, pytest.mark.xdist_group("peer loss")]
 
@@ -20,7 +15,7 @@ STEPS, LEARNERS = 600, 3
 FLAGS = [
     *("--dataset=gaussians", "--model=mlp", "--latent_size=2", "--width_g=64", "--width_d=64", "--batch_size=16"),
     *("--critic_steps=1", "--log_every=5", "--eval_every=0", "--gossip_backend=native", "--topology=ring"),
-    *(f"--steps={STEPS}", "--gossip_timeout=20"),
+    *(f"--steps={STEPS}", "--gossip_timeout=20", "--gossip_shared_memory=off"),
 ]
 
 
@@ -91,32 +86,3 @@ def test_a_cut_connection_comes_back_and_changes_nothing(tmp_path):
             assert whole.keys() == again.keys()
             for name, array in whole.items():
                 assert array.tobytes() == again[name].tobytes(), name
-
-
-@pytest.mark.xdist_group("lab")
-@pytest.mark.skipif(os.geteuid() != 0, reason="making networks takes root")
-def test_a_link_that_is_down_for_ten_seconds(tmp_path):
-    log, flags = (
-        tmp_path / "log",
-        [*FLAGS, f"--workdir={tmp_path / 'run'}", "--gossip_timeout=30", "--on_peer_loss=fail"],
-    )
-    with Lab(LEARNERS, 1e9, 1e-3) as lab, open(log, "w") as stream:
-        done = []
-        job = threading.Thread(
-            target=lambda: done.append(
-                lab.run(
-                    [sys.executable, "-m", "tfdgan.train", *flags], environment(), ROOT, stdout=stream, stderr=stream
-                )
-            )
-        )
-        job.start()
-        until = time.monotonic() + 120
-        while "ms/step" not in log.read_text() and time.monotonic() < until:
-            time.sleep(0.05)
-        lab.interrupt(1, 10)
-        job.join(120)
-    said = log.read_text()
-    assert done and done[0].returncode == 0 and f"done: {STEPS} steps" in said, said[-3000:]
-    assert "learner" not in "".join(re.findall("fault.*|.* is lost.*", said))
-    waits = [float(seconds) for seconds in re.findall(r"([\d.e+]+) ms/step", said)]
-    assert max(waits) * 5 > 5000, said[-3000:]  # five steps a line: some steps have waited for the link

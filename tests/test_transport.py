@@ -58,9 +58,11 @@ def run(tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.parametrize("security", [0, 1, 2], ids=["plain", "authenticated", "encrypted"])
-def test_stress_with_cuts_is_clean_under_the_sanitizers(run, security):
-    for output in run("stress", SECONDS, 4, security, 8, security):
+@pytest.mark.parametrize(
+    "security, shares", [(0, 0), (1, 0), (2, 0), (0, 1)], ids=["plain", "authenticated", "encrypted", "shared memory"]
+)
+def test_stress_with_cuts_is_clean_under_the_sanitizers(run, security, shares):
+    for output in run("stress", SECONDS, 4, security, 8, security, shares):
         calls, wrong, strangers, refused, errors, cuts, returns = map(int, re.findall(r"\d+", output))
         assert calls >= 48 and wrong == errors == 0
         assert 20 <= cuts <= returns  # a cut is seen by two learners

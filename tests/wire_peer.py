@@ -9,10 +9,10 @@ import struct
 import threading
 
 MAGIC = b"tfdgan02"
-FRAME = struct.Struct("<IBBBBIIIIQQqQQQ")
+FRAME = struct.Struct("<IBBBBIIHHIQQqQQQ")
 HEAD = FRAME.size
-FIELDS = ("magic", "kind", "type", "wire", "unused", "bytes", "chunk", "round", "rounds", "channel", "sequence", "step")
-FIELDS += ("elements", "shapes", "received")
+FIELDS = ("magic", "kind", "type", "wire", "unused", "bytes", "chunk", "round", "rounds", "slot", "channel", "sequence")
+FIELDS += ("step", "elements", "shapes", "received")
 DATA, CREDIT, HOLD, DROP, LETTER, PULSE, FAILED, END = 1, 2, 3, 4, 5, 6, 7, 8
 CHUNK = 256 * 1024
 FLOAT32 = 1
@@ -27,13 +27,13 @@ def fnv(data, value=0xCBF29CE484222325):
 
 def frame(kind=DATA, payload=b"", **fields):
     """A frame's bytes; `fields` as in the header, `bytes` is the payload's length unless given."""
-    values = dict(magic=WORD, type=FLOAT32, wire=FLOAT32, bytes=len(payload), chunk=0, round=0, rounds=1)
+    values = dict(magic=WORD, type=FLOAT32, wire=FLOAT32, bytes=len(payload), chunk=0, round=0, rounds=1, slot=0)
     values |= dict(channel=fnv(b"test"), sequence=0, step=0, elements=len(payload) // 4, shapes=0, received=0)
     values |= fields
     header = FRAME.pack(
         *(values["magic"], kind, values["type"], values["wire"], 0, values["bytes"], values["chunk"]),
-        *(values["round"], values["rounds"], values["channel"], values["sequence"], values["step"]),
-        *(values["elements"], values["shapes"], values["received"]),
+        *(values["round"], values["rounds"], values["slot"], values["channel"], values["sequence"]),
+        *(values["step"], values["elements"], values["shapes"], values["received"]),
     )
     return header + payload
 

@@ -2,11 +2,11 @@
 
     python tools/bench_exchange.py --part=sizes,slow,overlap,long,sealed --output=runs/exchange
 
-sizes: seconds an exchange over a ring takes for 1e3 to 1e8 bytes and 2, 4, 8 learners, beside alltoall, allreduce and
-plain sockets. slow: who waits for a learner that sleeps 200 ms a step. overlap: a step that computes while its
-exchange is under way, over a link that holds every frame. long: 100 MB each way over links of 2, 50 and 100 ms round
-trip, beside one plain TCP connection. sealed: what encrypting costs, beside `openssl speed`. About 15 minutes in all on
-2 cores.
+sizes: what an exchange over a ring takes for 1e3 to 1e8 bytes and 2, 4, 8 learners, by TCP and by shared memory, beside
+alltoall, allreduce and plain sockets. slow: who waits for a learner that sleeps 200 ms a step. overlap: a step that
+computes while its exchange is under way, over a link that holds every frame. long: 100 MB each way over links of 2, 50
+and 100 ms round trip, beside one plain TCP connection. sealed: what encrypting costs, beside `openssl speed`. About 25
+minutes in all on 2 cores.
 """
 
 import json
@@ -50,30 +50,35 @@ def sizes(options, folder):
     results = {}
     for learners in options.learners:
         numbers = [max(1, int(size) // 4) for size in options.bytes]
-        results[learners] = measure(learners, "sizes", *numbers)
-        ways = list(results[learners][0]["seconds"])
-        print(f"\n{learners} learners, ring, milliseconds an exchange (median of 7 blocks, the slowest learner)")
-        print(f"{'float32':>10}  " + "".join(f"{way:>17}" for way in ways) + "   native against alltoall, plain; bytes")
-        for row in results[learners]:
-            seconds, sent = row["seconds"], row["sent"]
-            print(
-                f"{row['numbers']:>10}  "
-                + "".join(f"{1e3 * seconds[way]:>17.2f}" for way in ways)
-                + f"   {seconds['alltoall'] / seconds['native']:.2f} times as fast, "
-                + f"{seconds['native'] / seconds['plain sockets']:.2f} of plain, "
-                + f"{seconds['native'] / seconds['plain and mixing']:.2f} of plain and mixing; "
-                + f"{sent['native bfloat16'] / sent['native']:.3f} of the bytes in bfloat16",
-                flush=True,
-            )
+        for name, shared in (("TCP", "off"), ("shared memory", "auto")):
+            rows = results[f"{learners} learners, {name}"] = measure(learners, "sizes", shared, *numbers)
+            ways = list(rows[0]["seconds"])
+            print(f"\n{learners} learners, ring, native by {name}, medians of 7 blocks")
+            print("milliseconds an exchange, the slowest learner's; CPU-milliseconds, all learners'")
+            print(f"{'float32':>10}  " + "".join(f"{way:>17}" for way in ways))
+            for row in rows:
+                both = [f"{1e3 * row['seconds'][way]:>8.2f};{1e3 * row['cpu'][way]:>8.2f}" for way in ways]
+                print(f"{row['numbers']:>10}  " + "".join(both) + "   " + _compared(row), flush=True)
     figure = Figure(figsize=(4.2 * len(results), 4), layout="constrained")
-    for axis, (learners, rows) in zip(figure.subplots(1, len(results), squeeze=False)[0], results.items(), strict=True):
+    for axis, (name, rows) in zip(figure.subplots(1, len(results), squeeze=False)[0], results.items(), strict=True):
         for way in rows[0]["seconds"]:
             axis.loglog([4 * r["numbers"] for r in rows], [1e3 * r["seconds"][way] for r in rows], "o-", label=way)
-        axis.set(title=f"{learners} learners", xlabel="bytes of weights", ylabel="ms an exchange")
+        axis.set(title=name, xlabel="bytes of weights", ylabel="ms an exchange")
         axis.grid(alpha=0.3)
     figure.axes[0].legend()
     figure.savefig(os.path.join(folder, "exchange_sizes.png"), dpi=100)
     return results
+
+
+def _compared(row):
+    seconds, cpu, sent = row["seconds"], row["cpu"], row["sent"]
+    return (
+        f"native: {seconds['alltoall'] / seconds['native']:.2f} times as fast as alltoall, "
+        f"{seconds['native'] / seconds['plain sockets']:.2f} of plain "
+        f"({cpu['native'] / cpu['plain sockets']:.2f} of its CPU time), "
+        f"{seconds['native'] / seconds['plain and mixing']:.2f} of plain and mixing; "
+        f"bfloat16: {sent['native bfloat16'] / sent['native']:.3f} of the bytes"
+    )
 
 
 def slow(options, folder):
@@ -144,7 +149,9 @@ def sealed(options, folder):
     )  # fmt: skip
     speed = 1e3 * float(done.stdout.split()[-1].rstrip("k"))
     results = {name: measure(2, "sealed", name) for name in ("none", "authenticated", "encrypted")}
-    print(f"\n100 MB each way between 2 learners on one host; openssl speed: {speed / 1e9:.2f} GB/s (AES-256-GCM)")
+    print(
+        f"\n100 MB each way between 2 learners on one host, by TCP; openssl speed: {speed / 1e9:.2f} GB/s (AES-256-GCM)"
+    )
     for name, found in results.items():
         more = found["cpu"] - results["none"]["cpu"]
         pure = 4 * found["bytes"] / speed  # two learners, each seals and opens

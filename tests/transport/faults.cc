@@ -187,7 +187,7 @@ void ACallThatDoesNotFit() {
   const Status status = b.Result();
   Check(status.code == Code::kMismatch, status.message);
   Check(Contains(status.message, "learner 0 on here sent 100 numbers of float32, sent as float32") &&
-            Contains(status.message, "learner 1 expected 101 numbers of float32 in 1 tensors"),
+            Contains(status.message, "learner 1 on here expected 101 numbers of float32 in 1 tensors"),
         status.message);
   const Status other = a.Result();  // at once too, and for the same reason
   Check(other.code == Code::kMismatch, other.message);

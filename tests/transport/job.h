@@ -15,7 +15,7 @@ namespace tfdgan {
 class Job {
  public:
   explicit Job(int learners, double timeout_seconds = 60, bool degrade = false, uint64_t seed = 0,
-               Security security = Security::kNone, const std::string& ip = "127.0.0.1") {
+               Security security = Security::kNone, const std::string& ip = "127.0.0.1", bool shares = false) {
     options_.crypto = *tfdgan_crypto();
     std::mt19937_64 random(seed);
     for (uint8_t& byte : options_.key) byte = static_cast<uint8_t>(random());
@@ -23,7 +23,8 @@ class Job {
     options_.degrade = degrade;
     for (int rank = 0; rank < learners; ++rank) {
       transports_.push_back(std::make_unique<Transport>());
-      options_.learners.push_back({"here", ip, transports_.back()->Listen(ip), true, security});
+      const int port = transports_.back()->Listen(ip);
+      options_.learners.push_back({"here", ip, port, true, security, shares ? transports_.back()->ListenHere() : ""});
     }
   }
 

@@ -1,9 +1,10 @@
 // Many learners in one process, mixing at random over loopback while strangers knock and connections break: run it under
 // a sanitizer.
 //
-//   stress SECONDS LEARNERS SEED CUTS SECURITY
+//   stress SECONDS LEARNERS SEED CUTS SECURITY SHARES
 //
-// CUTS: connections cut a second, at random instants. SECURITY: 0 none, 1 authenticated, 2 encrypted.
+// CUTS: connections cut a second, at random instants. SECURITY: 0 none, 1 authenticated, 2 encrypted. SHARES: 1 if
+// learners share memory.
 // Each step draws a permutation, a graph, rounds, types and sizes that all learners agree on, keeps several channels
 // in flight, and compares every result bit for bit with the formula. Ends with 1 at the first difference.
 #include <arpa/inet.h>
@@ -221,20 +222,21 @@ void Cut(double a_second, const std::atomic<bool>& over, uint64_t seed, std::ato
     usleep(static_cast<useconds_t>(1e6 * std::exponential_distribution<>(a_second)(random)));
     std::vector<int> connected;
     for (int socket = 3; socket < 256; ++socket) {
-      sockaddr_in peer{};
+      sockaddr_storage peer{};
       socklen_t length = sizeof peer;
       if (!getpeername(socket, reinterpret_cast<sockaddr*>(&peer), &length)) connected.push_back(socket);
     }
     if (connected.empty()) continue;
     const sockaddr nowhere{AF_UNSPEC, {}};
     // By no function that a sanitizer knows: that another thread's socket may be closed meanwhile is meant.
-    *cuts += !syscall(SYS_connect, connected[random() % connected.size()], &nowhere, sizeof nowhere);
+    const int socket = connected[random() % connected.size()];
+    *cuts += !syscall(SYS_connect, socket, &nowhere, sizeof nowhere) || !syscall(SYS_shutdown, socket, SHUT_RDWR);
   }
 }
 
-int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security security) {
+int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security security, bool shares) {
   Random random(seed);
-  Job job(n, 60, false, seed, security);
+  Job job(n, 60, false, seed, security, "127.0.0.1", shares);
   job.StartAll();
   std::atomic<bool> over{false};
   std::atomic<uint64_t> visits{0}, cuts{0};
@@ -303,10 +305,10 @@ int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security 
 }  // namespace tfdgan
 
 int main(int argc, char** argv) {
-  if (argc < 6) {
-    std::fprintf(stderr, "usage: stress SECONDS LEARNERS SEED CUTS SECURITY\n");
+  if (argc < 7) {
+    std::fprintf(stderr, "usage: stress SECONDS LEARNERS SEED CUTS SECURITY SHARES\n");
     return 2;
   }
   return tfdgan::Stress(std::atof(argv[1]), std::atoi(argv[2]), std::strtoull(argv[3], nullptr, 10), std::atof(argv[4]),
-                        static_cast<tfdgan::Security>(std::atoi(argv[5])));
+                        static_cast<tfdgan::Security>(std::atoi(argv[5])), std::atoi(argv[6]) != 0);
 }

@@ -82,6 +82,13 @@ class GossipOptions(Options):
         below=1 << 20,
         local=True,
     )
+    gossip_shared_memory: str = option(
+        "auto",
+        "Whether learners of one host exchange by memory that they share, where the exchange is not sealed; off: by "
+        "TCP (native backend).",
+        choices=("auto", "off"),
+        local=True,
+    )
     wire_dtype: str = option(
         "float32", "Type of numbers on the wire: weights, or gradients (centralized).", choices=WIRE_DTYPES
     )

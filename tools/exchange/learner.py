@@ -1,6 +1,6 @@
 """What a learner of tools/bench_exchange.py does: one measurement; learner 0 prints it as a line of JSON.
 
-horovodrun -np N python -m tools.exchange.learner sizes NUMBERS...
+horovodrun -np N python -m tools.exchange.learner sizes SHARED_MEMORY NUMBERS...
 horovodrun -np N python -m tools.exchange.learner slow BACKEND
 horovodrun -np 2 python -m tools.exchange.learner overlap MILLISECONDS
 horovodrun -np 2 python -m tools.exchange.learner long MILLISECONDS
@@ -61,23 +61,33 @@ def repeated(call):
     return repeat
 
 
-def seconds_each(ways, blocks, repeats):
-    """{way: median over blocks of the seconds one time takes}, the slowest learner's; blocks of all ways alternate."""
+def costs_each(ways, blocks, repeats):
+    """{way: (seconds, CPU-seconds)} that one time takes; blocks of all ways alternate.
+
+    Medians over blocks: of the slowest learner's time, and of all learners' CPU time together.
+    """
     for way in ways.values():
         way(2)
-    times = {name: [] for name in ways}
+    costs = {name: [] for name in ways}
     for _ in range(blocks):
         for name, way in ways.items():
             collectives.gather_vector([0.0], "bench.start")
-            begun = time.perf_counter()
+            begun, before = time.perf_counter(), time.process_time()
             way(repeats)
-            mine = (time.perf_counter() - begun) / repeats
-            times[name].append(float(collectives.gather_vector([mine], "bench.end").max()))
-    return {name: statistics.median(values) for name, values in times.items()}
+            mine = [(time.perf_counter() - begun) / repeats, (time.process_time() - before) / repeats]
+            everyone = collectives.gather_vector(mine, "bench.end")
+            costs[name].append([everyone[:, 0].max(), everyone[:, 1].sum()])
+    return {name: np.median(values, axis=0).tolist() for name, values in costs.items()}
 
 
-def sizes(*numbers):
-    """Seconds an exchange takes for each size and way, and bytes that this learner sent for one of them."""
+def seconds_each(ways, blocks, repeats):
+    """{way: seconds}, as `costs_each` has them."""
+    return {name: seconds for name, (seconds, _) in costs_each(ways, blocks, repeats).items()}
+
+
+def sizes(shared_memory, *numbers):
+    """What an exchange costs for each size and way, and bytes that this learner sent for one of them."""
+    bootstrap.start(bootstrap.Settings(gossip_shared_memory=shared_memory))
     found, mix = [], mixing_pass.load()
     for count in map(int, numbers):
         plain, mixed = PlainRing(count), np.empty(count, np.float32)
@@ -95,14 +105,15 @@ def sizes(*numbers):
             "plain and mixing": repeated(exchange_and_mix),
         }
         repeats = max(2, min(50, 4_000_000 // count))
-        seconds = seconds_each(ways, blocks=7, repeats=repeats)
+        costs = costs_each(ways, blocks=7, repeats=repeats)
         sent = {}
         for name in ("native", "native bfloat16"):
             before = library.counters()["bytes_sent"]
             ways[name](1)
             sent[name] = library.counters()["bytes_sent"] - before
         plain.close()
-        found.append({"numbers": count, "seconds": seconds, "sent": sent})
+        seconds, cpu = ({way: cost[index] for way, cost in costs.items()} for index in (0, 1))
+        found.append({"numbers": count, "seconds": seconds, "cpu": cpu, "sent": sent})
     return found
 
 
@@ -134,7 +145,7 @@ def relayed(milliseconds):
 
 def connect_through(milliseconds):
     """Start the native exchange of two learners over a link that holds frames."""
-    settings = bootstrap.Settings()
+    settings = bootstrap.Settings(gossip_shared_memory="off")
     learners = bootstrap.announce(settings)
     if hvd.rank() == 0:  # who dials
         ip, port = learners[1]["place"]
@@ -152,23 +163,10 @@ def long(milliseconds):
 
 
 def sealed(security):
-    """CPU-seconds of both learners, and seconds, for 100 MB each way, by --wire_security."""
-    bootstrap.start(bootstrap.Settings(wire_security=security))
-    mix = mixer(25_000_000, "native")
-    mix(2)
-    found = []
-    for _ in range(7):
-        collectives.gather_vector([0.0], "bench.start")
-        begun, before = time.perf_counter(), time.process_time()
-        mix(4)
-        mine = [(time.process_time() - before) / 4, (time.perf_counter() - begun) / 4]
-        everyone = collectives.gather_vector(mine, "bench.end")
-        found.append([everyone[:, 0].sum(), everyone[:, 1].max()])
-    return {
-        "bytes": 100_000_000,
-        "cpu": float(np.median(found, axis=0)[0]),
-        "seconds": float(np.median(found, axis=0)[1]),
-    }
+    """CPU-seconds of both learners, and seconds, for 100 MB each way over TCP, by --wire_security."""
+    bootstrap.start(bootstrap.Settings(wire_security=security, gossip_shared_memory="off"))
+    cost = costs_each({"native": mixer(25_000_000, "native")}, blocks=7, repeats=4)["native"]
+    return {"bytes": 100_000_000, "cpu": cost[1], "seconds": cost[0]}
 
 
 def overlap(milliseconds):

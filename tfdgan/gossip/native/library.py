@@ -26,6 +26,7 @@ class Learner(NamedTuple):
     port: int
     is_here: bool  # on the same machine
     security: int  # of frames between the two, one of those of `security.py`
+    door: str = ""  # by which memory is shared with it; "": by the network
 
 
 @functools.cache
@@ -48,10 +49,14 @@ def functions() -> ctypes.CDLL:
     types: dict[str, tuple[Any, list[Any]]] = {
         "tfdgan_load_crypto": (size, [text, text, size]),
         "tfdgan_use_hmac": (None, [_HMAC]),
-        "tfdgan_listen": (size, [text, size, text, size]),
+        "tfdgan_listen": (size, [text, size, size, text, text, size]),
         "tfdgan_start": (
             size,
-            [*(size, size, strings, strings, sizes, sizes, sizes), *(text, real, real, size, number, text, size)],
+            [
+                *(size, size, strings, strings),
+                *(sizes, sizes, sizes, strings),
+                *(text, real, real, size, number, text, size),
+            ],
         ),
         "tfdgan_stop": (None, []),
         "tfdgan_counters": (None, [ctypes.POINTER(number)]),
@@ -90,14 +95,17 @@ def _hmac(key: Any, message: Any, count: int, digest: Any) -> int:
     return 1
 
 
-def listen(ip: str, port: int = 0) -> int:
-    """Listen on an address from now on; port 0: any. Returns the port."""
+def listen(ip: str, port: int = 0, shares: bool = False) -> tuple[int, str]:
+    """Listen on an address from now on; port 0: any. Returns the port and the name of a door.
+
+    By the door come learners of this host, if this one `shares` memory with them; "" if there is none.
+    """
     can_seal()
-    error = ctypes.create_string_buffer(_ERROR)
-    port = functions().tfdgan_listen(ip.encode(), port, error, _ERROR)
+    door, error = ctypes.create_string_buffer(_ERROR), ctypes.create_string_buffer(_ERROR)
+    port = functions().tfdgan_listen(ip.encode(), port, int(shares), door, error, _ERROR)
     if port < 0:
         raise UserError(f"native exchange: {error.value.decode()}")
-    return port
+    return port, door.value.decode()
 
 
 def start(
@@ -120,13 +128,14 @@ def start(
       rate: bytes/s at which to send to other hosts, in all; 0: as fast as TCP does.
       memory: bytes that may have come and wait to be mixed.
     """
-    hosts, ips, ports, are_here, securities = zip(*learners, strict=True)
+    hosts, ips, ports, are_here, securities, doors = zip(*learners, strict=True)
     size, error = len(learners), ctypes.create_string_buffer(_ERROR)
     failed = functions().tfdgan_start(
         *(rank, size),
         (ctypes.c_char_p * size)(*(host.encode() for host in hosts)),
         (ctypes.c_char_p * size)(*(ip.encode() for ip in ips)),
         *((ctypes.c_int * size)(*numbers) for numbers in (ports, are_here, securities)),
+        (ctypes.c_char_p * size)(*(door.encode() for door in doors)),
         *(key, float(timeout), float(rate), int(degrade), memory, error, _ERROR),
     )
     if failed:

@@ -71,13 +71,16 @@ void tfdgan_use_hmac(int (*hmac)(const unsigned char*, const void*, size_t, unsi
   process.crypto.hmac = hmac;
 }
 
-// The port on which this process listens from now on; port 0: any.
-int tfdgan_listen(const char* ip, int port, char* error, int room) {
+// The port on which this process listens from now on; port 0: any. If it shares memory, `door` becomes the name of a door for
+// learners of this host, "" if there can be none; it has `room` bytes, as the error has.
+int tfdgan_listen(const char* ip, int port, int shares, char* door, char* error, int room) {
   tfdgan::Process& process = tfdgan::TheProcess();
   std::lock_guard<std::mutex> lock(process.mutex);
   try {
     process.transport = std::make_shared<tfdgan::Transport>();
-    return process.transport->Listen(ip, port);
+    const int listens = process.transport->Listen(ip, port);
+    tfdgan::Tell(shares ? process.transport->ListenHere() : "", door, room);
+    return listens;
   } catch (const std::exception& problem) {
     tfdgan::Tell(problem.what(), error, room);
     return -1;
@@ -85,15 +88,15 @@ int tfdgan_listen(const char* ip, int port, char* error, int room) {
 }
 
 int tfdgan_start(int rank, int size, const char* const* hosts, const char* const* ips, const int* ports,
-                 const int* are_here, const int* securities, const unsigned char* key, double timeout, double rate,
-                 int degrade, unsigned long long memory, char* error, int room) {
+                 const int* are_here, const int* securities, const char* const* doors, const unsigned char* key,
+                 double timeout, double rate, int degrade, unsigned long long memory, char* error, int room) {
   tfdgan::Process& process = tfdgan::TheProcess();
   std::lock_guard<std::mutex> lock(process.mutex);
   tfdgan::Transport::Options options;
   options.rank = rank;
   for (int i = 0; i < size; ++i) {
     const auto security = static_cast<tfdgan::Security>(securities[i]);
-    options.learners.push_back({hosts[i], ips[i], ports[i], are_here[i] != 0, security});
+    options.learners.push_back({hosts[i], ips[i], ports[i], are_here[i] != 0, security, doors[i]});
   }
   options.crypto = process.crypto;
   std::copy(key, key + options.key.size(), options.key.begin());

@@ -2,8 +2,10 @@
 
 #include <netdb.h>
 #include <netinet/in.h>
+#include <sys/un.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 #include <system_error>
 
@@ -35,6 +37,15 @@ Address AddressOf(const std::string& ip, int port) {
   std::memcpy(&address.storage, found->ai_addr, found->ai_addrlen);
   address.length = found->ai_addrlen;
   freeaddrinfo(found);
+  return address;
+}
+
+Address AddressOfDoor(const std::string& name) {
+  Address address;
+  sockaddr_un& here = reinterpret_cast<sockaddr_un&>(address.storage);
+  here.sun_family = AF_UNIX;
+  name.copy(here.sun_path + 1, sizeof here.sun_path - 1);  // after a zero: a name of no file
+  address.length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + name.size());
   return address;
 }
 

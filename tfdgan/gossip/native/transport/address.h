@@ -22,6 +22,8 @@ struct Address {
 
 // `ip` in digits, such as "10.0.0.1" or "fe80::1%eth0". Throws std::system_error.
 Address AddressOf(const std::string& ip, int port);
+// Of a name on this host, and in this process's network namespace, that no file stands for.
+Address AddressOfDoor(const std::string& name);
 
 }  // namespace tfdgan
 

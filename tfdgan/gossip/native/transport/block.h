@@ -15,12 +15,15 @@ class Block {
  public:
   Block() = default;
   explicit Block(size_t room) : bytes_(new char[room]), room_(room) {}
-  char* get() const { return bytes_.get(); }
-  size_t room() const { return bytes_ ? room_ : 0; }
-  explicit operator bool() const { return bytes_ != nullptr; }
+  // Memory of a peer's, which goes back when `lent` is released.
+  explicit Block(std::shared_ptr<char> lent) : lent_(std::move(lent)) {}
+  char* get() const { return lent_ ? lent_.get() : bytes_.get(); }
+  size_t room() const { return bytes_ ? room_ : 0; }  // of its own
+  explicit operator bool() const { return get() != nullptr; }
 
  private:
   std::unique_ptr<char[]> bytes_;
+  std::shared_ptr<char> lent_;
   size_t room_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,6 +38,12 @@ bool ReadOn(int socket, Message* message, size_t* read) {
   return got > 0 || (got < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
+bool IsOfThisUser(int socket) {
+  ucred other{};
+  socklen_t size = sizeof other;
+  return !getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &other, &size) && other.uid == geteuid();
+}
+
 }  // namespace
 
 Doorman::~Doorman() { Close(); }
@@ -44,28 +51,41 @@ Doorman::~Doorman() { Close(); }
 void Doorman::Close() {
   for (const auto& item : visitors_) close(item.first);
   visitors_.clear();
-  if (listener_ >= 0) close(listener_);
-  listener_ = -1;
+  for (int& listener : listeners_) {
+    if (listener >= 0) close(listener);
+    listener = -1;
+  }
 }
 
 int Doorman::Listen(const std::string& ip, int port) {
   Address address = AddressOf(ip, port);
-  listener_ = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  int& listener = listeners_[0] = socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   const int yes = 1;
   // A fixed port is free again as soon as the process that had it has ended.
-  if (listener_ < 0 || setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) ||
-      bind(listener_, address.get(), address.length) || listen(listener_, kBacklog) ||
-      getsockname(listener_, address.get(), &address.length)) {
+  if (listener < 0 || setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) ||
+      bind(listener, address.get(), address.length) || listen(listener, kBacklog) ||
+      getsockname(listener, address.get(), &address.length)) {
     throw std::system_error(errno, std::generic_category(),
                             "gossip: cannot listen on " + ip + (port ? " port " + std::to_string(port) : ""));
   }
   return address.port();
 }
 
-void Doorman::Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Address>& learners,
+std::string Doorman::ListenHere() {
+  std::string name = "tfdgan-";
+  for (uint8_t byte : RandomBytes()) name += "0123456789abcdef"[byte % 16];
+  const Address address = AddressOfDoor(name);
+  int& listener = listeners_[1] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (listener >= 0 && !bind(listener, address.get(), address.length) && !listen(listener, kBacklog)) return name;
+  if (listener >= 0) close(listener);
+  listener = -1;
+  return "";
+}
+
+void Doorman::Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Place>& learners,
                    Clock::duration patience, Host* host) {
   epoll_ = epoll, crypto_ = &crypto, key_ = key, rank_ = rank, learners_ = learners, patience_ = patience, host_ = host;
-  for (const Address& learner : learners) addresses_.insert(learner.host());
+  for (const Place& learner : learners) addresses_.insert(learner.network.host());
   tokens_ = kStrangersAtOnce;
   counted_ = Clock::now();
   Watch(true);
@@ -76,17 +96,24 @@ void Doorman::Watch(bool listens) {
   listens_ = listens;
   epoll_event event{};
   event.events = EPOLLIN;
-  event.data.fd = listener_;
-  epoll_ctl(epoll_, listens ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener_, &event);
+  for (int listener : listeners_) {
+    event.data.fd = listener;
+    if (listener >= 0) epoll_ctl(epoll_, listens ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, listener, &event);
+  }
 }
 
 void Doorman::Dial(int peer) {
-  const Address& address = learners_[peer];
+  Place& place = learners_[peer];
+  const Address& address = place.door.length ? place.door : place.network;
   const int socket = ::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (socket < 0) return host_->OnFailed(peer, false, std::strerror(errno));
   if (connect(socket, address.get(), address.length) && errno != EINPROGRESS) {
     const int error = errno;
     close(socket);
+    if (place.door.length && error != ECONNREFUSED && error != EAGAIN) {  // the system forbids it: by the network, then
+      place.door.length = 0;
+      return Dial(peer);
+    }
     return host_->OnFailed(peer, error == ECONNREFUSED, std::strerror(error));
   }
   Visitor visitor(Handshake(*crypto_, key_), Stage::kConnecting);
@@ -110,11 +137,11 @@ Doorman::Visitor* Doorman::Add(int socket, const Visitor& visitor, uint32_t even
   return &visitors_.emplace(socket, visitor).first->second;
 }
 
-void Doorman::Accept() {
+void Doorman::Accept(int listener) {
   for (int i = 0; i < kAcceptsInARow; ++i) {
     Address from;
     from.length = sizeof from.storage;
-    const int socket = accept4(listener_, from.get(), &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int socket = accept4(listener, from.get(), &from.length, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket < 0) {
       const bool full = errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM;
       if (!full) return;
@@ -124,7 +151,7 @@ void Doorman::Accept() {
       return Watch(false);  // until the next look at the clock
     }
     const auto now = Clock::now();
-    const bool known = addresses_.count(from.host()) != 0;
+    const bool known = from.family() == AF_UNIX ? IsOfThisUser(socket) : addresses_.count(from.host()) != 0;
     if (!known && !MayCome(now)) {
       ++refused_;
       close(socket);
@@ -168,8 +195,8 @@ bool Doorman::MakeRoom(bool known, size_t most) {
 }
 
 bool Doorman::OnEvent(int socket, uint32_t events) {
-  if (socket == listener_) {
-    Accept();
+  if (socket == listeners_[0] || socket == listeners_[1]) {
+    Accept(socket);
     return true;
   }
   const auto found = visitors_.find(socket);

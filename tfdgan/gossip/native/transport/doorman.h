@@ -46,8 +46,14 @@ class Doorman {
 
   // Binds to one address; port 0: any. Returns the port. Throws std::system_error.
   int Listen(const std::string& ip, int port);
-  // Serves from now on, by the events of `epoll`. A handshake may take `patience`. `learners`: their addresses, by rank.
-  void Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Address>& learners,
+  // The same for learners of this host, on a door that has no address; returns its name, "" if the system has none.
+  std::string ListenHere();
+  // Where a learner is found: on the network, and on this host if it has a door here (else of length 0).
+  struct Place {
+    Address network, door;
+  };
+  // Serves from now on, by the events of `epoll`. A handshake may take `patience`. `learners`: by rank.
+  void Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Place>& learners,
             Clock::duration patience, Host* host);
   // Listens no more: whoever dials is refused, and so knows.
   void Close();
@@ -75,7 +81,7 @@ class Doorman {
     size_t read = 0;
   };
 
-  void Accept();
+  void Accept(int listener);
   bool MayCome(Clock::time_point now);
   bool MakeRoom(bool known, size_t most);
   Visitor* Add(int socket, const Visitor& visitor, uint32_t events);
@@ -88,10 +94,11 @@ class Doorman {
   void HandOver(int socket, Visitor* visitor, uint64_t received);
   void Watch(bool listens);
 
-  int listener_ = -1, epoll_ = -1, rank_ = 0;
+  int listeners_[2] = {-1, -1};  // on the network, and on this host's door
+  int epoll_ = -1, rank_ = 0;
   const Crypto* crypto_ = nullptr;
   Digest key_{};
-  std::vector<Address> learners_;
+  std::vector<Place> learners_;
   std::set<std::string> addresses_;  // of learners
   Clock::duration patience_{};
   Host* host_ = nullptr;

@@ -152,7 +152,7 @@ void Exchange::MixChunk(int round, std::vector<Block>* freed) {
   EachPart(chunk, [&](size_t tensor, size_t first, size_t count) {
     const size_t flat = begins_[tensor] + first;
     char* const output = static_cast<char*>(request_.outputs[tensor]) + first * SizeOf(request_.type);
-    char* const between = between_.data() + flat * sizeof(A);
+    char* const between = between_.empty() ? nullptr : between_.data() + flat * sizeof(A);
     const void* x = static_cast<const char*>(request_.inputs[tensor]) + first * SizeOf(request_.type);
     if (round) x = narrow_outputs ? between : output;
     const void* const own = state.sends.empty() ? x : state.sends.data() + flat * width;
@@ -173,6 +173,7 @@ void Exchange::GatherChunk(std::vector<Block>* freed) {
   RoundState& state = rounds_[0];
   const size_t base = state.mixed * per_chunk_;
   EachPart(state.mixed, [&](size_t tensor, size_t first, size_t count) {
+    if (state.in.empty()) return;
     char* to = static_cast<char*>(request_.outputs[tensor]) + first;
     for (const Incoming& in : state.in) {
       if (in.waiting.empty()) {

@@ -11,15 +11,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace tfdgan {
 namespace {
 
-constexpr int kReadsInARow = 16;
-constexpr size_t kBatch = 256 * 1024;   // bytes for one system call
-constexpr size_t kMostPieces = 1024;    // IOV_MAX
-constexpr size_t kAhead = 64 * 1024;    // bytes read at once where frames are small
-constexpr size_t kSealAtOnce = 128 * 1024;  // bytes: encrypted, sent, while they are in the nearest cache
+constexpr uint32_t kLeastLaid = 16 * 1024;  // bytes: fewer go with their header
 constexpr int kHeaders = 90;         // bytes a frame: TCP with timestamps, IPv4, Ethernet with preamble and gap
 constexpr double kRoom = 0.99;       // so that a queue that there is anyhow becomes shorter
 constexpr double kUnsent = 128 * 1024;    // bytes that wait in a socket, or
@@ -27,7 +24,16 @@ constexpr double kUnsentSeconds = 5e-3;  // what leaves meanwhile: while it does
 
 }  // namespace
 
-Link::~Link() { close(socket_); }
+Link::Link(int socket, int peer, Seal seal) : socket_(socket), peer_(peer), seal_(std::move(seal)) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  shares_ = !seal_ && !getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_UNIX;
+}
+
+Link::~Link() {
+  if (untold_ >= 0) close(untold_);
+  close(socket_);
+}
 
 void Link::Pace(double rate) {
   if (rate == rate_) return;
@@ -65,12 +71,12 @@ Link::Progress Link::Write(Session* session, std::vector<Session::Sent>* sent, s
     msghdr message{};
     message.msg_iov = pieces_.data() + next_;
     message.msg_iovlen = std::min(pieces_.size() - next_, kMostPieces);
-    const ssize_t written = sendmsg(socket_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const ssize_t written = Send(&message);
     if (written < 0) {
       if (errno == EINTR) continue;
       return errno == EAGAIN ? Progress::kBlocked : Progress::kBroken;
     }
-    *bytes += written;
+    *bytes += written + std::exchange(laid_, 0);
     written_ += written;
     for (size_t left = written; left;) {
       iovec& piece = pieces_[next_];
@@ -95,71 +101,73 @@ bool Link::Load(Session* session) {
   if (seal_) return seal_.encrypts() ? LoadEncrypted(session) : LoadAuthenticated(session);
   for (Session::Frame& frame : session->queue()) {
     frame.header.received = session->TellReceived();
+    frame.header.slot = LayOnShelf(frame);
     pieces_.push_back({&frame.header, sizeof frame.header});
-    pieces_.insert(pieces_.end(), frame.pieces.begin(), frame.pieces.end());
-    loaded_ += sizeof frame.header + frame.header.bytes;
+    loaded_ += sizeof frame.header;
+    if (!frame.header.slot) {
+      pieces_.insert(pieces_.end(), frame.pieces.begin(), frame.pieces.end());
+      loaded_ += frame.header.bytes;
+    }
     ends_.push_back(loaded_);
-    if (loaded_ - written_ >= kBatch || pieces_.size() >= kMostPieces) break;
+    if (loaded_ - written_ + laid_ >= kBatch || pieces_.size() >= kMostPieces) break;
   }
   return true;
 }
 
-bool Link::LoadAuthenticated(Session* session) {
-  for (Session::Frame& frame : session->queue()) {
-    frame.header.received = session->TellReceived();
-    const uint32_t length = static_cast<uint32_t>(sizeof frame.header) + frame.header.bytes;
-    envelopes_.push_back({length, {}});
-    Envelope& envelope = envelopes_.back();
-    pieces_.push_back({&envelope.length, sizeof envelope.length});
-    const size_t first = pieces_.size();
-    pieces_.push_back({&frame.header, sizeof frame.header});
-    pieces_.insert(pieces_.end(), frame.pieces.begin(), frame.pieces.end());
-    if (!seal_.BeginOut(length)) return false;
-    for (size_t i = first; i < pieces_.size(); ++i) {
-      if (!seal_.GoOnOut(pieces_[i].iov_base, nullptr, pieces_[i].iov_len)) return false;
-    }
-    if (!seal_.EndOut(envelope.tag)) return false;
-    pieces_.push_back({envelope.tag, kTagBytes});
-    loaded_ += sizeof(Envelope) + length;
-    ends_.push_back(loaded_);
-    if (loaded_ - written_ >= kBatch || pieces_.size() >= kMostPieces) break;
+// The slot where a frame's payload lies now; 0 if it is to follow the header.
+uint32_t Link::LayOnShelf(const Session::Frame& frame) {
+  if (!shares_ || frame.header.kind != Kind::kData || frame.header.bytes < kLeastLaid) return 0;
+  if (!lays_) {
+    lays_ = Shelf::Make(&untold_);
+    if (!lays_) shares_ = false;
   }
-  return true;
+  const uint32_t slot = lays_ ? lays_->Take() : 0;
+  if (!slot) return 0;
+  char* to = lays_->At(slot);
+  for (const iovec& piece : frame.pieces) {
+    std::memcpy(to, piece.iov_base, piece.iov_len);
+    to += piece.iov_len;
+  }
+  laid_ += frame.header.bytes;
+  return slot;
 }
 
-bool Link::LoadEncrypted(Session* session) {
-  sealed_.resize(kSealAtOnce + sizeof(Envelope));
-  char *to = sealed_.data(), *const end = to + kSealAtOnce;
-  while (to < end) {
-    if (!in_frame_) {
-      if (ends_.size() == session->queue().size()) break;
-      Session::Frame& frame = session->queue()[ends_.size()];
-      frame.header.received = session->TellReceived();
-      const uint32_t length = static_cast<uint32_t>(sizeof frame.header) + frame.header.bytes;
-      if (!seal_.BeginOut(length)) return false;
-      std::memcpy(to, &length, sizeof length);
-      to += sizeof length;
-      frame_.assign(1, {&frame.header, sizeof frame.header});
-      frame_.insert(frame_.end(), frame.pieces.begin(), frame.pieces.end());
-      frame_piece_ = frame_at_ = 0;
-      in_frame_ = true;
-      loaded_ += sizeof(Envelope) + length;
-    }
-    while (frame_piece_ < frame_.size() && to < end) {
-      const iovec& piece = frame_[frame_piece_];
-      const size_t part = std::min<size_t>(piece.iov_len - frame_at_, end - to);
-      if (!seal_.GoOnOut(static_cast<char*>(piece.iov_base) + frame_at_, to, part)) return false;
-      to += part, frame_at_ += part;
-      if (frame_at_ == piece.iov_len) ++frame_piece_, frame_at_ = 0;
-    }
-    if (frame_piece_ < frame_.size()) break;
-    if (!seal_.EndOut(reinterpret_cast<uint8_t*>(to))) return false;
-    to += kTagBytes;
-    in_frame_ = false;
-    ends_.push_back(loaded_);
+// The first message since the shelf was made takes its descriptor along.
+ssize_t Link::Send(msghdr* message) {
+  alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))]{};
+  if (untold_ >= 0) {
+    message->msg_control = room;
+    message->msg_controllen = sizeof room;
+    cmsghdr* const control = CMSG_FIRSTHDR(message);
+    control->cmsg_level = SOL_SOCKET;
+    control->cmsg_type = SCM_RIGHTS;
+    control->cmsg_len = CMSG_LEN(sizeof(int));
+    std::memcpy(CMSG_DATA(control), &untold_, sizeof(int));
   }
-  pieces_.push_back({sealed_.data(), static_cast<size_t>(to - sealed_.data())});
-  return true;
+  const ssize_t sent = sendmsg(socket_, message, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent > 0 && untold_ >= 0) close(std::exchange(untold_, -1));
+  return sent;
+}
+
+// Takes a shelf's descriptor, if there is one, off what comes.
+ssize_t Link::Receive(msghdr* message) {
+  alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))];
+  if (shares_) {
+    message->msg_control = room;
+    message->msg_controllen = sizeof room;
+  }
+  const ssize_t got = recvmsg(socket_, message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (got <= 0 || !shares_) return got;
+  for (cmsghdr* control = CMSG_FIRSTHDR(message); control; control = CMSG_NXTHDR(message, control)) {
+    if (control->cmsg_level != SOL_SOCKET || control->cmsg_type != SCM_RIGHTS) continue;
+    for (size_t at = 0; at + sizeof(int) <= control->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
+      int descriptor;
+      std::memcpy(&descriptor, CMSG_DATA(control) + at, sizeof descriptor);
+      if (!takes_) takes_ = Shelf::Open(descriptor);
+      close(descriptor);
+    }
+  }
+  return got;
 }
 
 std::string Link::Read(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
@@ -177,20 +185,22 @@ std::string Link::ReadPlain(Session* session, Reader* reader, Pool* pool, std::a
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 2;
-    const ssize_t got = recvmsg(socket_, &message, MSG_DONTWAIT);
+    const ssize_t got = Receive(&message);
     if (got == 0) return "it closed the connection";
     if (got < 0) return errno == EAGAIN || errno == EINTR ? "" : std::strerror(errno);
-    *bytes += got;
     const size_t part = std::min<size_t>(got, rest.iov_len);
     (in_payload_ ? payload_read_ : header_read_) += part;
-    if (!Step(session, reader, pool, 0, got - part)) return kBrokeProtocol;
+    const std::string why = Step(session, reader, pool, got - part);
+    *bytes += got + std::exchange(lent_, 0);
+    if (!why.empty()) return why;
     if (static_cast<size_t>(got) < rest.iov_len + parts[1].iov_len) return "";  // that was all for now
   }
   return "";
 }
 
-// Takes what was read of the header or the payload, then `extra` bytes that were read ahead, from `at` on.
-bool Link::Step(Session* session, Reader* reader, Pool* pool, size_t at, size_t extra) {
+// Takes what was read of the header or the payload, then `extra` bytes that were read ahead. Returns as Read.
+std::string Link::Step(Session* session, Reader* reader, Pool* pool, size_t extra) {
+  size_t at = 0;
   const auto take = [&](char* to, size_t want, size_t* have) {
     const size_t part = std::min(extra, want - *have);
     if (part) std::memcpy(to + *have, ahead_.data() + at, part);
@@ -199,19 +209,27 @@ bool Link::Step(Session* session, Reader* reader, Pool* pool, size_t at, size_t 
   };
   for (;;) {
     if (!in_payload_) {
-      if (!take(reinterpret_cast<char*>(&header_), sizeof header_, &header_read_)) return true;
-      if (!Acknowledge(session, reader, header_.received)) return false;
+      if (!take(reinterpret_cast<char*>(&header_), sizeof header_, &header_read_)) return "";
+      if (header_.slot && (!shares_ || header_.kind != Kind::kData || header_.slot > Shelf::kSlots)) return kBrokeProtocol;
+      if (!Acknowledge(session, reader, header_.received)) return kBrokeProtocol;
       verdict_ = reader->Admit(peer_, header_);
-      if (verdict_ == Verdict::kRefuse) return false;
+      if (verdict_ == Verdict::kRefuse) return kBrokeProtocol;
       in_payload_ = true;
       payload_read_ = 0;
-      if (header_.bytes) payload_ = pool->Get(header_.bytes);
+      if (header_.slot) {
+        if (!takes_) return "its shared memory did not come";  // as when this process can open no more files
+        payload_ = takes_->Lend(header_.slot);
+        payload_read_ = header_.bytes;
+        lent_ += header_.bytes;
+      } else if (header_.bytes) {
+        payload_ = pool->Get(header_.bytes);
+      }
     }
-    if (!take(payload_.get(), header_.bytes, &payload_read_)) return true;
+    if (!take(payload_.get(), header_.bytes, &payload_read_)) return "";
     in_payload_ = false;
     header_read_ = 0;
     Take(session, reader, pool, verdict_, header_, std::move(payload_));
-    if (!extra) return true;
+    if (!extra) return "";
   }
 }
 
@@ -231,57 +249,6 @@ void Link::Take(Session* session, Reader* reader, Pool* pool, Verdict verdict, c
     const Header copy = header;
     reader->Deliver(peer_, copy, std::move(payload));
   }
-}
-
-std::string Link::ReadSealed(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
-  ahead_.resize(kAhead);
-  for (size_t i = 0; i < kReadsInARow * kBatch / kAhead; ++i) {
-    const ssize_t got = recv(socket_, ahead_.data(), kAhead, MSG_DONTWAIT);
-    if (got == 0) return "it closed the connection";
-    if (got < 0) return errno == EAGAIN || errno == EINTR ? "" : std::strerror(errno);
-    *bytes += got;
-    const std::string why = Open(session, reader, pool, ahead_.data(), got);
-    if (!why.empty() || static_cast<size_t>(got) < kAhead) return why;
-  }
-  return "";
-}
-
-// Takes what was read of records. Nothing of a record is believed before its tag is right.
-std::string Link::Open(Session* session, Reader* reader, Pool* pool, const char* bytes, size_t count) {
-  while (count) {
-    size_t part = 0;
-    const size_t body = record_read_ - sizeof length_;  // of the frame, if its length is known
-    if (record_read_ < sizeof length_) {
-      part = std::min(count, sizeof length_ - record_read_);
-      std::memcpy(reinterpret_cast<char*>(&length_) + record_read_, bytes, part);
-      if (record_read_ + part == sizeof length_) {
-        if (length_ < sizeof header_ || length_ > sizeof header_ + kChunkBytes) return kBrokenSeal;
-        if (!seal_.BeginIn(length_)) return kBrokenSeal;
-        if (length_ > sizeof header_) payload_ = pool->Get(length_ - sizeof header_);
-      }
-    } else if (body < length_) {
-      const bool in_header = body < sizeof header_;
-      char* const to = in_header ? reinterpret_cast<char*>(&header_) + body : payload_.get() + body - sizeof header_;
-      part = std::min(count, (in_header ? sizeof header_ : length_) - body);
-      if (!seal_.GoOnIn(bytes, to, part)) return kBrokenSeal;
-    } else {
-      part = std::min(count, length_ + kTagBytes - body);
-      std::memcpy(tag_ + (body - length_), bytes, part);
-      if (body + part == length_ + kTagBytes) {
-        if (!seal_.EndIn(tag_)) return kBrokenSeal;
-        const Header header = header_;
-        if (header.bytes != length_ - sizeof header || !Acknowledge(session, reader, header.received)) return kBrokeProtocol;
-        const Verdict verdict = reader->Admit(peer_, header);
-        if (verdict == Verdict::kRefuse) return kBrokeProtocol;
-        Take(session, reader, pool, verdict, header, std::move(payload_));
-        record_read_ = 0;
-        bytes += part, count -= part;
-        continue;
-      }
-    }
-    record_read_ += part, bytes += part, count -= part;
-  }
-  return "";
 }
 
 }  // namespace tfdgan

@@ -2,6 +2,7 @@
 #ifndef TFDGAN_TRANSPORT_LINK_H_
 #define TFDGAN_TRANSPORT_LINK_H_
 
+#include <sys/socket.h>
 #include <sys/uio.h>
 
 #include <atomic>
@@ -13,6 +14,7 @@
 #include "block.h"
 #include "seal.h"
 #include "session.h"
+#include "shelf.h"
 
 namespace tfdgan {
 
@@ -38,7 +40,8 @@ class Link {
     virtual void Arrived(int peer, const std::vector<Session::Sent>& sent) = 0;
   };
 
-  Link(int socket, int peer, Seal seal) : socket_(socket), peer_(peer), seal_(std::move(seal)) {}
+  // Over a socket that stays on this host, frames that are not sealed go by shared memory where they are large.
+  Link(int socket, int peer, Seal seal);
   ~Link();
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
@@ -66,29 +69,40 @@ class Link {
   uint64_t sealed() const { return seal_.used(); }
 
  private:
+  static constexpr int kReadsInARow = 16;
+  static constexpr size_t kBatch = 256 * 1024;  // bytes for one system call
+  static constexpr size_t kMostPieces = 1024;   // IOV_MAX
+  static constexpr size_t kAhead = 64 * 1024;   // bytes read at once where frames are small
+
   struct Envelope {  // of a sealed frame
     uint32_t length;
     uint8_t tag[kTagBytes];
   };
 
   bool Load(Session* session);
+  uint32_t LayOnShelf(const Session::Frame& frame);
+  ssize_t Send(msghdr* message);
+  ssize_t Receive(msghdr* message);
   bool Acknowledge(Session* session, Reader* reader, uint64_t received);
   bool LoadAuthenticated(Session* session);
   bool LoadEncrypted(Session* session);
   std::string ReadPlain(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
   std::string ReadSealed(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes);
-  bool Step(Session* session, Reader* reader, Pool* pool, size_t at, size_t extra);
+  std::string Step(Session* session, Reader* reader, Pool* pool, size_t extra);
   std::string Open(Session* session, Reader* reader, Pool* pool, const char* bytes, size_t count);
   void Take(Session* session, Reader* reader, Pool* pool, Verdict verdict, const Header& header, Block payload);
 
   const int socket_, peer_;
   Seal seal_;
+  bool shares_ = false;
+  std::shared_ptr<Shelf> lays_, takes_;  // where payloads go to and come from; made when the first one does
+  int untold_ = -1;                      // the descriptor of lays_ that the peer has not got yet
 
   // Going out: frames at the front of the session's queue.
   std::vector<iovec> pieces_, frame_;
   size_t next_ = 0;
   std::deque<uint64_t> ends_;  // of each frame: bytes of this connection
-  uint64_t loaded_ = 0, written_ = 0;
+  uint64_t loaded_ = 0, written_ = 0, laid_ = 0;  // laid_: on the shelf, of the batch that goes out
   std::deque<Envelope> envelopes_;
   // Of encrypted frames: what goes out next, and how far the frame at the end of it is sealed.
   std::vector<char> sealed_;
@@ -107,6 +121,7 @@ class Link {
   uint8_t tag_[kTagBytes];
   size_t record_read_ = 0;   // of its length, itself and its tag
   std::vector<Session::Sent> arrived_;
+  uint64_t lent_ = 0;  // bytes that came by shared memory
   double rate_ = 0;
 };
 

@@ -76,6 +76,7 @@ class Session {
   Clock::time_point told_by() const;
   // Since when the peer owes an acknowledgement; the far future if it owes none.
   Clock::time_point waits_since() const { return kept_.empty() ? Clock::time_point::max() : waits_since_; }
+  size_t frames() const { return queue_.size() + kept_.size(); }  // that the peer has not acknowledged
   bool IsQuiet() const { return queue_.empty() && kept_.empty(); }  // the peer has everything
 
   SessionId id{};

@@ -30,6 +30,8 @@ class Switchboard : public Link::Reader {
     uint64_t memory = 256ull << 20;  // bytes of chunks that peers may send before they are mixed, all streams together
     std::function<void(int peer, uint64_t number, std::string letter)> on_letter;
     std::function<void(int peer)> on_sign;  // of life: anything from a peer
+    std::string place;  // where this learner is to be found, for errors about peers that never did:
+    std::function<bool(int peer)> is_found;  // a peer has been connected, or it is this learner that dials
   };
 
   explicit Switchboard(Settings settings);
@@ -50,8 +52,8 @@ class Switchboard : public Link::Reader {
   // Chunks of these streams are with the kernel for the first time.
   void Written(int peer, const std::vector<Session::Sent>& sent);
 
-  // There are frames for a peer, besides data, that its session has not taken yet.
-  bool HasWordsFor(int peer) const { return !peers_[peer].control.empty(); }
+  // How many frames there are for a peer, besides data, that its session has not taken yet.
+  size_t WordsFor(int peer) const { return peers_[peer].control.size(); }
   // Nothing is expected of a peer any more.
   void Lose(int peer, Code code, const std::string& why);
   // The same; where learners go on without each other the peer is told so.

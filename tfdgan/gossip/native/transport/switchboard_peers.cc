@@ -176,7 +176,10 @@ void Switchboard::CheckTime(Clock::time_point now) {
       }
     }
   }
-  for (const auto& item : late) GiveUp(item.first, item.second);
+  for (const auto& item : late) {
+    const bool found = settings_.is_found(item.first);
+    GiveUp(item.first, found ? item.second : "has not connected to " + settings_.place + " for " + seconds.str() + " s");
+  }
   if (waits && now - last_hold_ > settings_.timeout / 4) {
     last_hold_ = now;
     Header hold;
@@ -313,8 +316,8 @@ std::string Switchboard::Who(int peer) const {
 
 Status Switchboard::Explain(const Call& call, int peer, Code code, const std::string& why) const {
   return {code, "gossip: " + Who(peer) + " " + why + "; at step " + std::to_string(call.exchange.step()) +
-                    " on channel " + call.exchange.channel_name() + " learner " + std::to_string(settings_.rank) +
-                    " expected " + call.exchange.Expected()};
+                    " on channel " + call.exchange.channel_name() + " " + Who(settings_.rank) + " expected " +
+                    call.exchange.Expected()};
 }
 
 }  // namespace tfdgan

@@ -20,15 +20,18 @@ constexpr size_t kSmall = 64 * 1024;  // bytes of a call
 
 int Transport::Listen(const std::string& ip, int port) { return doorman_.Listen(ip, port); }
 
+std::string Transport::ListenHere() { return doorman_.ListenHere(); }
+
 void Transport::Start(const Options& options) {
   options_ = options;
   interval_ = std::min(Seconds(1), Seconds(options.timeout_seconds / 8));
   Switchboard::Settings settings;
   settings.rank = options.rank;
-  std::vector<Address> addresses;
+  std::vector<Doorman::Place> places;
   for (const Learner& learner : options.learners) {
     settings.hosts.push_back(learner.host);
-    addresses.push_back(AddressOf(learner.ip, learner.port));
+    const Address door = learner.door.empty() ? Address{} : AddressOfDoor(learner.door);
+    places.push_back({AddressOf(learner.ip, learner.port), door});
   }
   settings.timeout = Seconds(options.timeout_seconds);
   settings.degrade = options.degrade;
@@ -40,6 +43,9 @@ void Transport::Start(const Options& options) {
     lines_[peer].told = Clock::now();
     TakeSign(peer);
   };
+  const Learner& self = options.learners[options.rank];
+  settings.place = self.ip + " port " + std::to_string(self.port);
+  settings.is_found = [this](int peer) { return options_.rank < peer || lines_[peer].was_connected; };
   switchboard_ = std::make_unique<Switchboard>(std::move(settings));
   lines_.resize(options.learners.size());
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
@@ -49,7 +55,7 @@ void Transport::Start(const Options& options) {
   event.events = EPOLLIN;
   event.data.fd = wake_;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
-  doorman_.Open(epoll_, options_.crypto, options_.key, options_.rank, addresses,
+  doorman_.Open(epoll_, options_.crypto, options_.key, options_.rank, places,
                 std::min(Seconds(3), Seconds(options.timeout_seconds / 4)), this);
   thread_ = std::thread([this] { Run(); });
 }

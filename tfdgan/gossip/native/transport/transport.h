@@ -35,6 +35,7 @@ class Transport : private Doorman::Host {
     int port = 0;
     bool is_here = true;                   // on this learner's own host
     Security security = Security::kNone;  // of frames between it and this learner; the same on both sides
+    std::string door;  // its door on this host, for a connection that shares memory; "": by the network
   };
   struct Options {
     int rank = 0;
@@ -62,6 +63,8 @@ class Transport : private Doorman::Host {
 
   // Binds to one address; port 0: any. Returns the port. Throws std::system_error.
   int Listen(const std::string& ip, int port = 0);
+  // Opens a door for learners of this host, too; returns its name, "" if the system has none.
+  std::string ListenHere();
   void Start(const Options& options);
   // Fails what is under way, waits until the peers have what they were sent (at most ten seconds), closes.
   void Stop();
@@ -94,7 +97,7 @@ class Transport : private Doorman::Host {
   struct Line {  // to one peer
     Session session;
     std::unique_ptr<Link> link;  // null: no connection at the moment
-      Redial redial;               // also while the connection seems to be dead
+    Redial redial;  // also while the connection seems to be dead
     Clock::time_point heard, told;  // when bytes came on this connection; and the last header, which acknowledges
     bool was_connected = false;
   };

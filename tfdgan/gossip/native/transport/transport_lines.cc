@@ -98,6 +98,10 @@ void Transport::OnLink(int socket, uint32_t events) {
       return Disconnect(peer);
     }
   }
+  // Who is sent much and says that nothing came would have this learner keep it all.
+  if (line.session.frames() + switchboard_->WordsFor(peer) > kMostFrames) {
+    return switchboard_->GiveUp(peer, "does not take what it is sent");
+  }
   // Between messages, when the peer has everything: to end a connection costs what is on its way.
   if (line.link->sealed() > options_.most_sealed && line.session.IsQuiet()) return Disconnect(peer);
   if (events & EPOLLOUT) switchboard_->eager().insert(peer);
@@ -187,7 +191,7 @@ bool Transport::IsQuiet() const {
   for (size_t p = 0; p < lines_.size(); ++p) {
     const int peer = static_cast<int>(p);
     if (!lines_[p].was_connected || switchboard_->IsLost(peer)) continue;
-    if (!lines_[p].session.IsQuiet() || switchboard_->HasWordsFor(peer)) return false;
+    if (!lines_[p].session.IsQuiet() || switchboard_->WordsFor(peer)) return false;
   }
   return true;
 }

@@ -1,0 +1,102 @@
+"""Ways between learners that break, or were never there, in networks of their own: who is named, what goes on."""
+
+import os
+import re
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT, environment
+
+from tools.network import namespaces
+from tools.network.lab import Lab
+
+pytestmark = [
+    *(pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone, pytest.mark.xdist_group("lab")),
+    pytest.mark.skipif(os.geteuid() != 0, reason="making networks takes root"),
+]
+
+STEPS, LEARNERS = 600, 3
+FLAGS = [
+    *("--dataset=gaussians", "--model=mlp", "--latent_size=2", "--width_g=64", "--width_d=64", "--batch_size=16"),
+    *("--critic_steps=1", "--log_every=5", "--eval_every=0", "--gossip_backend=native", "--topology=ring"),
+]
+
+
+class Job:
+    """`tfdgan.train` on the learners of a lab, under way in a thread."""
+
+    def __init__(self, lab, folder, *flags, before=()):
+        self._log = folder.with_suffix(".log")
+        command = [*before, sys.executable, "-m", "tfdgan.train", *FLAGS, f"--workdir={folder}", *flags]
+        self._done = None
+        self._thread = threading.Thread(target=self._run, args=(lab, command))
+        self._thread.start()
+
+    def _run(self, lab, command):
+        with open(self._log, "w") as log:
+            self._done = lab.run(command, environment(), ROOT, stdout=log, stderr=log)
+
+    def said(self):
+        return self._log.read_text() if self._log.exists() else ""
+
+    def wait_for(self, text, seconds=120):
+        until = time.monotonic() + seconds
+        while not re.search(text, self.said()):
+            assert time.monotonic() < until and self._thread.is_alive(), f"no {text!r} in\n{self.said()[-3000:]}"
+            time.sleep(0.05)
+
+    def end(self, seconds=120):
+        """The exit code."""
+        self._thread.join(seconds)
+        assert self._done, self.said()[-3000:]
+        return self._done.returncode
+
+
+def states(folder):
+    return [dict(np.load(folder / f"checkpoints/{STEPS:08d}/learner_{rank:03d}.npz")) for rank in range(LEARNERS)]
+
+
+def test_a_link_that_is_down_for_ten_seconds(tmp_path):
+    """Its connections are tried again, none is lost, and every weight is what it is without the interruption."""
+    flags = [f"--steps={STEPS}", "--gossip_timeout=30", "--on_peer_loss=fail"]
+    with Lab(LEARNERS, 1e9, 1e-3) as lab:
+        assert Job(lab, tmp_path / "whole", *flags).end() == 0
+        job = Job(lab, tmp_path / "cut", *flags)
+        job.wait_for("ms/step")
+        lab.interrupt(1, 10)
+        assert job.end() == 0, job.said()[-3000:]
+    said = job.said()
+    assert f"done: {STEPS} steps" in said and not re.search("fault|learner . is lost", said)
+    waits = [float(seconds) for seconds in re.findall(r"([\d.e+]+) ms/step", said)]
+    assert max(waits) * 5 > 5000, said[-3000:]  # five steps a line: some steps have waited for the link
+    for whole, again in zip(states(tmp_path / "whole"), states(tmp_path / "cut"), strict=True):
+        assert whole.keys() == again.keys()
+        assert all(array.tobytes() == again[name].tobytes() for name, array in whole.items())
+
+
+def test_a_learner_that_cannot_be_reached_is_named_with_who_tried(tmp_path):
+    wrong = tmp_path / "wrong.sh"
+    wrong.write_text('[ "$HOROVOD_RANK" = 1 ] && set -- "$@" --gossip_advertise=198.51.100.7:7000\nexec "$@"\n')
+    with Lab(2, 1e9, 1e-3) as lab:
+        job = Job(lab, tmp_path / "run", "--steps=100", "--gossip_timeout=4", before=("sh", str(wrong)))
+        assert job.end() != 0
+    error = r"learner 1 on learner1 cannot be reached at 198\.51\.100\.7 port 7000 \(Network is unreachable\); "
+    error += r"at step 0 on channel \S+ learner 0 on learner0 expected "
+    assert re.search(error, job.said()), job.said()[-3000:]
+
+
+def test_where_one_way_is_dead_one_learner_is_left_out_and_the_others_go_on(tmp_path):
+    """Packets from learner 1 to learner 2 vanish; both reach learner 0. One of the two is excluded, never both."""
+    flags = ["--steps=4000", "--gossip_timeout=4", "--on_peer_loss=degrade"]
+    with Lab(LEARNERS, 1e9, 1e-3) as lab:
+        job = Job(lab, tmp_path / "run", *flags, before=("sh", "tools/outlive.sh"))
+        job.wait_for("ms/step")
+        lab.run_on(1, ["ip", "route", "add", "blackhole", f"{namespaces.address(2)}/32"])
+        job.wait_for(r"step \d+: learner [12] is lost.*; 2 go on", 60)
+        job.wait_for("done: 4000 steps")
+        job.end()
+    lost = set(re.findall(r"learner (\d) is lost", job.said()))
+    assert len(lost) == 1 and lost <= {"1", "2"}, job.said()[-3000:]
