@@ -135,7 +135,7 @@ class Scene : private Doorman::Host {
       send(to->socket, bytes.data() + at, part, MSG_NOSIGNAL | MSG_DONTWAIT);
       Go();
     }
-    to->said += bytes;
+    to->said = (to->said + bytes).substr(0, 4096);
   }
 
   template <typename Message>

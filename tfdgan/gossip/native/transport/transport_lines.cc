@@ -139,7 +139,11 @@ void Transport::Flush(int peer) {
     sent_.clear();
     const Link::Progress progress = line.link->Write(&line.session, &sent_, &bytes_sent_);
     switchboard_->Written(peer, sent_);
-    if (progress == Link::Progress::kBroken) return Disconnect(peer);
+    if (progress == Link::Progress::kBroken) {
+      OnLink(line.link->socket(), EPOLLIN);  // what the peer has said before it closed
+      if (line.link) Disconnect(peer);
+      return;
+    }
     if (progress == Link::Progress::kBlocked) return Await(line.link.get(), EPOLLIN | EPOLLOUT);
     switchboard_->Fill(peer, &line.session);
     if (line.session.HasNothingToWrite()) return Await(line.link.get(), EPOLLIN);
