@@ -19,7 +19,7 @@ setup(
     packages=find_packages(include=["tfdgan", "tfdgan.*"]),
     package_data={
         "": ["py.typed", "*.pyi"],
-        "tfdgan.gossip.native": ["*.cc", "*.h", "transport/*.cc", "transport/*.h"],  # compiled where it runs
+        "tfdgan.gossip.native": ["*.cc", "*.h", "*/*.cc", "*/*.h"],  # compiled where it runs
     },
     python_requires=">=3.11",
     install_requires=[

@@ -15,15 +15,18 @@ SHAPES = peer.fnv(b"[3];")  # of one tensor of three numbers
 
 
 def serving():
-    """For a fixture: yields start(timeout, degrade) -> port of learner 1 of 2, whose learner 0 is the test."""
+    """For a fixture: yields start(timeout, degrade) -> port of learner 1 of 2, whose learner 0 is the test.
 
-    def start(timeout=60.0, degrade=False):
-        port, _ = library.listen("127.0.0.1")
+    With `shares`: (port, door).
+    """
+
+    def start(timeout=60.0, degrade=False, shares=False):
+        port, door = library.listen("127.0.0.1", 0, shares)
         learners = [
             library.Learner(host, "127.0.0.1", p, True, 0) for host, p in (("otherhost", 1), ("thishost", port))
         ]
         library.start(1, learners, KEY, timeout, degrade)
-        return port
+        return (port, door) if shares else port
 
     yield start
     library.stop()

@@ -57,11 +57,19 @@ def knock(key, rank=0, listener=1, size=2, security=0):
     return words + prove(key, b"knock\0", words)
 
 
+def knocked_at(door):
+    """A connection by a learner's door on this host."""
+    end = socket.socket(socket.AF_UNIX)
+    end.settimeout(10)
+    end.connect(b"\0" + door.encode())
+    return end
+
+
 class Caller:
     """Who has knocked at the port of a learner and was let in so far."""
 
-    def __init__(self, port, key, session=None, received=0, host="127.0.0.1", **who):
-        self.end = socket.create_connection((host, port), timeout=10)
+    def __init__(self, port, key, session=None, received=0, host="127.0.0.1", door=None, **who):
+        self.end = socket.create_connection((host, port), timeout=10) if door is None else knocked_at(door)
         self._key, self._knock = key, knock(key, **who)
         self.session, self._received = session or os.urandom(16), received
         self.end.sendall(self._knock)

@@ -6,10 +6,10 @@
 The nets are those of configs/cifar.flags, weights and messages are real; in place of each update's gradient stands a
 wait, as several learners on few cores cannot compute side by side, and in place of optimistic Adam, whose time is in
 the wait too, a plain step. An iteration waits --compute seconds in all, in equal parts for each update. A line of JSON
-is added for each setup: {setup, learners, compute, link_mbit, seconds, waiting, bytes, iterations}: seconds from one
-iteration to the next, each over when the last learner has finished it (by the hosts' clocks), the share of its time
-that a learner spends waiting for others and the bytes that leave its network device an iteration, both the mean over
-learners.
+is added for each setup: {setup, learners, compute, link_mbit, wire_security, seconds, waiting, bytes, iterations}:
+seconds from one iteration to the next, each over when the last learner has finished it (by the hosts' clocks), the
+share of its time that a learner spends waiting for others and the bytes that leave its network device an iteration,
+both the mean over learners.
 --own_step prints the seconds of an iteration's gradients and updates by one learner alone on this machine, as
 cifar.flags has it, instead.
 """
@@ -23,6 +23,7 @@ from absl import flags
 
 from tfdgan.cli import command, flagfiles
 from tfdgan.errors import UserError
+from tfdgan.gossip import WIRE_SECURITIES
 from tools.simulation import setups
 
 _FLAGFILE = "configs/cifar.flags"
@@ -42,6 +43,8 @@ def _define(flag_values):
     flags.DEFINE_float("link_mbit", 0.0, "As train's.", lower_bound=0, flag_values=flag_values)
     text = "Factor by which learner 0's --link_mbit is less."
     flags.DEFINE_float("slow_link", 1.0, text, lower_bound=1, flag_values=flag_values)
+    text = "As train's, of decentralised setups."
+    flags.DEFINE_enum("wire_security", "auto", WIRE_SECURITIES, text, flag_values=flag_values)
     flags.DEFINE_boolean("own_step", False, "Measure one learner's own step instead.", flag_values=flag_values)
     flags.DEFINE_string("output", None, "File to which lines are added.", flag_values=flag_values)
 
@@ -205,7 +208,7 @@ def add(path, cell):
         file.write("\n" * half + json.dumps(cell) + "\n")
 
 
-def measure_all(chosen, output, link_mbit, slow_link, **how):
+def measure_all(chosen, output, link_mbit, slow_link, wire_security, **how):
     """Every setup by every learner; learner 0 writes what comes, as it comes."""
     import horovod.tensorflow as hvd
     import keras
@@ -219,7 +222,9 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
     for setup in chosen:
         check(setup, hvd.size())
     if not all(setup.centralized for setup in chosen):
-        bootstrap.start(bootstrap.Settings(link_mbit=link_mbit / (slow_link if hvd.rank() == 0 else 1.0)))
+        rate = link_mbit / (slow_link if hvd.rank() == 0 else 1.0)
+        # A network is what is measured, on loopback too.
+        bootstrap.start(bootstrap.Settings(link_mbit=rate, wire_security=wire_security, gossip_shared_memory="off"))
     for setup in chosen:
         # Equal weights on all learners, by the seed: nothing need be sent.
         generator, critic = nets.build(options_of(setup), (32, 32, 3), None)
@@ -227,7 +232,7 @@ def measure_all(chosen, output, link_mbit, slow_link, **how):
             Player(name, model, keras.optimizers.SGD(1e-4))
             for name, model in (("critic", critic), ("generator", generator))
         ]
-        cell = {**measure(setup, players, **how), "link_mbit": link_mbit}
+        cell = {**measure(setup, players, **how), "link_mbit": link_mbit, "wire_security": wire_security}
         if hvd.rank() == 0:
             add(output, cell)
 
@@ -245,7 +250,7 @@ def main(argv):
     if not flag_values.setups:
         raise UserError("--setups: nothing to measure; give some, as ring,centralized")
     chosen = [setups.parse(text) for text in flag_values.setups]
-    names = ("compute", "slow_learner", "budget", "warm_up", "link_mbit", "slow_link")
+    names = ("compute", "slow_learner", "budget", "warm_up", "link_mbit", "slow_link", "wire_security")
     measure_all(chosen, output, **{name: flag_values[name].value for name in names})
 
 

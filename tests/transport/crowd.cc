@@ -70,7 +70,8 @@ class Distance {
       const int near = accept(listener_, nullptr, nullptr), far = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
       const sockaddr_in address = AddressAt("127.0.0.1", target_);
       const int ends[2] = {near, far};
-      if (near >= 0 && far >= 0 && !connect(far, reinterpret_cast<const sockaddr*>(&address), sizeof address)) Relay(ends);
+      if (near >= 0 && far >= 0 && !connect(far, reinterpret_cast<const sockaddr*>(&address), sizeof address))
+        Relay(ends);
       close(near);
       close(far);
     }

@@ -12,6 +12,7 @@
 #include <string>
 #include <system_error>
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "job.h"
@@ -139,7 +140,7 @@ void ACancelledCall() {
   Sleep(0.5);
   job[0].Cancel(first.id());
   Check(first.Result().code == Code::kCancelled, "it was not cancelled");
-  job[0].Cancel(first.id());  // too late, and harmless
+  job[0].Cancel(first.id());               // too late, and harmless
   Call a(&job, 1, kPair, "c", kSmall, 3);  // what it needs was sent before
   a.Expect({2});
   Call b(&job, 0, kPair, "c", kSmall, 5), c(&job, 1, kPair, "c", kSmall, 7);
@@ -191,8 +192,9 @@ void ACallThatDoesNotFit() {
         status.message);
   const Status other = a.Result();  // at once too, and for the same reason
   Check(other.code == Code::kMismatch, other.message);
-  Check(Contains(other.message, "learner 1 on here has failed in this call: gossip: learner 0 on here sent 100 numbers"),
-        other.message);
+  Check(
+      Contains(other.message, "learner 1 on here has failed in this call: gossip: learner 0 on here sent 100 numbers"),
+      other.message);
 }
 
 // Learners 0 and 1 expect different things; learner 2, who waits for learner 1's second round, hears why.
@@ -312,6 +314,36 @@ void KeysAreChanged() {
   Check(job[0].Count().reconnections >= 3 && job[0].Lost().empty(), "the keys stayed");
 }
 
+// Nobody is at a learner's door: the network is tried, and serves.
+void ADoorThatNobodyOpens() {
+  Job job(2);
+  job.options().learners[1].door = "tfdgan-nobody";
+  job.StartAll();
+  Call a(&job, 0, kPair, "c", kLarge, 1), b(&job, 1, kPair, "c", kLarge, 3);
+  a.Expect({2});
+  b.Expect({2});
+}
+
+// A process that can open no more files shares no memory, and exchanges all the same.
+void NoFileForSharedMemory() {
+  Job job(2, 60, false, 0, Security::kNone, "127.0.0.1", true);
+  job.StartAll();
+  {
+    Call a(&job, 0, kPair, "c", kSmall, 1), b(&job, 1, kPair, "c", kSmall, 3);
+    a.Expect({2});
+    b.Expect({2});
+  }
+  rlimit files;
+  getrlimit(RLIMIT_NOFILE, &files);
+  const rlimit none{3, files.rlim_max};
+  setrlimit(RLIMIT_NOFILE, &none);
+  Call a(&job, 0, kPair, "d", kLarge, 1), b(&job, 1, kPair, "d", kLarge, 3);
+  a.Expect({2});
+  b.Expect({2});
+  setrlimit(RLIMIT_NOFILE, &files);
+  Check(!job[0].Count().reconnections, "a connection broke");
+}
+
 // A text that a peer's failure brings is shown as far as it can be shown.
 void TextsOfPeers() {
   Check(OneLine("a\nb\x1b[2J\x7f") == "a?b?[2J?", OneLine("a\nb\x1b[2J\x7f"));
@@ -327,7 +359,8 @@ void AfterASleep() {
   job.StartAll();
   Call a(&job, 0, kPair, "c", kSmall, 1);
   Sleep(0.2 * kTimeout);
-  const std::string wake = "(sleep " + std::to_string(2 * kTimeout) + "; kill -CONT " + std::to_string(getpid()) + ") &";
+  const std::string wake =
+      "(sleep " + std::to_string(2 * kTimeout) + "; kill -CONT " + std::to_string(getpid()) + ") &";
   Check(std::system(wake.c_str()) == 0, "no shell");
   std::raise(SIGSTOP);
   Sleep(0.4 * kTimeout);
@@ -360,6 +393,8 @@ const Scene kScenes[] = {
     {"a peer that is gone", APeerThatIsGone},
     {"another version of the internet", AnotherVersionOfTheInternet},
     {"keys are changed", KeysAreChanged},
+    {"a door that nobody opens", ADoorThatNobodyOpens},
+    {"no file for shared memory", NoFileForSharedMemory},
     {"texts of peers", TextsOfPeers},
     {"after a sleep", AfterASleep},
 };

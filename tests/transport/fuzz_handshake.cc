@@ -2,8 +2,8 @@
 //
 //   fuzz_handshake -max_total_time=30
 //
-// Sanitizers see whether memory is used wrongly. Besides: a connection stands only with who has proved itself, each proof
-// serves once, and no file is left open.
+// Sanitizers see whether memory is used wrongly. Besides: a connection stands only with who has proved itself, each
+// proof serves once, and no file is left open.
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -75,8 +75,9 @@ class Scene : private Doorman::Host {
     int socket;
     bool was_dialled;
     Handshake handshake{*tfdgan_crypto(), kKey};
+    int rank = 2;         // whom it says that it is
     bool is_true = true;  // all that it has said so far is what a learner would say
-    bool proved = false;  // it has said all
+    bool proved = false;  // it says the last of that now
     std::string said;
   };
 
@@ -89,11 +90,11 @@ class Scene : private Doorman::Host {
   }
   void OnConnected(int socket, int peer, Seal seal, uint64_t) override {
     close(socket);
-    const auto found = std::find_if(strangers_.begin(), strangers_.end(), [](const Stranger& one) { return one.proved; });
-    Check(found != strangers_.end(), "a stranger got in");
-    found->proved = false;
+    const auto proved = [](const Stranger& one) { return one.proved; };
+    const auto found = std::find_if(strangers_.begin(), strangers_.end(), proved);
+    Check(found != strangers_.end() && found->rank == peer, "a stranger got in");
     Check(bool(seal), "a connection is not sealed");
-    if (peer == 2 && found->was_dialled) dials_ = false;
+    if (found->was_dialled) dials_ = false;
   }
   void OnFailed(int peer, bool, const std::string&) override {
     Check(peer == 2 && dials_, "nobody was dialled");
@@ -115,18 +116,22 @@ class Scene : private Doorman::Host {
 
   // Lets in who has dialled the fuzzer.
   void Answer() {
-    const int socket = mine_ < 0 || strangers_.size() >= 4 ? -1 : accept4(mine_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    const int socket =
+        mine_ < 0 || strangers_.size() >= 4 ? -1 : accept4(mine_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (socket >= 0) strangers_.emplace_back(socket, true);
   }
 
-  // `is_true`: as a learner would say it; `proves`: the last proof that is asked for. Now and then it is changed on the way.
+  // `is_true`: as a learner would say it; `proves`: the last proof that is asked for. Now and then it is changed on the
+  // way.
   template <typename Message>
   void Give(Stranger* to, Message message, bool is_true, bool proves) {
     std::string bytes(reinterpret_cast<const char*>(&message), sizeof message);
-    if (script_.OneIn(8)) bytes[script_.Below(sizeof message)] ^= static_cast<char>(1 + script_.Below(255)), is_true = false;
+    if (script_.OneIn(8))
+      bytes[script_.Below(sizeof message)] ^= static_cast<char>(1 + script_.Below(255)), is_true = false;
     to->is_true &= is_true;
     to->proved = to->is_true && proves;
     Pass(to, bytes);
+    to->proved = false;
   }
 
   void Pass(Stranger* to, const std::string& bytes) {
@@ -172,7 +177,9 @@ class Scene : private Doorman::Host {
       const int rank = other ? script_.Below(5) : 2 * script_.Below(2), listener = other ? script_.Below(3) : kRank;
       const int size = other ? script_.Below(5) : kLearners;
       const auto security = static_cast<Security>(other ? script_.Below(4) : 2);
-      const bool fits = (rank == 0 || rank == 2) && listener == kRank && size == kLearners && security == Security::kEncrypted;
+      const bool fits =
+          (rank == 0 || rank == 2) && listener == kRank && size == kLearners && security == Security::kEncrypted;
+      to->rank = rank;
       Give(to, handshake.MakeKnock(rank, listener, size, security), fits, false);
     } else if (Hear(*to, &handshake.challenge())) {
       answer_ = script_.OneIn(8) ? tfdgan::Answer::kBusy : tfdgan::Answer::kGoOn;
@@ -204,15 +211,12 @@ class Scene : private Doorman::Host {
 }  // namespace tfdgan
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
-  const int before = dup(0);  // the lowest number that is free
-  close(before);
+  const int before = tfdgan::OpenFiles();
   {
     tfdgan::Script script(bytes, count);
     tfdgan::Scene scene(&script);
     while (!script.IsOver()) scene.Play();
   }
-  const int after = dup(0);
-  close(after);
-  tfdgan::Check(before == after, "files were left open");
+  tfdgan::Check(before == tfdgan::OpenFiles(), "files were left open");
   return 0;
 }

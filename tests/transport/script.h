@@ -2,6 +2,8 @@
 #ifndef TFDGAN_TESTS_SCRIPT_H_
 #define TFDGAN_TESTS_SCRIPT_H_
 
+#include <dirent.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -38,6 +40,15 @@ class Script {
  private:
   const uint8_t *at_, *const end_;
 };
+
+// Of this process.
+inline int OpenFiles() {
+  DIR* const folder = opendir("/proc/self/fd");
+  int count = 0;
+  while (readdir(folder)) ++count;
+  closedir(folder);
+  return count;
+}
 
 }  // namespace tfdgan
 

@@ -1,5 +1,5 @@
-// Many learners in one process, mixing at random over loopback while strangers knock and connections break: run it under
-// a sanitizer.
+// Many learners in one process, mixing at random over loopback while strangers knock and connections break: run it
+// under a sanitizer.
 //
 //   stress SECONDS LEARNERS SEED CUTS SECURITY SHARES
 //
@@ -16,11 +16,13 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <future>
 #include <random>
 
 #include "job.h"
 #include "number_types.h"
+#include "script.h"
 #include "transport.h"
 
 namespace tfdgan {
@@ -234,6 +236,30 @@ void Cut(double a_second, const std::atomic<bool>& over, uint64_t seed, std::ato
   }
 }
 
+// What this process has of the machine.
+struct Burden {
+  int files = 0;
+  long mebibytes = 0;
+
+  static Burden Now() {
+    Burden now;
+    now.files = OpenFiles();
+    long pages = 0;
+    std::ifstream("/proc/self/statm") >> pages >> pages;
+    now.mebibytes = pages * sysconf(_SC_PAGESIZE) >> 20;
+    return now;
+  }
+};
+
+// Whether a learner of this process has memory that it shares with another.
+bool MapsShelves() {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find("memfd:tfdgan") != std::string::npos) return true;
+  }
+  return false;
+}
+
 int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security security, bool shares) {
   Random random(seed);
   Job job(n, 60, false, seed, security, "127.0.0.1", shares);
@@ -245,7 +271,8 @@ int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security 
     if (cuts_a_second > 0) Cut(cuts_a_second, over, seed + 2, &cuts);
   });
 
-  const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
+  const auto begun = Clock::now(), end = begun + Seconds(seconds);
+  Burden early;
   uint64_t calls = 0, wrong = 0;
   for (int64_t step = 0; Clock::now() < end && !wrong; ++step) {
     constexpr int kChannels = 3, kCalls = 2;  // calls in a row on each channel
@@ -256,6 +283,7 @@ int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security 
       outputs[c].resize(n);
       for (int rank = 0; rank < n; ++rank) inputs[c].push_back(Inputs(plans[c], seed + step * 1000 + c * 100 + rank));
     }
+    if (Clock::now() < begun + Seconds(seconds / 4)) early = Burden::Now();
     std::vector<std::thread> learners;
     std::atomic<uint64_t> failed{0};
     const uint64_t shuffled = random();
@@ -269,8 +297,8 @@ int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security 
           for (int channel : order) {
             if (mine() % 4 == 0) usleep(mine() % 2000);
             const size_t c = channel * kCalls + call;
-            under_way.push_back(Mix(&job[rank], rank, plans[c], "channel " + std::to_string(channel),
-                                    step, inputs[c][rank], &outputs[c][rank]));
+            under_way.push_back(Mix(&job[rank], rank, plans[c], "channel " + std::to_string(channel), step,
+                                    inputs[c][rank], &outputs[c][rank]));
           }
         }
         for (auto& one : under_way) failed += !one.get();
@@ -286,19 +314,22 @@ int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security 
       calls += n;
     }
   }
+  const bool has_shared = MapsShelves();
+  const Burden late = Burden::Now();
   over = true;
   stranger.join();
   cutter.join();
   const auto counted = job[n - 1].Count();
   uint64_t reconnections = 0;
   for (int rank = 0; rank < n; ++rank) reconnections += job[rank].Count().reconnections;
-  std::printf("%llu calls, %llu wrong, %llu strangers, %llu refused, %llu protocol errors, %llu cuts, %llu came back\n",
-              static_cast<unsigned long long>(calls), static_cast<unsigned long long>(wrong),
-              static_cast<unsigned long long>(visits.load()),
-              static_cast<unsigned long long>(counted.connections_refused),
-              static_cast<unsigned long long>(counted.protocol_errors), static_cast<unsigned long long>(cuts.load()),
-              static_cast<unsigned long long>(reconnections));
-  return wrong || counted.protocol_errors || !calls ? 1 : 0;
+  std::printf(
+      "%llu calls, %llu wrong, %llu strangers, %llu refused, %llu protocol errors, %llu cuts, %llu came back; "
+      "%d files and %ld MiB after a quarter of the time, %d and %ld at the end\n",
+      static_cast<unsigned long long>(calls), static_cast<unsigned long long>(wrong),
+      static_cast<unsigned long long>(visits.load()), static_cast<unsigned long long>(counted.connections_refused),
+      static_cast<unsigned long long>(counted.protocol_errors), static_cast<unsigned long long>(cuts.load()),
+      static_cast<unsigned long long>(reconnections), early.files, early.mebibytes, late.files, late.mebibytes);
+  return wrong || counted.protocol_errors || !calls || has_shared != shares ? 1 : 0;
 }
 
 }  // namespace

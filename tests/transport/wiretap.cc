@@ -1,4 +1,5 @@
-// Somebody sits on the way between two learners, reads all that passes and changes some of it; run it under a sanitizer.
+// Somebody sits on the way between two learners, reads all that passes and changes some of it; run it under a
+// sanitizer.
 //
 //   wiretap CALLS SECURITY SEED
 //
@@ -183,8 +184,8 @@ int Listen(int calls, Security security, uint64_t seed) {
     errors += job[rank].Count().protocol_errors;
   }
   std::printf("%d calls, %d wrong, %llu changes, %llu noticed, %llu came back, numbers %s\n", calls, wrong,
-              static_cast<unsigned long long>(to_first.deeds() + to_second.deeds()), static_cast<unsigned long long>(errors),
-              static_cast<unsigned long long>(returns),
+              static_cast<unsigned long long>(to_first.deeds() + to_second.deeds()),
+              static_cast<unsigned long long>(errors), static_cast<unsigned long long>(returns),
               to_first.has_seen_secret() || to_second.has_seen_secret() ? "seen" : "hidden");
   return wrong ? 1 : 0;
 }

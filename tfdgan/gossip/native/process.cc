@@ -71,8 +71,8 @@ void tfdgan_use_hmac(int (*hmac)(const unsigned char*, const void*, size_t, unsi
   process.crypto.hmac = hmac;
 }
 
-// The port on which this process listens from now on; port 0: any. If it shares memory, `door` becomes the name of a door for
-// learners of this host, "" if there can be none; it has `room` bytes, as the error has.
+// The port on which this process listens from now on; port 0: any. If it shares memory, `door` becomes the name of a
+// door for learners of this host, "" if there can be none; it has `room` bytes, as the error has.
 int tfdgan_listen(const char* ip, int port, int shares, char* door, char* error, int room) {
   tfdgan::Process& process = tfdgan::TheProcess();
   std::lock_guard<std::mutex> lock(process.mutex);

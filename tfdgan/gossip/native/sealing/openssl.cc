@@ -1,7 +1,7 @@
 // The functions of transport/crypto.h by OpenSSL.
 //
-// A library of its own, linked with a copy of libcrypto whose symbols are hidden: TensorFlow exports those of BoringSSL,
-// which have the same names and other structures behind them.
+// A library of its own, linked with a copy of libcrypto whose symbols are hidden: TensorFlow exports those of
+// BoringSSL, which have the same names and other structures behind them.
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/kdf.h>
@@ -19,7 +19,8 @@ constexpr int kNonceBytes = 12;
 
 int Hmac(const uint8_t* key, const void* message, size_t count, uint8_t* digest) {
   unsigned length = 0;
-  return HMAC(EVP_sha256(), key, sizeof(Digest), static_cast<const uint8_t*>(message), count, digest, &length) != nullptr;
+  return HMAC(EVP_sha256(), key, sizeof(Digest), static_cast<const uint8_t*>(message), count, digest, &length) !=
+         nullptr;
 }
 
 int Derive(const uint8_t* key, const uint8_t* salt, const char* purpose, uint8_t* derived) {

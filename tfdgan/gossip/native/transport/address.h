@@ -1,4 +1,4 @@
-// Internet addresses, of either version, from text.
+// Addresses from text: of the internet, either version, and of doors on this host.
 #ifndef TFDGAN_TRANSPORT_ADDRESS_H_
 #define TFDGAN_TRANSPORT_ADDRESS_H_
 

@@ -19,6 +19,7 @@ class Block {
   explicit Block(std::shared_ptr<char> lent) : lent_(std::move(lent)) {}
   char* get() const { return lent_ ? lent_.get() : bytes_.get(); }
   size_t room() const { return bytes_ ? room_ : 0; }  // of its own
+  bool is_lent() const { return lent_ != nullptr; }
   explicit operator bool() const { return get() != nullptr; }
 
  private:

@@ -102,14 +102,14 @@ class Doorman {
   std::set<std::string> addresses_;  // of learners
   Clock::duration patience_{};
   Host* host_ = nullptr;
-  std::map<int, Visitor> visitors_;  // by socket
-  std::map<int, int> dialled_;       // sockets, by peer
+  std::map<int, Visitor> visitors_;           // by socket
+  std::map<int, int> dialled_;                // sockets, by peer
   std::map<int, std::deque<Digest>> knocks_;  // the nonces of a peer's last ones: a recording is none
   // (socket, number) of who came and may not have knocked yet, oldest first: of unknown addresses, and of learners'.
   std::deque<std::pair<int, uint64_t>> waiting_[2];
   uint64_t came_ = 0;
-  double tokens_ = 0;                // strangers that may come now
-  Clock::time_point counted_;        // until when tokens were given
+  double tokens_ = 0;          // strangers that may come now
+  Clock::time_point counted_;  // until when tokens were given
   bool listens_ = false;
   std::atomic<uint64_t> refused_{0};
 };

@@ -49,8 +49,8 @@ Header Exchange::Describe(int round) const {
   Header header;
   header.type = static_cast<uint8_t>(request_.type);
   header.wire = static_cast<uint8_t>(request_.wire);
-  header.round = static_cast<uint32_t>(round);
-  header.rounds = static_cast<uint32_t>(rounds_.size());
+  header.round = static_cast<uint16_t>(round);
+  header.rounds = static_cast<uint16_t>(rounds_.size());
   header.channel = channel_;
   header.sequence = sequence_;
   header.step = request_.step;
@@ -103,7 +103,8 @@ uint32_t Exchange::Take(int round, Outgoing* out, std::vector<iovec>* pieces) {
     pieces->push_back({rounds_[round].sends.data() + chunk * per_chunk_ * width, CountOf(chunk) * width});
   } else {
     EachPart(chunk, [&](size_t tensor, size_t first, size_t count) {
-      char* const begin = const_cast<char*>(static_cast<const char*>(request_.inputs[tensor])) + first * width;  // only read
+      char* const begin =
+          const_cast<char*>(static_cast<const char*>(request_.inputs[tensor])) + first * width;  // only read
       if (!pieces->empty() && static_cast<char*>(pieces->back().iov_base) + pieces->back().iov_len == begin) {
         pieces->back().iov_len += count * width;
       } else {
@@ -213,8 +214,8 @@ void Exchange::Advance(std::vector<Block>* freed) {
 bool Exchange::Finished() const {
   return std::all_of(rounds_.begin(), rounds_.end(), [this](const RoundState& state) {
     return state.mixed == chunks_ && std::all_of(state.out.begin(), state.out.end(), [this](const Outgoing& out) {
-      return out.lost || out.written == chunks_;
-    });
+             return out.lost || out.written == chunks_;
+           });
   });
 }
 
@@ -228,8 +229,7 @@ uint64_t Exchange::Granted() const {
 
 bool Exchange::IsUnderWay() const {
   return std::any_of(rounds_.begin(), rounds_.end(), [](const RoundState& state) {
-    return std::any_of(state.out.begin(), state.out.end(),
-                       [](const Outgoing& out) { return out.arrived < out.taken; });
+    return std::any_of(state.out.begin(), state.out.end(), [](const Outgoing& out) { return out.arrived < out.taken; });
   });
 }
 

@@ -31,15 +31,15 @@ struct Round {
   std::vector<double> weights;    // in the order of receive_from
 };
 
-// What a caller asks for. Outputs must live until `done` is called, once, by who works for the transport; inputs as long as
-// `inputs_kept` is held, since a peer may ask for them again when its connection breaks.
+// What a caller asks for. Outputs must live until `done` is called, once, by who works for the transport; inputs as
+// long as `inputs_kept` is held, since a peer may ask for them again when its connection breaks.
 struct Request {
   std::string channel;
   int64_t step = 0;
   Type type = Type::kFloat32;  // of the tensors
   Type wire = Type::kFloat32;
   bool gathers = false;  // gives out what each neighbour has sent instead of a mix: kByte, one round
-  std::string shapes;  // in words; all learners must give the same
+  std::string shapes;    // in words; all learners must give the same
   std::vector<Round> rounds;
   std::vector<const void*> inputs;
   std::shared_ptr<const void> inputs_kept;
@@ -112,7 +112,7 @@ class Exchange {
   struct RoundState {
     std::deque<Incoming> in;
     std::vector<Outgoing> out;
-    uint32_t mixed = 0;  // chunks
+    uint32_t mixed = 0;       // chunks
     std::vector<char> sends;  // Q(x), flat, of the wire type; empty in a first round that sends the inputs themselves
   };
   // Calls f(tensor, first number in it, numbers) for the parts of a chunk.

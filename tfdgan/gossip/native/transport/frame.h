@@ -17,8 +17,8 @@ constexpr uint32_t kOpenStreams = 8;              // a channel's streams to a pe
 constexpr uint64_t kLongestLetter = 64ull << 20;  // bytes
 constexpr int kMostLetters = 8;                   // of a peer, untaken
 constexpr uint64_t kMostLetterBytes = 2 * kLongestLetter;  // in these
-constexpr size_t kMostFrames = 1 << 16;               // to a peer that it has not acknowledged
-constexpr uint32_t kLongestReason = 400;          // bytes of a call's error that its peers are told
+constexpr size_t kMostFrames = 1 << 16;                    // to a peer that it has not acknowledged
+constexpr uint32_t kLongestReason = 400;                   // bytes of a call's error that its peers are told
 
 enum class Kind : uint8_t {
   kData = 1,    // a chunk of a stream
@@ -38,10 +38,12 @@ struct Header {
   Kind kind = Kind::kData;
   uint8_t type = 0, wire = 0;
   uint8_t starves = 0;  // 1: the last chunk that the receiver's credit allows, and there are more
-  uint32_t bytes = 0;  // of payload
+  uint32_t bytes = 0;   // of payload
   uint32_t chunk = 0;
   uint16_t round = 0, rounds = 0;
-  uint32_t slot = 0;  // of DATA: 0: the payload follows; else where it lies in the sender's shelf, counted from 1
+  // Of DATA: 0: the payload follows; else where it lies on the sender's shelf, counted from 1. Of PULSE: 1: the
+  // receiver's shelf has come.
+  uint32_t slot = 0;
   uint64_t channel = 0;   // hash of the channel's name
   uint64_t sequence = 0;  // the call's number on its channel
   int64_t step = 0;

@@ -6,8 +6,8 @@
 //   dialer -> listener   Hello: the session and the frames received in it, a proof over all of this
 //   listener -> dialer   Welcome: whether the session goes on, the frames received in it, a proof over all of this
 //
-// A proof is HMAC-SHA256 under the job's key. A recorded Knock is known by its nonce, and a recorded Hello is worthless,
-// since each Challenge is another. Each direction's key comes from the job's key and both nonces (HKDF).
+// A proof is HMAC-SHA256 under the job's key. A recorded Knock is known by its nonce, and a recorded Hello is
+// worthless, since each Challenge is another. Each direction's key comes from the job's key and both nonces (HKDF).
 #ifndef TFDGAN_TRANSPORT_HANDSHAKE_H_
 #define TFDGAN_TRANSPORT_HANDSHAKE_H_
 
@@ -39,8 +39,8 @@ struct Hello {
 
 enum class Answer : uint64_t {
   kGoOn = 1,
-  kBusy = 2,      // the listener is dialling itself
-  kGivenUp = 3,   // the listener has given the dialer up
+  kBusy = 2,     // the listener is dialling itself
+  kGivenUp = 3,  // the listener has given the dialer up
 };
 
 struct Welcome {
@@ -60,7 +60,7 @@ class Handshake {
   // The dialer's part. Throws std::system_error if the system gives no random bytes.
   const Knock& MakeKnock(int rank, int listener, int size, Security security);
   const Hello& MakeHello(const SessionId& session, uint64_t received);  // once challenge() is filled in
-  bool IsWelcome() const;                                              // once welcome() is
+  bool IsWelcome() const;                                               // once welcome() is
   // The listener's part: whether what is filled in comes from a learner of the job that wants this one.
   bool IsKnock(int rank, int size) const;
   const Challenge& MakeChallenge();

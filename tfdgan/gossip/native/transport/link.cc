@@ -17,18 +17,21 @@ namespace tfdgan {
 namespace {
 
 constexpr uint32_t kLeastLaid = 16 * 1024;  // bytes: fewer go with their header
-constexpr int kHeaders = 90;         // bytes a frame: TCP with timestamps, IPv4, Ethernet with preamble and gap
-constexpr double kRoom = 0.99;       // so that a queue that there is anyhow becomes shorter
-constexpr double kUnsent = 128 * 1024;    // bytes that wait in a socket, or
-constexpr double kUnsentSeconds = 5e-3;  // what leaves meanwhile: while it does, the thread may be mixing
+constexpr int kHeaders = 90;                // bytes a frame: TCP with timestamps, IPv4, Ethernet with preamble and gap
+constexpr double kRoom = 0.99;              // so that a queue that there is anyhow becomes shorter
+constexpr double kUnsent = 128 * 1024;      // bytes that wait in a socket, or
+constexpr double kUnsentSeconds = 5e-3;     // what leaves meanwhile: while it does, the thread may be mixing
+
+bool StaysHere(int socket) {
+  int domain = 0;
+  socklen_t size = sizeof domain;
+  return !getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_UNIX;
+}
 
 }  // namespace
 
-Link::Link(int socket, int peer, Seal seal) : socket_(socket), peer_(peer), seal_(std::move(seal)) {
-  int domain = 0;
-  socklen_t size = sizeof domain;
-  shares_ = !seal_ && !getsockopt(socket, SOL_SOCKET, SO_DOMAIN, &domain, &size) && domain == AF_UNIX;
-}
+Link::Link(int socket, int peer, Seal seal)
+    : socket_(socket), peer_(peer), seal_(std::move(seal)), shares_(!seal_ && StaysHere(socket)) {}
 
 Link::~Link() {
   if (untold_ >= 0) close(untold_);
@@ -67,7 +70,8 @@ void Link::CloseGently() {
 
 Link::Progress Link::Write(Session* session, std::vector<Session::Sent>* sent, std::atomic<uint64_t>* bytes) {
   for (;;) {
-    if (next_ == pieces_.size() && !Load(session)) return session->HasNothingToWrite() ? Progress::kIdle : Progress::kBroken;
+    if (next_ == pieces_.size() && !Load(session))
+      return session->HasNothingToWrite() ? Progress::kIdle : Progress::kBroken;
     msghdr message{};
     message.msg_iov = pieces_.data() + next_;
     message.msg_iovlen = std::min(pieces_.size() - next_, kMostPieces);
@@ -101,10 +105,11 @@ bool Link::Load(Session* session) {
   if (seal_) return seal_.encrypts() ? LoadEncrypted(session) : LoadAuthenticated(session);
   for (Session::Frame& frame : session->queue()) {
     frame.header.received = session->TellReceived();
-    frame.header.slot = LayOnShelf(frame);
+    const uint32_t slot = LayOnShelf(frame);
+    if (frame.header.kind == Kind::kData) frame.header.slot = slot;
     pieces_.push_back({&frame.header, sizeof frame.header});
     loaded_ += sizeof frame.header;
-    if (!frame.header.slot) {
+    if (!slot) {
       pieces_.insert(pieces_.end(), frame.pieces.begin(), frame.pieces.end());
       loaded_ += frame.header.bytes;
     }
@@ -114,14 +119,11 @@ bool Link::Load(Session* session) {
   return true;
 }
 
-// The slot where a frame's payload lies now; 0 if it is to follow the header.
+// The slot where a frame's payload lies now; 0 if it is to follow the header, as all do until the peer has the shelf.
 uint32_t Link::LayOnShelf(const Session::Frame& frame) {
   if (!shares_ || frame.header.kind != Kind::kData || frame.header.bytes < kLeastLaid) return 0;
-  if (!lays_) {
-    lays_ = Shelf::Make(&untold_);
-    if (!lays_) shares_ = false;
-  }
-  const uint32_t slot = lays_ ? lays_->Take() : 0;
+  if (!std::exchange(tried_, true)) lays_ = Shelf::Make(&untold_);
+  const uint32_t slot = may_lay_ && lays_ ? lays_->Take() : 0;
   if (!slot) return 0;
   char* to = lays_->At(slot);
   for (const iovec& piece : frame.pieces) {
@@ -145,12 +147,16 @@ ssize_t Link::Send(msghdr* message) {
     std::memcpy(CMSG_DATA(control), &untold_, sizeof(int));
   }
   const ssize_t sent = sendmsg(socket_, message, MSG_NOSIGNAL | MSG_DONTWAIT);
-  if (sent > 0 && untold_ >= 0) close(std::exchange(untold_, -1));
-  return sent;
+  if (untold_ < 0 || (sent < 0 && (errno == EAGAIN || errno == EINTR))) return sent;
+  close(std::exchange(untold_, -1));
+  if (sent > 0) return sent;
+  message->msg_control = nullptr;  // the system may forbid it
+  message->msg_controllen = 0;
+  return sendmsg(socket_, message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
-// Takes a shelf's descriptor, if there is one, off what comes.
-ssize_t Link::Receive(msghdr* message) {
+// Takes a shelf's descriptor, if there is one, off what comes, and tells the peer that it did.
+ssize_t Link::Receive(msghdr* message, Session* session) {
   alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))];
   if (shares_) {
     message->msg_control = room;
@@ -163,7 +169,12 @@ ssize_t Link::Receive(msghdr* message) {
     for (size_t at = 0; at + sizeof(int) <= control->cmsg_len - CMSG_LEN(0); at += sizeof(int)) {
       int descriptor;
       std::memcpy(&descriptor, CMSG_DATA(control) + at, sizeof descriptor);
-      if (!takes_) takes_ = Shelf::Open(descriptor);
+      if (!takes_ && (takes_ = Shelf::Open(descriptor))) {
+        Header pulse;
+        pulse.kind = Kind::kPulse;
+        pulse.slot = 1;
+        session->Add(pulse, nullptr, 0);
+      }
       close(descriptor);
     }
   }
@@ -177,15 +188,16 @@ std::string Link::Read(Session* session, Reader* reader, Pool* pool, std::atomic
 std::string Link::ReadPlain(Session* session, Reader* reader, Pool* pool, std::atomic<uint64_t>* bytes) {
   ahead_.resize(kAhead);
   for (int i = 0; i < kReadsInARow; ++i) {
-    // What is left of the frame, and what comes after it: in a row of large frames the next header, so that payloads are
-    // read to where they stay; else whatever is there, since small frames are then read whole, with one call.
-    const iovec rest = in_payload_ ? iovec{payload_.get() + payload_read_, header_.bytes - payload_read_}
-                                   : iovec{reinterpret_cast<char*>(&header_) + header_read_, sizeof header_ - header_read_};
+    // What is left of the frame, and what comes after it: in a row of large frames the next header, so that payloads
+    // are read to where they stay; else whatever is there, since small frames are then read whole, with one call.
+    const iovec rest = in_payload_
+                           ? iovec{payload_.get() + payload_read_, header_.bytes - payload_read_}
+                           : iovec{reinterpret_cast<char*>(&header_) + header_read_, sizeof header_ - header_read_};
     iovec parts[2] = {rest, {ahead_.data(), in_payload_ && header_.bytes > kAhead ? sizeof header_ : kAhead}};
     msghdr message{};
     message.msg_iov = parts;
     message.msg_iovlen = 2;
-    const ssize_t got = Receive(&message);
+    const ssize_t got = Receive(&message, session);
     if (got == 0) return "it closed the connection";
     if (got < 0) return errno == EAGAIN || errno == EINTR ? "" : std::strerror(errno);
     const size_t part = std::min<size_t>(got, rest.iov_len);
@@ -210,14 +222,14 @@ std::string Link::Step(Session* session, Reader* reader, Pool* pool, size_t extr
   for (;;) {
     if (!in_payload_) {
       if (!take(reinterpret_cast<char*>(&header_), sizeof header_, &header_read_)) return "";
-      if (header_.slot && (!shares_ || header_.kind != Kind::kData || header_.slot > Shelf::kSlots)) return kBrokeProtocol;
+      if (header_.slot && !IsSlot(header_)) return kBrokeProtocol;
       if (!Acknowledge(session, reader, header_.received)) return kBrokeProtocol;
       verdict_ = reader->Admit(peer_, header_);
       if (verdict_ == Verdict::kRefuse) return kBrokeProtocol;
       in_payload_ = true;
       payload_read_ = 0;
-      if (header_.slot) {
-        if (!takes_) return "its shared memory did not come";  // as when this process can open no more files
+      may_lay_ |= header_.slot && header_.kind == Kind::kPulse;
+      if (header_.slot && header_.kind == Kind::kData) {
         payload_ = takes_->Lend(header_.slot);
         payload_read_ = header_.bytes;
         lent_ += header_.bytes;
@@ -231,6 +243,12 @@ std::string Link::Step(Session* session, Reader* reader, Pool* pool, size_t extr
     Take(session, reader, pool, verdict_, header_, std::move(payload_));
     if (!extra) return "";
   }
+}
+
+// A chunk may lie on the peer's shelf; a pulse says that this learner's has come.
+bool Link::IsSlot(const Header& header) const {
+  if (header.kind == Kind::kPulse) return lays_ && header.slot == 1;
+  return header.kind == Kind::kData && takes_ && header.slot <= Shelf::kSlots;
 }
 
 bool Link::Acknowledge(Session* session, Reader* reader, uint64_t received) {

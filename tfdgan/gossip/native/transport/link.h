@@ -82,7 +82,8 @@ class Link {
   bool Load(Session* session);
   uint32_t LayOnShelf(const Session::Frame& frame);
   ssize_t Send(msghdr* message);
-  ssize_t Receive(msghdr* message);
+  ssize_t Receive(msghdr* message, Session* session);
+  bool IsSlot(const Header& header) const;
   bool Acknowledge(Session* session, Reader* reader, uint64_t received);
   bool LoadAuthenticated(Session* session);
   bool LoadEncrypted(Session* session);
@@ -94,14 +95,15 @@ class Link {
 
   const int socket_, peer_;
   Seal seal_;
-  bool shares_ = false;
-  std::shared_ptr<Shelf> lays_, takes_;  // where payloads go to and come from; made when the first one does
-  int untold_ = -1;                      // the descriptor of lays_ that the peer has not got yet
+  const bool shares_;
+  std::shared_ptr<Shelf> lays_, takes_;   // where payloads go to and come from
+  bool tried_ = false, may_lay_ = false;  // to make lays_; the peer has said that it has that
+  int untold_ = -1;                       // the descriptor of lays_ that the peer was not sent yet
 
   // Going out: frames at the front of the session's queue.
   std::vector<iovec> pieces_, frame_;
   size_t next_ = 0;
-  std::deque<uint64_t> ends_;  // of each frame: bytes of this connection
+  std::deque<uint64_t> ends_;                     // of each frame: bytes of this connection
   uint64_t loaded_ = 0, written_ = 0, laid_ = 0;  // laid_: on the shelf, of the batch that goes out
   std::deque<Envelope> envelopes_;
   // Of encrypted frames: what goes out next, and how far the frame at the end of it is sealed.
@@ -119,7 +121,7 @@ class Link {
   std::vector<char> ahead_;  // read, and not yet looked at
   uint32_t length_ = 0;      // of the sealed frame that comes
   uint8_t tag_[kTagBytes];
-  size_t record_read_ = 0;   // of its length, itself and its tag
+  size_t record_read_ = 0;  // of its length, itself and its tag
   std::vector<Session::Sent> arrived_;
   uint64_t lent_ = 0;  // bytes that came by shared memory
   double rate_ = 0;

@@ -109,7 +109,8 @@ std::string Link::Open(Session* session, Reader* reader, Pool* pool, const char*
       if (body + part == length_ + kTagBytes) {
         if (!seal_.EndIn(tag_)) return kBrokenSeal;
         const Header header = header_;
-        if (header.bytes != length_ - sizeof header || !Acknowledge(session, reader, header.received)) return kBrokeProtocol;
+        if (header.bytes != length_ - sizeof header || !Acknowledge(session, reader, header.received))
+          return kBrokeProtocol;
         const Verdict verdict = reader->Admit(peer_, header);
         if (verdict == Verdict::kRefuse) return kBrokeProtocol;
         Take(session, reader, pool, verdict, header, std::move(payload_));

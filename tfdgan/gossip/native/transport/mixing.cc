@@ -7,7 +7,7 @@
 namespace tfdgan {
 namespace {
 
-constexpr size_t kBlock = 512;  // numbers; four such blocks stay in the first-level cache
+constexpr size_t kBlock = 512;    // numbers; four such blocks stay in the first-level cache
 constexpr size_t kMostFused = 4;  // terms that one pass takes
 
 template <typename A>

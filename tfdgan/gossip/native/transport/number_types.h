@@ -1,4 +1,5 @@
-// The types that travel: floating ones, and rounding between them as TensorFlow's casts do it: to nearest, ties to even.
+// The types that travel: floating ones, and rounding between them as TensorFlow's casts do it: to nearest, ties to
+// even.
 #ifndef TFDGAN_TRANSPORT_NUMBER_TYPES_H_
 #define TFDGAN_TRANSPORT_NUMBER_TYPES_H_
 
@@ -7,7 +8,13 @@
 
 namespace tfdgan {
 
-enum class Type : uint8_t { kFloat32 = 1, kFloat64 = 2, kBfloat16 = 3, kFloat16 = 4, kByte = 5 };  // bytes are no numbers
+enum class Type : uint8_t {
+  kFloat32 = 1,
+  kFloat64 = 2,
+  kBfloat16 = 3,
+  kFloat16 = 4,
+  kByte = 5
+};  // bytes are no numbers
 
 bool IsType(uint8_t code);
 size_t SizeOf(Type type);

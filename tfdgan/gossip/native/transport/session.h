@@ -51,7 +51,8 @@ class Session {
   bool HasNothingToWrite() const { return queue_.empty(); }
   // Enough is waiting for one system call.
   bool full() const { return waiting_ >= kChunkBytes || queue_.size() >= 256; }
-  // The first `count` frames of the queue are with the kernel. Streams that this had not been said of before go to `sent`.
+  // The first `count` frames of the queue are with the kernel. Streams that this had not been said of before go to
+  // `sent`.
   void Written(size_t count, std::vector<Sent>* sent);
   // Whether the peer may say that it has `received` frames.
   bool CanHave(uint64_t received) const {
@@ -76,7 +77,7 @@ class Session {
   Clock::time_point told_by() const;
   // Since when the peer owes an acknowledgement; the far future if it owes none.
   Clock::time_point waits_since() const { return kept_.empty() ? Clock::time_point::max() : waits_since_; }
-  size_t frames() const { return queue_.size() + kept_.size(); }  // that the peer has not acknowledged
+  size_t frames() const { return queue_.size() + kept_.size(); }    // that the peer has not acknowledged
   bool IsQuiet() const { return queue_.empty() && kept_.empty(); }  // the peer has everything
 
   SessionId id{};

@@ -20,7 +20,8 @@ class Shelf : public std::enable_shared_from_this<Shelf> {
 
   // The sender's. Null if the system gives none. `descriptor` belongs to the caller.
   static std::shared_ptr<Shelf> Make(int* descriptor);
-  // The receiver's, of the descriptor that came, which stays the caller's. Null if it is no shelf, or could become shorter.
+  // The receiver's, of the descriptor that came, which stays the caller's. Null if it is no shelf, or could become
+  // shorter.
   static std::shared_ptr<Shelf> Open(int descriptor);
   ~Shelf();
   Shelf(const Shelf&) = delete;

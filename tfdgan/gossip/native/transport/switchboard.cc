@@ -1,6 +1,7 @@
 #include "switchboard.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "one_line.h"
 
@@ -13,22 +14,21 @@ constexpr char kNoEdge[] = "sent where this learner's schedule has no such edge"
 constexpr int kPatience = 4;  // timeouts for which a peer may say that it waits itself
 
 bool Alike(const Header& a, const Header& b) {
-  return a.type == b.type && a.wire == b.wire && a.rounds == b.rounds && a.step == b.step &&
-         a.elements == b.elements && a.shapes == b.shapes;
+  return a.type == b.type && a.wire == b.wire && a.rounds == b.rounds && a.step == b.step && a.elements == b.elements &&
+         a.shapes == b.shapes;
 }
 
 std::string Described(const Header& header, const Header& expected) {
   const bool differ = header.elements == expected.elements && header.shapes != expected.shapes;
   return std::to_string(header.elements) + " numbers of " + NameOf(static_cast<Type>(header.type)) +
-         (differ ? " in tensors of other shapes" : "") + ", sent as " +
-         NameOf(static_cast<Type>(header.wire)) + ", in " + std::to_string(header.rounds) + " rounds at step " +
-         std::to_string(header.step);
+         (differ ? " in tensors of other shapes" : "") + ", sent as " + NameOf(static_cast<Type>(header.wire)) +
+         ", in " + std::to_string(header.rounds) + " rounds at step " + std::to_string(header.step);
 }
 
 // What any chunk must satisfy by itself. Sizes are bounded here, before memory is taken.
 bool IsSound(const Header& header) {
-  if (!IsType(header.type) || !IsType(header.wire) || header.round >= header.rounds ||
-      header.rounds > kMostRounds || !header.elements) {
+  if (!IsType(header.type) || !IsType(header.wire) || header.round >= header.rounds || header.rounds > kMostRounds ||
+      !header.elements) {
     return false;
   }
   const Type wire = static_cast<Type>(header.wire);
@@ -164,9 +164,8 @@ Verdict Switchboard::AdmitData(int peer, const Header& header) {
     return in_order && Alike(header, found->second.first) ? Verdict::kKeep : Verdict::kRefuse;
   }
   if (call->ended) return Verdict::kDiscard;
-  Incoming* const in = static_cast<int>(header.round) < call->exchange.rounds()
-                           ? call->exchange.From(header.round, peer)
-                           : nullptr;
+  Incoming* const in =
+      static_cast<int>(header.round) < call->exchange.rounds() ? call->exchange.From(header.round, peer) : nullptr;
   if (!Alike(header, call->exchange.Describe(header.round))) {
     const Header mine = call->exchange.Describe(header.round);
     Fail(call, Explain(*call, peer, Code::kMismatch, "sent " + Described(header, mine)));
@@ -202,6 +201,11 @@ void Switchboard::Deliver(int peer, const Header& header, Block payload) {
     } else if (!HasBegun(header.channel, header.sequence)) {
       in = &from.early[{header.channel, header.sequence, header.round}];
       if (!in->received) in->first = header;
+      if (payload.is_lent()) {  // whoever waits for a call of its own shall not hold a peer's memory
+        Block own = pool_.Get(header.bytes);
+        std::memcpy(own.get(), payload.get(), header.bytes);
+        payload = std::move(own);
+      }
     }
     if (!in) {
       if (!header.chunk) CountFinished(peer, header.channel, header.sequence);

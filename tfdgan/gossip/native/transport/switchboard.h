@@ -26,12 +26,12 @@ class Switchboard : public Link::Reader {
     int rank = 0;
     std::vector<std::string> hosts;  // of each learner, for errors
     Clock::duration timeout = std::chrono::seconds(60);
-    bool degrade = false;  // give a lost peer's weight back to self and go on
+    bool degrade = false;            // give a lost peer's weight back to self and go on
     uint64_t memory = 256ull << 20;  // bytes of chunks that peers may send before they are mixed, all streams together
     std::function<void(int peer, uint64_t number, std::string letter)> on_letter;
-    std::function<void(int peer)> on_sign;  // of life: anything from a peer
-    std::string place;  // where this learner is to be found, for errors about peers that never did:
-    std::function<bool(int peer)> is_found;  // a peer has been connected, or it is this learner that dials
+    std::function<void(int peer)> on_sign;   // of life: anything from a peer
+    std::string place;                       // this learner's address, which errors name if a peer has never connected
+    std::function<bool(int peer)> is_found;  // whether a peer has been connected, or it is this learner that dials
   };
 
   explicit Switchboard(Settings settings);
@@ -86,7 +86,7 @@ class Switchboard : public Link::Reader {
     std::shared_ptr<const std::string> body;
     size_t offset;
   };
-  struct Flow {  // of one channel
+  struct Flow {                         // of one channel
     uint64_t opened = 0, reported = 0;  // streams to the peer; those it says it has finished
     uint64_t finished = 0, told = 0;    // streams from the peer; those it was told of
   };
@@ -95,9 +95,9 @@ class Switchboard : public Link::Reader {
     Status why;
     uint32_t window = kWindowChunks;  // of each of its streams: grows while the way to it could hold more
     std::deque<Control> control;
-    std::deque<std::pair<uint64_t, int>> sending;  // (exchange, round), oldest first
-    std::map<Key, Incoming> early;            // streams of calls not begun here
-    std::map<Key, uint32_t> early_credit;     // and credit for what they will send
+    std::deque<std::pair<uint64_t, int>> sending;                    // (exchange, round), oldest first
+    std::map<Key, Incoming> early;                                   // streams of calls not begun here
+    std::map<Key, uint32_t> early_credit;                            // and credit for what they will send
     std::map<std::pair<uint64_t, uint64_t>, Status> early_failures;  // (channel, sequence) that failed there
     std::unordered_map<uint64_t, Flow> flows;
     std::string letter;  // what has come of one
@@ -132,7 +132,7 @@ class Switchboard : public Link::Reader {
 
   const Settings settings_;
   std::vector<Peer> peers_;
-  std::map<uint64_t, Call> calls_;  // by id, oldest first
+  std::map<uint64_t, Call> calls_;     // by id, oldest first
   std::map<uint64_t, Exchange> kept_;  // by id: ended, with chunks that a peer may ask for again
   std::map<std::pair<uint64_t, uint64_t>, uint64_t> ids_;
   std::unordered_map<uint64_t, uint64_t> next_;  // of each channel: the first call not begun

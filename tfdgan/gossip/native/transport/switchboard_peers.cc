@@ -162,23 +162,24 @@ void Switchboard::CheckTime(Clock::time_point now) {
         }
         awaited.insert(in.peer);
         if (now - in.heard > settings_.timeout) {
-          late[in.peer] = "is late: nothing came for " + seconds.str() + " s, " +
-                          std::to_string(in.received) + " of " + std::to_string(chunks) + " chunks are here";
+          late[in.peer] = "is late: nothing came for " + seconds.str() + " s, " + std::to_string(in.received) + " of " +
+                          std::to_string(chunks) + " chunks are here";
         }
       }
       for (Outgoing& out : call.exchange.outgoing(round)) {
         if (!call.exchange.WaitsForPeer(round, out)) {
           out.moved = now;
         } else if (now - out.moved > settings_.timeout) {
-          late[out.peer] = "is late: it took nothing for " + seconds.str() + " s, " +
-                           std::to_string(out.written) + " of " + std::to_string(chunks) + " chunks were sent";
+          late[out.peer] = "is late: it took nothing for " + seconds.str() + " s, " + std::to_string(out.written) +
+                           " of " + std::to_string(chunks) + " chunks were sent";
         }
       }
     }
   }
   for (const auto& item : late) {
     const bool found = settings_.is_found(item.first);
-    GiveUp(item.first, found ? item.second : "has not connected to " + settings_.place + " for " + seconds.str() + " s");
+    GiveUp(item.first,
+           found ? item.second : "has not connected to " + settings_.place + " for " + seconds.str() + " s");
   }
   if (waits && now - last_hold_ > settings_.timeout / 4) {
     last_hold_ = now;

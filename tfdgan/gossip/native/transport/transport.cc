@@ -265,8 +265,9 @@ void Transport::LookAtTheClock(Clock::time_point now) {
     if (line.link && (now - line.heard > Patience() || IsStuck(line, now))) line.redial.Begin(now, WaitToDial(peer));
     if (line.redial.IsOn() && now - line.redial.since() > timeout) {
       const Learner& learner = options_.learners[p];
-      switchboard_->Lose(peer, Code::kLate, "cannot be reached at " + learner.ip + " port " +
-                                                std::to_string(learner.port) + " (" + line.redial.why() + ")");
+      switchboard_->Lose(peer, Code::kLate,
+                         "cannot be reached at " + learner.ip + " port " + std::to_string(learner.port) + " (" +
+                             line.redial.why() + ")");
     } else if (line.link) {
       if (!line.session.HasNothingToWrite()) continue;  // what is still to be sent is a sign of life too
       Header pulse;

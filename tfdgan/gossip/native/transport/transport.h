@@ -1,10 +1,12 @@
-// Neighbour averaging between processes over TCP: the library behind the TensorFlow op, free of TensorFlow itself.
+// Neighbour averaging between processes, by TCP and, on one host, by shared memory: the library behind the TensorFlow
+// op, free of TensorFlow itself.
 //
-// One thread does all socket work and all arithmetic, but that a caller sends small messages itself if that thread rests;
-// callers only hand over and are called back. A connection that breaks is dialled again and takes up where it was, so that no call notices. Memory, for calls under way: what
-// neighbours may send ahead (Options::memory; kEagerChunks of each stream before the call has begun here), a copy of the
-// numbers in the wire type for each round but the first, and for the first if that is not the tensors' own; several
-// rounds on 16-bit tensors keep a float32 copy besides. Inputs and copies are held until the neighbours have them.
+// One thread does all socket work and all arithmetic, but that a caller sends small messages itself if that thread
+// rests; callers only hand over and are called back. A connection that breaks is dialled again and takes up where it
+// was, so that no call notices. Memory, for calls under way: what neighbours may send ahead (Options::memory;
+// kEagerChunks of each stream before the call has begun here), a copy of the numbers in the wire type for each round
+// but the first, and for the first if that is not the tensors' own; several rounds on 16-bit tensors keep a float32
+// copy besides. Inputs and copies are held until the neighbours have them.
 #ifndef TFDGAN_TRANSPORT_TRANSPORT_H_
 #define TFDGAN_TRANSPORT_TRANSPORT_H_
 
@@ -33,7 +35,7 @@ class Transport : private Doorman::Host {
   struct Learner {
     std::string host, ip;  // its host's name, for errors; its address in digits
     int port = 0;
-    bool is_here = true;                   // on this learner's own host
+    bool is_here = true;                  // on this learner's own host
     Security security = Security::kNone;  // of frames between it and this learner; the same on both sides
     std::string door;  // its door on this host, for a connection that shares memory; "": by the network
   };
@@ -44,11 +46,11 @@ class Transport : private Doorman::Host {
     Crypto crypto;
     double timeout_seconds = 60;
     double patience_seconds = 5;  // without a sign on a connection, after which another is tried
-    double rate = 0;  // bytes/s at which to send to other hosts, in all; 0: as fast as TCP does
+    double rate = 0;              // bytes/s at which to send to other hosts, in all; 0: as fast as TCP does
     bool degrade = false;
     uint64_t memory = 256ull << 20;  // bytes that may have come and wait to be mixed
-    // A connection makes way for a new one, with new keys, when it has sealed so many bytes: RFC 8446, section 5.5, sees
-    // AES-GCM's margin used up at 2^38.5.
+    // A connection makes way for a new one, with new keys, when it has sealed so many bytes: RFC 8446, section 5.5,
+    // sees AES-GCM's margin used up at 2^38.5.
     uint64_t most_sealed = 1ull << 38;
   };
   struct Counters {
@@ -96,8 +98,8 @@ class Transport : private Doorman::Host {
  private:
   struct Line {  // to one peer
     Session session;
-    std::unique_ptr<Link> link;  // null: no connection at the moment
-    Redial redial;  // also while the connection seems to be dead
+    std::unique_ptr<Link> link;     // null: no connection at the moment
+    Redial redial;                  // also while the connection seems to be dead
     Clock::time_point heard, told;  // when bytes came on this connection; and the last header, which acknowledges
     bool was_connected = false;
   };

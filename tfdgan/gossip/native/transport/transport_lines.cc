@@ -57,10 +57,10 @@ void Transport::OnFailed(int peer, bool refused, const std::string& why) {
   line.redial.Failed(Clock::now(), refused, why);
   if (!line.redial.IsRefused()) return;
   const Learner& learner = options_.learners[peer];
-  switchboard_->Lose(peer, Code::kGone, line.was_connected
-                                            ? "is gone (its host refuses connections)"
-                                            : "cannot be reached at " + learner.ip + " port " +
-                                                  std::to_string(learner.port) + " (" + why + ")");
+  switchboard_->Lose(peer, Code::kGone,
+                     line.was_connected ? "is gone (its host refuses connections)"
+                                        : "cannot be reached at " + learner.ip + " port " +
+                                              std::to_string(learner.port) + " (" + why + ")");
 }
 
 void Transport::OnGivenUp(int peer) {
@@ -87,9 +87,11 @@ void Transport::OnLink(int socket, uint32_t events) {
   const int peer = found->second;
   Line& line = lines_[peer];
   if (events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-    const std::string why =
-        line.link->Read(&line.session, switchboard_.get(), &switchboard_->pool(), &bytes_received_);
-    if (why.empty()) TakeSign(peer);  // a part of a frame is a sign too: large ones take long
+    const uint64_t before = bytes_received_;
+    const std::string why = line.link->Read(&line.session, switchboard_.get(), &switchboard_->pool(), &bytes_received_);
+    if (!line.session.HasNothingToWrite()) switchboard_->eager().insert(peer);
+    // A part of a frame is a sign too: large ones take long.
+    if (why.empty() && bytes_received_ != before) TakeSign(peer);
     if (!why.empty() && !switchboard_->IsLost(peer)) {
       if (why == kBrokeProtocol || why == kBrokenSeal) ++protocol_errors_;
       if (why == kBrokeProtocol) {
@@ -150,8 +152,8 @@ void Transport::Flush(int peer) {
   }
 }
 
-// When a connection breaks both dial, the higher rank a little later: else it would not hear that the other's process is
-// gone.
+// When a connection breaks both dial, the higher rank a little later: else it would not hear that the other's process
+// is gone.
 Clock::duration Transport::WaitToDial(int peer) const { return Seconds(options_.rank < peer ? 0 : .2); }
 
 Clock::duration Transport::Patience() const {
