@@ -50,6 +50,7 @@ class Settings:
 
 
 _started: Settings | None = None  # those it was started with
+_MOST_AT_ONCE = 64  # learners of a random schedule
 
 
 def start(settings: Settings | None = None, schedule: Schedule | None = None) -> None:
@@ -153,6 +154,19 @@ def connect(everyone: Sequence[dict[str, Any]], settings: Settings, schedule: Sc
     library.start(rank, learners, key, settings.gossip_timeout, degrade, rate, memory)
     _started = settings
     atexit.register(library.stop)
+    # Connections stand before the first mix: over a long way a handshake takes three round trips.
+    for other in _neighbours(rank, len(everyone), schedule):
+        library.pulse(other)
+
+
+def _neighbours(rank: int, size: int, schedule: Schedule | None) -> list[int]:
+    """Whom a learner mixes with at some step; nobody where that is not known, or too many to connect to at once."""
+    if schedule is None or (schedule.random and size > _MOST_AT_ONCE):
+        return []
+    if schedule.random:
+        return [other for other in range(size) if other != rank]
+    edges = sum(abs(W[rank]) + abs(W[:, rank]) for W in schedule.matrices)
+    return [other for other in range(size) if other != rank and edges[other] != 0]
 
 
 def _as_seen(everyone: Sequence[dict[str, Any]], other: int, rank: int, settings: Settings) -> library.Learner:
