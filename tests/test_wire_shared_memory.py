@@ -79,7 +79,9 @@ def test_numbers_lie_on_a_shelf_once_the_peer_has_it(serve):
     header = header_of(words)
     assert (header["kind"], header["slot"]) == (peer.DATA, 0)  # not yet
     assert rest == np.full(COUNT, 3, np.float32).tobytes() and os.fstat(descriptors[0]).st_size == SIZE
-    end.sendall(peer.frame(kind=peer.PULSE, received=1, slot=1, **BLANK) + peer.frame(payload=data, received=1, **ELEMENTS))
+    end.sendall(
+        peer.frame(kind=peer.PULSE, received=1, slot=1, **BLANK) + peer.frame(payload=data, received=1, **ELEMENTS)
+    )
     assert_all(mix.wait(), 1.5)
     mix = Mix(values=np.full(COUNT, 5, np.float32))
     header = next_header(end)
