@@ -48,7 +48,7 @@ class Job:
             assert time.monotonic() < until and self._thread.is_alive(), f"no {text!r} in\n{self.said()[-3000:]}"
             time.sleep(0.05)
 
-    def end(self, seconds=120):
+    def end(self, seconds=300):
         """The exit code."""
         self._thread.join(seconds)
         assert self._done, self.said()[-3000:]

@@ -70,8 +70,8 @@ class GossipOptions(Options):
     )
     gossip_advertise: str = option(
         "",
-        "HOST:PORT by which the other learners reach this one, where a router forwards a port; further learners of a "
-        "host are at the next ports (native backend).",
+        "HOST:PORT by which learners of other hosts reach this one, where a router forwards a port; further learners "
+        "of a host are at the next ports (native backend).",
         local=True,
     )
     gossip_memory: int = option(

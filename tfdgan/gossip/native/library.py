@@ -148,7 +148,7 @@ def stop() -> None:
 
 
 def counters() -> dict[str, int]:
-    """{name: int} of this learner since the start: bytes exchanged, by memory too; connections refused, made anew; calls."""
+    """{name: int} of this learner since the start: bytes exchanged, by memory too; connections; errors; calls."""
     values = (ctypes.c_ulonglong * 6)()
     functions().tfdgan_counters(values)
     names = ("bytes_sent", "bytes_received", "connections_refused", "protocol_errors", "calls", "reconnections")

@@ -21,7 +21,9 @@ def of_file(path: str) -> bytes:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(1 << 12)
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--wire_key_file={path}: not readable ({error}); make one: openssl rand -hex 32") from error
+        why = error.strerror if isinstance(error, OSError) else "no text"
+        make = f"openssl rand -hex 32 > {path} && chmod 600 {path}"
+        raise UserError(f"--wire_key_file={path}: not readable ({why}); make one: {make}") from error
     if mode & 0o077:
         raise UserError(f"--wire_key_file={path}: mode {mode:04o} lets others read it; run chmod 600 {path}")
     found = _DIGITS.fullmatch(text)
