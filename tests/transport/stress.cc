@@ -274,6 +274,7 @@ int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security 
   const auto begun = Clock::now(), end = begun + Seconds(seconds);
   Burden early;
   uint64_t calls = 0, wrong = 0;
+  bool has_shared = false;
   for (int64_t step = 0; Clock::now() < end && !wrong; ++step) {
     constexpr int kChannels = 3, kCalls = 2;  // calls in a row on each channel
     std::vector<Plan> plans;
@@ -305,6 +306,7 @@ int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security 
       });
     }
     for (auto& learner : learners) learner.join();
+    has_shared |= MapsShelves();  // a connection that was cut has none until something large goes over the next
     wrong += failed;
     for (size_t c = 0; c < plans.size() && !wrong; ++c) {
       const auto expected = plans[c].gathers                  ? Gathered(plans[c], inputs[c])
@@ -314,7 +316,6 @@ int Stress(double seconds, int n, uint64_t seed, double cuts_a_second, Security 
       calls += n;
     }
   }
-  const bool has_shared = MapsShelves();
   const Burden late = Burden::Now();
   over = true;
   stranger.join();
