@@ -60,7 +60,7 @@ def states(folder):
 
 
 def test_a_link_that_is_down_for_ten_seconds(tmp_path):
-    """Its connections are tried again, none is lost, and every weight is what it is without the interruption."""
+    """No learner is lost for it, and every weight is what it is without the interruption."""
     flags = [f"--steps={STEPS}", "--gossip_timeout=30", "--on_peer_loss=fail"]
     with Lab(LEARNERS, 1e9, 1e-3) as lab:
         assert Job(lab, tmp_path / "whole", *flags).end() == 0

@@ -81,6 +81,14 @@ def test_who_shares_a_hosts_link():
     assert bootstrap.senders(["a"] * 8, 1, topology.make_schedule("ring", 8)) == 0
 
 
+def test_whom_a_learner_connects_to_before_the_first_mix():
+    assert bootstrap._neighbours(0, 8, topology.make_schedule("ring", 8)) == [1, 7]
+    assert bootstrap._neighbours(0, 8, topology.make_schedule("one_peer_exponential", 8)) == [1, 2, 4, 6, 7]
+    assert bootstrap._neighbours(2, 4, topology.make_schedule("ring", 4, random=True)) == [0, 1, 3]
+    assert bootstrap._neighbours(0, 65, topology.make_schedule("ring", 65, random=True)) == []
+    assert bootstrap._neighbours(0, 8, None) == []
+
+
 def test_neighbours_on_the_same_host_use_no_link(send):
     """2.56 MB by the link, beside as much that is not paced."""
     assert 1.5 < send(RATE, ["there", "here"]) < 3.0

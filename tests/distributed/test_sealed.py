@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 
 import horovod.tensorflow as hvd
 import pytest
@@ -42,8 +43,12 @@ def test_mixes_equal_horovods_bit_for_bit(tmp_path):
     places = {"gossip_listen": f"127.0.0.1:{port}"}
     if RANK == 1:
         places["gossip_advertise"] = f"localhost:{_forwarded(port + 1) - hvd.local_rank()}"
-    bootstrap.start(settings(tmp_path, **places))
+    bootstrap.start(settings(tmp_path, **places), topology.make_schedule("ring", N))
     assert library.can_seal()
+    until = time.monotonic() + 20
+    while library.silent_for(1 - RANK) is None:  # neighbours are connected before the first mix
+        assert time.monotonic() < until
+        time.sleep(0.01)
     tensors = [tf.constant(array) for array in inputs(RANK, LARGE)]
     for rounds in (1, 2):
         for wire in ("float32", "bfloat16"):

@@ -8,8 +8,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <memory>
 #include <vector>
 
@@ -22,12 +20,6 @@ namespace {
 
 constexpr int kLearners = 3, kRank = 1;
 constexpr Digest kKey{7};
-
-void Check(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "fuzz_handshake: %s\n", what);
-  std::abort();
-}
 
 // Learner 1's doorman. Learner 2's door is the fuzzer's, who also knocks at learner 1's.
 class Scene : private Doorman::Host {
@@ -211,12 +203,5 @@ class Scene : private Doorman::Host {
 }  // namespace tfdgan
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
-  const int before = tfdgan::OpenFiles();
-  {
-    tfdgan::Script script(bytes, count);
-    tfdgan::Scene scene(&script);
-    while (!script.IsOver()) scene.Play();
-  }
-  tfdgan::Check(before == tfdgan::OpenFiles(), "files were left open");
-  return 0;
+  return tfdgan::PlayAll<tfdgan::Scene>(bytes, count);
 }

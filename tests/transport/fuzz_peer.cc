@@ -9,8 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <memory>
 
@@ -25,12 +23,6 @@ namespace {
 constexpr int kPeer = 1;
 constexpr uint64_t kSizes[] = {0, 1, 3, 100, 65536, 65537, 140000};
 const char* const kChannels[] = {"a", "b"};
-
-void Check(bool holds, const char* what) {
-  if (holds) return;
-  std::fprintf(stderr, "fuzz_peer: %s\n", what);
-  std::abort();
-}
 
 // Learner 0 of three, without threads or a doorman, and the other end of its connection with learner 1.
 class Scene {
@@ -318,12 +310,5 @@ class Scene {
 }  // namespace tfdgan
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t count) {
-  const int before = tfdgan::OpenFiles();
-  {
-    tfdgan::Script script(bytes, count);
-    tfdgan::Scene scene(&script);
-    while (!script.IsOver()) scene.Play();
-  }
-  tfdgan::Check(before == tfdgan::OpenFiles(), "files were left open");
-  return 0;
+  return tfdgan::PlayAll<tfdgan::Scene>(bytes, count);
 }

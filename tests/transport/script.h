@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
@@ -41,6 +43,13 @@ class Script {
   const uint8_t *at_, *const end_;
 };
 
+// Ends the process, which the fuzzer takes for a finding.
+inline void Check(bool holds, const char* what) {
+  if (holds) return;
+  std::fprintf(stderr, "%s\n", what);
+  std::abort();
+}
+
 // Of this process.
 inline int OpenFiles() {
   DIR* const folder = opendir("/proc/self/fd");
@@ -48,6 +57,19 @@ inline int OpenFiles() {
   while (readdir(folder)) ++count;
   closedir(folder);
   return count;
+}
+
+// Plays a scene to its script's end.
+template <typename Scene>
+int PlayAll(const uint8_t* bytes, size_t count) {
+  const int before = OpenFiles();
+  {
+    Script script(bytes, count);
+    Scene scene(&script);
+    while (!script.IsOver()) scene.Play();
+  }
+  Check(before == OpenFiles(), "files were left open");
+  return 0;
 }
 
 }  // namespace tfdgan
