@@ -43,7 +43,7 @@ def weights_of(arrays, group):
 @pytest.fixture(scope="module")
 def by_four(tmp_path_factory):
     folder = tmp_path_factory.mktemp("four")
-    whole_and_halved(4, folder, RUNS, cold=False)
+    whole_and_halved(4, folder, RUNS, cold=False, TFDGAN_TEST_GRAPHS="optimized")
     return folder
 
 
@@ -56,7 +56,7 @@ def test_n_plus_n_steps_equal_2n_bit_for_bit(name, by_four):
 @pytest.fixture(scope="module")
 def by_two(tmp_path_factory):
     folder, data = tmp_path_factory.mktemp("two"), os.environ.get("TFDGAN_TEST_DATA")
-    whole_and_halved(2, folder, MORE_RUNS, TFDS_DATA_DIR=f"{data}/tfds")
+    whole_and_halved(2, folder, MORE_RUNS, cold=False, TFDS_DATA_DIR=f"{data}/tfds")
     return folder
 
 

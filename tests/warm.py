@@ -4,7 +4,8 @@ Loading it takes a core some 6 seconds, and the tests start well over a hundred 
 it and nothing else (one thread, no runtime yet), forks for each call: a process of its own, with the caller's folder,
 environment and standard streams, in the server's process group, named "call PID" with the caller's number. The caller
 passes SIGTERM and SIGINT on and ends as it ended; it ends when the caller does. All such processes hash texts alike,
-which ones started cold do not. The server ends with its standard input.
+which ones started cold do not. Nor do they optimize the graphs that they trace, which takes a third of a short run's
+time, unless TFDGAN_TEST_GRAPHS=optimized. The server ends with its standard input.
 """
 
 import contextlib
@@ -73,6 +74,8 @@ def _look_after(connection):
             name.write(f"call {_caller(connection)}")
         connection.close()
         np.random.seed(int.from_bytes(os.urandom(4), "little"))
+        if os.environ.get("TFDGAN_TEST_GRAPHS") != "optimized":
+            sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         return _be(arguments)
     ended = os.pidfd_open(child)
     while ended not in select.select([connection, ended], [], [])[0]:
