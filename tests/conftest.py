@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session", autouse=True)
 def graphs_as_traced():
-    """This process does not optimize graphs, most of which it runs once. Nor do warm ones that it launches (warm.py)."""
+    """This process does not optimize graphs, most of which it runs once, nor do warm ones (warm.py)."""
     if "HOROVOD_RANK" not in os.environ:
         _optimize_graphs(False)
 

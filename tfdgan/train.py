@@ -14,6 +14,8 @@ def main(argv: list[str]) -> None:
     for name in ("model", "dataset"):
         if getattr(options, name) == "given":
             raise UserError(f"--{name}=given: what Python passes in; a command needs a name or package.module:function")
+    if options.rendezvous:
+        launch.give(*options.place(launch.rank(), launch.size()))
     options.check_files()
     if (size := launch.size()) is not None:
         options.check_learners(size)

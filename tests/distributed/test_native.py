@@ -138,7 +138,7 @@ def test_a_cancelled_step_is_over_for_all():
     if RANK == 0:
         with pytest.raises(tf.errors.InvalidArgumentError, match="given up"):
             step(tf.constant(0, tf.int64), tf.constant(-1.0))
-    collectives.gather_by_horovod(None, "cancelled")
+    collectives.gather_at_start(None, "cancelled")
     if RANK != 0:
         with pytest.raises(tf.errors.InternalError, match="learner [0-9]+ on .* has failed in this call"):
             step(tf.constant(0, tf.int64), tf.constant(9.0))

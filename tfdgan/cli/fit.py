@@ -10,7 +10,7 @@ from horovod.common.exceptions import HorovodInternalError
 from tfdgan import distributed
 from tfdgan.cli import flagfiles, own_pieces, preparation
 from tfdgan.cli.objects import MakeStrategy, make_trainer
-from tfdgan.distributed import collectives, job
+from tfdgan.distributed import collectives
 from tfdgan.errors import LocalFault
 from tfdgan.objectives import Objective
 from tfdgan.storage import files
@@ -56,9 +56,9 @@ def fit(
       LocalFault: another learner is lost.
     """
     own_pieces.check(options, task, objective, strategy)
-    job.start(options.gossip_backend == "horovod_pairs", preparation.horovod_in_steps(options))
+    preparation.start(options, own_strategy=strategy is not None)
     task = task or names.task_class(options.task)(options)
-    assembly = preparation.agree(options)
+    preparation.agree(options, own_strategy=strategy is not None)
     with collectives.together():
         if preparation.is_first_of_host():
             own_pieces.check_workdir(options.workdir, objective, strategy)
@@ -80,15 +80,12 @@ def fit(
     start = run.start()
     with collectives.together():
         _open(run, options, start)
-    collectives.gather_by(assembly)
     try:
         return run.steps(source, start)
     except LocalFault as error:
         raise LocalFault(f"{error}; last good checkpoint: {run.last_good()}") from error
     except (tf.errors.OpError, HorovodInternalError) as error:
         raise run.explained(error) from error
-    finally:
-        collectives.gather_by(None)
 
 
 def _open(run: Run, options: TaskOptions, start: int) -> None:

@@ -1,40 +1,67 @@
 """What learners agree on before the first step: flags, matrices, a workdir, who carries the exchange."""
 
 import dataclasses
+import functools
 import os
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 from horovod.common.exceptions import HorovodInternalError
 
 from tfdgan import distributed
 from tfdgan.cli import flagfiles
-from tfdgan.distributed import collectives, job
+from tfdgan.distributed import collectives, job, launch
+from tfdgan.distributed.rendezvous import Rendezvous
 from tfdgan.errors import SharedError, UserError
 from tfdgan.gossip import backends, topology
-from tfdgan.gossip.native import build
+from tfdgan.gossip.native import addresses, build, wire_key
 from tfdgan.gossip.native.assembly import Assembly
 from tfdgan.gossip.native.bootstrap import Settings
 from tfdgan.storage import files
 from tfdgan.tasks.options import TaskOptions
+from tfdgan.training.monitor import say
 
 
 def is_first_of_host() -> bool:
     """True for one learner of each host, which makes what all learners of the host read."""
-    return hvd.local_rank() == 0
+    return job.local_rank() == 0
 
 
-def horovod_in_steps(options: TaskOptions) -> bool:
+def start(options: TaskOptions, own_strategy: bool) -> None:
+    """Start Horovod where this run needs it: not alone, and not where an earlier run's exchange goes on."""
+    if options.rendezvous:
+        if own_strategy:
+            raise UserError("--rendezvous: a strategy of your own may use Horovod; start it by horovodrun")
+        if not collectives.are_carried():
+            _meet(options)
+        return
+    in_steps = own_strategy or _horovod_in_steps(options)
+    if in_steps or not collectives.are_carried():
+        job.start(options.gossip_backend == "horovod_pairs", in_steps, horovod=False)
+
+
+def _meet(options: TaskOptions) -> None:
+    """Meet the other learners at learner 0's address, without Horovod."""
+    rank, size = options.place(launch.rank(), launch.size())
+    launch.give(rank, size)
+    key = wire_key.of_file(options.wire_key_file) if options.wire_key_file else b""
+    meeting = Rendezvous(*addresses.endpoint("rendezvous", options.rendezvous), rank, size, key, say)
+    collectives.meet_by(meeting)
+    machines = meeting.gather(addresses.machine())
+    here = [learner for learner, machine in enumerate(machines) if machine == machines[rank]]
+    job.take_place(job.Place(rank, size, here.index(rank), len(here)), meeting.address)
+
+
+def _horovod_in_steps(options: TaskOptions) -> bool:
     """True if a training step will use Horovod's collectives, as far as this learner can tell by itself."""
-    if options.gossips:
+    if options.leaves_horovod:
         return options.gossip_backend not in ("auto", "native") or not build.is_possible()
-    return options.strategy in ("centralized", "diloco")
+    return True
 
 
-def agree(options: TaskOptions) -> Assembly | None:
+def agree(options: TaskOptions, own_strategy: bool) -> None:
     """Check that all learners can train together by these options, set up the exchange, and make the workdir.
 
-    Returns the `Assembly` that the native exchange offers, or None.
+    Where the native exchange runs, it carries ticks, checkpoints and scores too, and Horovod ends unless steps use it.
     """
     _check_same(options)
     with collectives.together():
@@ -43,23 +70,30 @@ def agree(options: TaskOptions) -> Assembly | None:
         if options.gossip_backend == "horovod_pairs" and not job.allows_process_sets():
             raise UserError("--gossip_backend=horovod_pairs: call tfdgan.start(process_sets=True) first")
     _check_same_matrix(options)
-    assembly = _start_gossip(options)
+    if assembly := _start_gossip(options):
+        collectives.gather_by(assembly)
+        if not own_strategy:
+            collectives.leave_meeting()
     with collectives.together():
         _prepare_workdir(options)
-    return assembly
 
 
 def _start_gossip(options: TaskOptions) -> Assembly | None:
-    """Set up what carries the mixes."""
-    if not options.gossips or distributed.size() == 1:
+    """Set up what carries the mixes; returns the `Assembly` that the native exchange offers, or None."""
+    if not options.leaves_horovod or distributed.size() == 1:
         return None
-    backend = "native" if options.needs_native else options.gossip_backend
-    schedule = options.schedule(distributed.size(), options.seed)
+    backend = "native" if options.needs_native or options.rendezvous else options.gossip_backend
+    schedule = options.schedule(distributed.size(), options.seed) if options.gossips else None
     settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
     exchange = backends.start(backend, settings, schedule)
     if exchange.name != "native":
         return None
-    return Assembly(options.gossip_timeout, options.on_peer_loss == "degrade")
+    return _assembly(options.gossip_timeout, options.on_peer_loss == "degrade")
+
+
+@functools.cache  # a second run of this process goes on with the learners of the first
+def _assembly(timeout: float, degrade: bool) -> Assembly:
+    return Assembly(timeout, degrade)
 
 
 def _check_same(options: TaskOptions) -> None:

@@ -5,11 +5,11 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
-import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
 from tfdgan.distributed import job, messages
+from tfdgan.distributed.horovod import hvd
 from tfdgan.errors import SharedError, UserError
 
 # Bytes of a message. With 8 learners 20 ms apart a collective takes about a second, however small it is, so a message
@@ -39,13 +39,44 @@ class Gathering(Protocol):
         """The sum of each array over the learners in `ranks`."""
 
 
+class Meeting(Protocol):
+    """What `meet_by` takes: `rendezvous.Rendezvous`."""
+
+    def gather(self, value: Any) -> list[Any]:
+        """[value of each learner]."""
+
+    def close(self) -> None:
+        """End it."""
+
+
 _gathering: Gathering | None = None
+_meeting: Meeting | None = None
 
 
 def gather_by(gathering: Gathering | None) -> None:
-    """Use `gathering` for `gather`, `gather_vector`, `mean` and `total` from now on; None: Horovod."""
+    """Use `gathering` for every function of this module from now on; None: Horovod."""
     global _gathering
     _gathering = gathering
+
+
+def meet_by(meeting: Meeting) -> None:
+    """Use `meeting` for what is gathered before the exchange stands, instead of Horovod."""
+    global _meeting
+    _meeting = meeting
+
+
+def are_carried() -> bool:
+    """True if `gather_by` has set what carries the functions of this module."""
+    return _gathering is not None
+
+
+def leave_meeting() -> None:
+    """End what carried values before `gather_by`: Horovod, or the rendezvous. All learners call it together."""
+    gather(None, "farewell")  # nobody waits there any more
+    if _meeting:
+        _meeting.close()
+    else:
+        job.leave_horovod()
 
 
 def ranks() -> list[int]:
@@ -60,13 +91,15 @@ def lost() -> dict[int, str]:
 
 def gather(value: Any, name: str) -> list[Any]:
     """[value of each learner in `ranks()`] for any value that `messages.encode` takes, on every learner."""
-    return _gathering.gather(value) if _gathering else gather_by_horovod(value, name)
+    return _gathering.gather(value) if _gathering else gather_at_start(value, name)
 
 
-def gather_by_horovod(value: Any, name: str) -> list[Any]:
-    """As `gather`, of all learners, whatever `gather_by` has set."""
+def gather_at_start(value: Any, name: str) -> list[Any]:
+    """As `gather`, of all learners, whatever `gather_by` has set: by the meeting, or Horovod."""
     if job.size() == 1:
         return [value]
+    if _meeting:
+        return _meeting.gather(value)
     mine = np.frombuffer(messages.encode(value), np.uint8)
     with tf.init_scope():
         lengths = hvd.allgather(tf.constant([len(mine)], tf.int64), name=f"tfdgan.{name}.lengths").numpy()
@@ -109,14 +142,19 @@ def _totals(arrays: Sequence[np.ndarray], name: str, divisor: int) -> list[np.nd
 
 
 def broadcast_to_all(variables: Sequence[tf.Variable]) -> None:
-    """Give every learner rank 0's values. Memory: a copy of them all, and a few messages."""
+    """Give every learner the values of the first of `ranks()`. Memory: a copy of them all, and a few messages."""
     if job.size() == 1:
         return
+    is_first = job.rank() == ranks()[0]
     values = [np.array(tf.convert_to_tensor(variable)) for variable in variables]
     rows = [value.reshape(-1).view(np.uint8) for value in values]
     pieces = [row[begin : begin + _MESSAGE] for row in rows for begin in range(0, row.size, _MESSAGE)]
     for index, group in enumerate(_messages(pieces)):
-        given = hvd.broadcast(tf.constant(np.concatenate(group)), root_rank=0, name=f"tfdgan.start.{index}").numpy()
+        mine = np.concatenate(group)
+        if _gathering:
+            given = _gathering.gather(mine if is_first else None)[0]
+        else:
+            given = hvd.broadcast(tf.constant(mine), root_rank=0, name=f"tfdgan.start.{index}").numpy()
         for piece, part in zip(group, np.split(given, np.cumsum([piece.size for piece in group])[:-1]), strict=True):
             piece[:] = part
     for variable, value in zip(variables, values, strict=True):

@@ -1,27 +1,56 @@
-"""Starting Horovod; this learner's rank, and its share of the machine."""
+"""The job of learners: who this learner is, Horovod's start and end, and this learner's share of the machine."""
 
 import os
+import socket
+import types
 import warnings
+from typing import NamedTuple
 
-import horovod.tensorflow as hvd
+import psutil
 import tensorflow as tf
 
+from tfdgan.distributed import launch
+from tfdgan.distributed.horovod import hvd
 from tfdgan.errors import UserError
 
 
-def start(process_sets: bool = False, in_steps: bool = True) -> None:
+class Place(NamedTuple):
+    """Which learner of how many this process is, in all and on its host."""
+
+    rank: int
+    size: int
+    local_rank: int
+    local_size: int
+
+
+_ALONE = Place(0, 1, 0, 1)
+_place: Place | None = None  # known since the start, also after Horovod has ended
+_address: str | None = None  # by which the others see this host, where they have met without Horovod
+_is_ours = False  # Horovod was started here, and may be ended here
+
+
+def start(process_sets: bool = False, in_steps: bool = True, *, horovod: bool = True) -> None:
     """Initialise Horovod, and take this learner's share of the machine. Safe to call again.
 
     Each learner takes one GPU, by its local rank, and the GPU's memory as needed. On CPU it runs as many threads as its
     share of the cores, at least one, unless TF_NUM_INTRAOP_THREADS says otherwise.
+
+    One learner without a launcher trains without Horovod where there is no network interface, since Horovod needs one.
 
     Args:
       process_sets: whether process sets will be made later (gossip backend horovod_pairs). Allowing them doubles the
         time of every small collective, since each of Horovod's cycles then agrees on the sets too.
       in_steps: whether training steps wait for Horovod's collectives. Its background threads talk to each other once a
         cycle, whether or not there is anything to do: every 1 ms, or every 5 ms where no step waits for them.
+      horovod: False if one learner without a launcher does without Horovod in any case.
     """
-    if hvd.is_initialized():
+    global _is_ours
+    if _address:
+        return
+    if launch.is_alone() and not (horovod and _has_interface()):
+        _be(_place or _ALONE)
+        return
+    if has_horovod():
         return
     # Otherwise timing decides which tensors are reduced together, and so the order of sums: runs would not repeat.
     os.environ.setdefault("HOROVOD_DISABLE_GROUP_FUSION", "1")
@@ -29,26 +58,59 @@ def start(process_sets: bool = False, in_steps: bool = True) -> None:
         os.environ.setdefault("HOROVOD_CYCLE_TIME", "5")
     os.environ["HOROVOD_DYNAMIC_PROCESS_SETS"] = "1" if process_sets else "0"
     hvd.init()
-    try:
-        _take_share()
-    except RuntimeError:  # TensorFlow is in use already, so its devices and threads are fixed
-        warnings.warn(
-            "tfdgan.start() came after TensorFlow's first use: this learner takes all cores and all GPUs; "
-            "call it before building models",
-            stacklevel=2,
-        )
+    _is_ours = True
+    _be(Place(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size()))
+
+
+def take_place(place: Place, address: str) -> None:
+    """Be a learner without Horovod, as the learners have agreed when they met.
+
+    Args:
+      address: by which the others see this host, in digits.
+    """
+    global _address
+    _address = address
+    _be(place)
+
+
+def met_at() -> str | None:
+    """The address by which the others see this host, in digits; None if they have not met without Horovod."""
+    return _address
+
+
+def has_horovod() -> bool:
+    """True while Horovod runs."""
+    return type(hvd) is types.ModuleType and hvd.is_initialized()  # of another type until it is first used
+
+
+def leave_horovod() -> None:
+    """End Horovod, which no learner uses from now on; this learner stays who it is.
+
+    Horovod's threads talk to each other at every cycle, and all learners' end noisily with any of them. All learners
+    call this, after everybody's last collective. A Horovod that somebody else has started is left alone.
+    """
+    if _is_ours and has_horovod():
+        hvd.shutdown()
 
 
 def rank() -> int:
     """This learner's number, 0 to `size()` - 1."""
-    _check_started()
-    return hvd.rank()
+    return _here().rank
 
 
 def size() -> int:
     """The number of learners."""
-    _check_started()
-    return hvd.size()
+    return _here().size
+
+
+def local_rank() -> int:
+    """This learner's number among those of its host."""
+    return _here().local_rank
+
+
+def local_size() -> int:
+    """The number of learners on this host."""
+    return _here().local_size
 
 
 def allows_process_sets() -> bool:
@@ -64,18 +126,42 @@ def threads() -> tuple[int, int]:
     )
 
 
-def _check_started() -> None:
-    if not hvd.is_initialized():
+def _has_interface() -> bool:
+    """True if this host has an address, be it the loopback interface's."""
+    families = (socket.AF_INET, socket.AF_INET6)
+    return any(address.family in families for found in psutil.net_if_addrs().values() for address in found)
+
+
+def _here() -> Place:
+    if _place:
+        return _place
+    if not has_horovod():  # somebody may have started it without `start`
         raise UserError("Horovod has not been started: call tfdgan.start() first")
+    return Place(hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size())
 
 
-def _take_share() -> None:
+def _be(place: Place) -> None:
+    global _place
+    first, _place = _place is None, place
+    if not first:
+        return
+    try:
+        _take_share(place)
+    except RuntimeError:  # TensorFlow is in use already, so its devices and threads are fixed
+        warnings.warn(
+            "tfdgan.start() came after TensorFlow's first use: this learner takes all cores and all GPUs; "
+            "call it before building models",
+            stacklevel=3,
+        )
+
+
+def _take_share(place: Place) -> None:
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
-        mine = gpus[hvd.local_rank() % len(gpus)]
+        mine = gpus[place.local_rank % len(gpus)]
         tf.config.set_visible_devices(mine, "GPU")
         tf.config.experimental.set_memory_growth(mine, True)
     if "TF_NUM_INTRAOP_THREADS" not in os.environ:
-        count = max(1, len(os.sched_getaffinity(0)) // hvd.local_size())
+        count = max(1, len(os.sched_getaffinity(0)) // place.local_size)
         tf.config.threading.set_intra_op_parallelism_threads(count)
         tf.config.threading.set_inter_op_parallelism_threads(count)

@@ -7,15 +7,31 @@ _RANK = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 _SIZE = ("HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 
+_given: tuple[int, int] | None = None
+
+
+def give(rank: int, size: int) -> None:
+    """Say which learner of how many this process is, as `--learner` and `--learners` do."""
+    global _given
+    _given = rank, size
+
+
 def rank() -> int:
     """This learner's number; 0 without a launcher."""
-    return _first(_RANK) or 0
+    return _given[0] if _given else _first(_RANK) or 0
 
 
 def size() -> int | None:
     """The number of learners; 1 without a launcher, None if a launcher does not say."""
+    if _given:
+        return _given[1]
     found = _first(_SIZE)
     return 1 if found is None and _first(_RANK) is None else found
+
+
+def is_alone() -> bool:
+    """True if no launcher has started this process."""
+    return not _given and _first(_RANK) is None and _first(_SIZE) is None
 
 
 def _first(names: Sequence[str]) -> int | None:

@@ -3,8 +3,6 @@
 import functools
 import warnings
 
-import horovod.tensorflow as hvd
-
 from tfdgan.distributed import collectives, job
 from tfdgan.errors import UserError
 from tfdgan.gossip import BACKENDS
@@ -34,7 +32,7 @@ def start(backend: str | Exchange, settings: bootstrap.Settings, schedule: Sched
         raise UserError("--on_peer_loss=degrade: needs the native exchange, which does not load on every learner")
     elif settings.wire_security == "encrypted":
         raise UserError("--wire_security=encrypted: needs the native exchange; Horovod's messages are never encrypted")
-    elif settings.link_mbit and hvd.rank() == 0:
+    elif settings.link_mbit and job.rank() == 0:
         warnings.warn(
             f"--link_mbit={settings.link_mbit:g} has no effect: only the native exchange paces itself", stacklevel=2
         )
@@ -107,5 +105,5 @@ def _missing() -> dict[int, str]:
         library.ops()
     except (UserError, OSError) as error:
         problem = str(error)
-    problems = collectives.gather_by_horovod(problem, "gossip.backends")
+    problems = collectives.gather_at_start(problem, "gossip.backends")
     return {rank: problem for rank, problem in enumerate(problems) if problem is not None}

@@ -1,9 +1,10 @@
 """A gossip round by `hvd.alltoall`: any schedule, no compiler; but every call involves every learner."""
 
-import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
+from tfdgan.distributed import job
+from tfdgan.distributed.horovod import hvd
 from tfdgan.gossip import schedule_ops
 from tfdgan.gossip import wire as wire_format
 from tfdgan.gossip.base import RoundExchange
@@ -35,7 +36,7 @@ class HorovodAlltoall(RoundExchange):
         wire: tf.DType,
         name: str,
     ) -> tf.Tensor:
-        rank, size = hvd.rank(), schedule.size
+        rank, size = job.rank(), schedule.size
         row, column = schedule_ops.row_and_column(schedule, step, rounds, round_index, rank)
         others = tf.range(size) != rank
         sources = tf.logical_and(row != 0, others)

@@ -6,11 +6,11 @@ slowly, so this serves fixed symmetric schedules.
 
 import functools
 
-import horovod.tensorflow as hvd
 import numpy as np
 import tensorflow as tf
 
 from tfdgan.distributed import job
+from tfdgan.distributed.horovod import hvd
 from tfdgan.errors import UserError
 from tfdgan.gossip import wire as wire_format
 from tfdgan.gossip.base import RoundExchange
@@ -18,9 +18,9 @@ from tfdgan.gossip.schedule import Schedule
 
 
 @functools.cache
-def _process_set(i: int, j: int) -> hvd.ProcessSet:
+def _process_set(i: int, j: int) -> "hvd.ProcessSet":
     """The process set of learners i < j. If those two are the whole job, Horovod has it already."""
-    return hvd.global_process_set if hvd.size() == 2 else hvd.add_process_set([i, j])
+    return hvd.global_process_set if job.size() == 2 else hvd.add_process_set([i, j])
 
 
 def _edges(schedule: Schedule) -> list[tuple[int, int, float]]:
@@ -57,7 +57,7 @@ class HorovodPairs(RoundExchange):
         name: str,
     ) -> tf.Tensor:
         del step, rounds, round_index  # one fixed matrix
-        rank = hvd.rank()
+        rank = job.rank()
         # Every learner makes all process sets in one order, also those that it is no member of.
         edges = [(i, j, weight, _process_set(i, j)) for i, j, weight in _edges(schedule)]
         mine = [edge for edge in edges if rank in edge[:2]]

@@ -62,6 +62,18 @@ class GossipOptions(Options):
         "backend).",
         local=True,
     )
+    rendezvous: str = option(
+        "",
+        "HOST:PORT of learner 0, where learners meet without Horovod and without a launcher; then each is started by "
+        "hand, with --learner and --learners (native backend).",
+        local=True,
+    )
+    learner: int = option(
+        -1, "Number of this learner, from 0, under --rendezvous; -1: as the launcher says.", minimum=-1, local=True
+    )
+    learners: int = option(
+        0, "Number of learners under --rendezvous; 0: as the launcher says.", minimum=0, below=10_000, local=True
+    )
     gossip_listen: str = option(
         "",
         "Where to listen, ADDRESS:PORT or :PORT, such as :7000; further learners of a host take the next ports. "
@@ -98,11 +110,25 @@ class GossipOptions(Options):
             raise UserError(f"--topology={self.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file")
         if self.gossip_rounds > MOST_ROUNDS:
             raise UserError(f"--gossip_rounds={self.gossip_rounds}: must be at most {MOST_ROUNDS}")
+        if not self.rendezvous and (self.learner >= 0 or self.learners):
+            name, value = ("learner", self.learner) if self.learner >= 0 else ("learners", self.learners)
+            raise UserError(f"--{name}={value}: learners are counted by the launcher; without one give --rendezvous")
+        if self.rendezvous and self.gossip_backend not in ("auto", "native"):
+            raise UserError(f"--rendezvous: is without Horovod, which --gossip_backend={self.gossip_backend} needs")
         if self.on_peer_loss == "degrade" and self.gossip_backend not in ("auto", "native"):
             raise UserError(
                 f"--on_peer_loss=degrade: Horovod ends with any learner, so --gossip_backend={self.gossip_backend} "
                 "cannot go on without one; use native"
             )
+
+    def place(self, rank: int, size: int | None) -> tuple[int, int]:
+        """(rank, size) of this learner: as --learner and --learners say, else as the launcher does."""
+        rank, size = (rank if self.learner < 0 else self.learner), self.learners or size or 0
+        if not size:
+            raise UserError("--rendezvous: give --learners, how many there are, and to each its --learner, from 0")
+        if rank >= size:
+            raise UserError(f"--learner={rank}: with --learners={size} learners are numbered from 0 to {size - 1}")
+        return rank, size
 
     def check_topology_file(self) -> None:
         """Raise `UserError` if the topology is a file that does not exist."""

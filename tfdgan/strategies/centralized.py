@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 
+from tfdgan.distributed import job
+from tfdgan.distributed.horovod import hvd
 from tfdgan.strategies.base import Strategy, no_wait, seconds_until
 from tfdgan.strategies.player import Player
 
@@ -29,27 +30,27 @@ class Centralized(Strategy):
         self._wire = tf.as_dtype(wire_dtype)
 
     def share_batch(self, values: tf.Tensor, name: str) -> tuple[tf.Tensor, int, tf.Tensor]:
-        if hvd.size() == 1:
+        if job.size() == 1:
             return super().share_batch(values, name)
         everyone = hvd.allgather(values[tf.newaxis], name=f"tfdgan.{name}", ignore_name_scope=True)
-        everyone = tf.ensure_shape(everyone, [hvd.size(), *values.shape])
-        return everyone, hvd.rank(), seconds_until([everyone], [values])
+        everyone = tf.ensure_shape(everyone, [job.size(), *values.shape])
+        return everyone, job.rank(), seconds_until([everyone], [values])
 
     def bytes_a_step(self) -> float:
         """By a ring all-reduce, as Gloo does it: 2 (n - 1) / n of the gradients for each update."""
         numbers = sum(player.numbers * player.updates for player in self.players)
-        return 2 * (hvd.size() - 1) / hvd.size() * numbers * self._wire.size
+        return 2 * (job.size() - 1) / job.size() * numbers * self._wire.size
 
     def apply(self, player: Player, gradients: Sequence[tf.Tensor], finite: tf.Tensor, begun: Any) -> tf.Tensor:
         del begun
-        if hvd.size() == 1:
+        if job.size() == 1:
             player.step_if(finite, gradients)
             return no_wait()
         named = dict(name=f"tfdgan.gradients.{player.name}", ignore_name_scope=True)
         if self._wire == tf.float32:
             averaged = hvd.grouped_allreduce(gradients, op=hvd.Average, **named)
         else:
-            shares = [tf.cast(g / hvd.size(), self._wire) for g in gradients]
+            shares = [tf.cast(g / job.size(), self._wire) for g in gradients]
             averaged = [tf.cast(mean, tf.float32) for mean in hvd.grouped_allreduce(shares, op=hvd.Sum, **named)]
         waited = seconds_until(averaged, gradients)
         # Every learner decides by the average, so all decide alike and stay equal.

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 
 from tfdgan import gossip
+from tfdgan.distributed import job
 from tfdgan.gossip import Begun
 from tfdgan.gossip.compression import Code
 from tfdgan.gossip.schedule import Schedule
@@ -81,7 +81,7 @@ class Compressed(Strategy):
         message, gathered = begun
         (messages,) = gathered.finish()
         waited = seconds_until([messages], [tf.convert_to_tensor(v) for v in self._variables])
-        _, neighbours, weights, own_weight = self._schedule.peers(0, hvd.rank())
+        _, neighbours, weights, own_weight = self._schedule.peers(0, job.rank())
         sent = tf.cast(self._code.decode(message), tf.float64)
         total = own_weight * sent
         for index in range(len(neighbours)):

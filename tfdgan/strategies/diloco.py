@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 
+from tfdgan.distributed import job
+from tfdgan.distributed.horovod import hvd
 from tfdgan.strategies.base import Strategy, no_wait, seconds_until
 from tfdgan.strategies.player import Player
 
@@ -57,7 +58,7 @@ class DiLoCo(Strategy):
     def bytes_a_step(self) -> float:
         """By a ring all-reduce, as Gloo does it, spread over the steps."""
         sizes = sum(v.dtype.size * v.shape.num_elements() for v in self._values())
-        return 2 * (hvd.size() - 1) / hvd.size() * sizes / self._every
+        return 2 * (job.size() - 1) / job.size() * sizes / self._every
 
     def _values(self) -> list[tf.Tensor]:
         return [tf.convert_to_tensor(v) for v in self._variables]
@@ -66,7 +67,7 @@ class DiLoCo(Strategy):
         """Returns the seconds waited."""
         drifts = [common - value for common, value in zip(self._common, self._values(), strict=True)]
         means, waited = drifts, no_wait()
-        if hvd.size() > 1:
+        if job.size() > 1:
             means = hvd.grouped_allreduce(drifts, op=hvd.Average, name="tfdgan.diloco", ignore_name_scope=True)
             waited = seconds_until(means, drifts)
         for variable, common, momentum, mean in zip(self._variables, self._common, self._momentum, means, strict=True):

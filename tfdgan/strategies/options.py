@@ -69,6 +69,11 @@ class StrategyOptions(GossipOptions):
         return self.strategy in ("decentralized", "dposg")
 
     @property
+    def leaves_horovod(self) -> bool:
+        """True if no training step takes Horovod's collectives where the native exchange runs."""
+        return self.gossips or self.strategy == "local"
+
+    @property
     def needs_native(self) -> bool:
         """True if only the native exchange can carry this."""
         return self.gossips and (self.mix_delay > 0 or self.compression != "none")
@@ -76,6 +81,8 @@ class StrategyOptions(GossipOptions):
     def check_options(self) -> None:
         if self.strategy == "centralized" and self.wire_dtype == "bfloat16":
             raise UserError("--wire_dtype=bfloat16: Horovod cannot add these; use float16 with --strategy=centralized")
+        if self.rendezvous and not self.leaves_horovod:
+            raise UserError(f"--rendezvous: is without Horovod, which --strategy={self.strategy} needs in its steps")
         if self.strategy == "diloco":
             self.check_wanted("--strategy=diloco: takes all learners to common weights", lookahead_every=0)
         if not self.gossips:
@@ -111,10 +118,12 @@ class StrategyOptions(GossipOptions):
     def unused_options(self) -> set[str]:
         found = set()
         if not self.gossips:
-            found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"}
+            found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every"}
             found |= {"mix_order", "mix_after", "mix_delay", "compression", "quasi_global"}
             found |= {"wire_dtype"} if self.strategy in ("local", "diloco") else set()
-        if not self.gossips or self.gossip_backend not in ("auto", "native"):
+        if not self.leaves_horovod:
+            found |= {"gossip_backend"}
+        if not self.leaves_horovod or self.gossip_backend not in ("auto", "native"):
             found |= {"gossip_timeout", "on_peer_loss", "link_mbit"}
         if self.strategy != "diloco":
             found |= {"outer_every", "outer_rate", "outer_momentum"}

@@ -19,7 +19,7 @@ class PlainRing:
         rank, learners = hvd.rank(), hvd.size()
         around = sorted({(rank - 1) % learners, (rank + 1) % learners})
         listener = socket.create_server(("127.0.0.1", 0))
-        ports = collectives.gather_by_horovod(listener.getsockname()[1], f"plain.{size}")
+        ports = collectives.gather_at_start(listener.getsockname()[1], f"plain.{size}")
         sockets = {}
         for peer in around:
             if rank < peer:

@@ -5,9 +5,9 @@ import re
 import socket
 from typing import NamedTuple
 
-import horovod.tensorflow as hvd
 import psutil
 
+from tfdgan.distributed import job
 from tfdgan.errors import UserError
 
 _ENDPOINT = re.compile(r"(?P<host>\[[^\[\]]+\]|[^:\[\]]*):(?P<port>\d+)")
@@ -75,7 +75,10 @@ def machine() -> str:
 
 
 def of_interface() -> str:
-    """The address of Horovod's interface, IPv4 if it has one, or else of this host's name."""
+    """The address of Horovod's interface, IPv4 if it has one, or else of this host's name.
+
+    Of learners who have met without Horovod: by which they reached each other.
+    """
     names = [name for name in os.environ.get("HOROVOD_GLOO_IFACE", "").split(",") if name]
     known = psutil.net_if_addrs()
     for family in (socket.AF_INET, socket.AF_INET6):
@@ -85,8 +88,10 @@ def of_interface() -> str:
                     return address.address
     if names:
         raise UserError(f"native exchange: HOROVOD_GLOO_IFACE={','.join(names)}: no such interface with an IP address")
-    if hvd.size() == hvd.local_size():
+    if job.size() == job.local_size():
         return "127.0.0.1"
+    if met := job.met_at():
+        return met
     ip = socket.gethostbyname(socket.gethostname())
     if ip.startswith("127."):
         raise UserError(
@@ -97,9 +102,9 @@ def of_interface() -> str:
 
 
 def _mine(port: int) -> int:
-    if port + hvd.local_rank() >= 1 << 16:
-        raise UserError(f"port {port}: the {hvd.local_rank() + 1}th learner of this host would have a port above 65535")
-    return port + hvd.local_rank()
+    if port + job.local_rank() >= 1 << 16:
+        raise UserError(f"port {port}: the {job.local_rank() + 1}th learner of this host would have a port above 65535")
+    return port + job.local_rank()
 
 
 def _in_digits(flag: str, host: str) -> str:

@@ -9,10 +9,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import horovod.tensorflow as hvd
 import numpy as np
 
-from tfdgan.distributed import messages
+from tfdgan.distributed import job, messages
 from tfdgan.errors import LocalFault
 from tfdgan.gossip.native import library
 
@@ -37,7 +36,7 @@ class Assembly:
     """
 
     def __init__(self, timeout: float, degrade: bool) -> None:
-        self._rank, self._size, self._timeout, self.degrades = hvd.rank(), hvd.size(), timeout, degrade
+        self._rank, self._size, self._timeout, self.degrades = job.rank(), job.size(), timeout, degrade
         self._numbers = itertools.count()
         self._lost: dict[int, str] = {}
         for rank in range(self._rank + 1, self._size):  # now: a learner late for its first gathering is not silent
@@ -204,7 +203,7 @@ def _read(letter: bytes, rank: int) -> tuple[Any, dict[int, str]]:
 
 
 def _as_rank(other: Any) -> int:
-    if type(other) is not int or not 0 <= other < hvd.size():
+    if type(other) is not int or not 0 <= other < job.size():
         raise ValueError(f"no learner: {other!r:.20}")
     return other
 

@@ -8,9 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-import horovod.tensorflow as hvd
-
-from tfdgan.distributed import collectives
+from tfdgan.distributed import collectives, job
 from tfdgan.errors import UserError
 from tfdgan.gossip.native import addresses, library, security, wire_key
 from tfdgan.gossip.schedule import Schedule
@@ -95,7 +93,7 @@ def announce(settings: Settings) -> list[dict[str, Any]]:
         mine = _listen(settings)
     except (UserError, OSError) as error:  # the others wait to hear of it
         mine = {"problem": str(error)}
-    everyone = collectives.gather_by_horovod(mine, "gossip.native.learners")
+    everyone = collectives.gather_at_start(mine, "gossip.native.learners")
     for rank, learner in enumerate(everyone):
         if "problem" in learner:
             raise UserError(f"learner {rank}: {learner['problem']}")
@@ -136,11 +134,11 @@ def senders(hosts: Sequence[str], rank: int, schedule: Schedule | None = None) -
 def connect(everyone: Sequence[dict[str, Any]], settings: Settings, schedule: Schedule | None = None) -> None:
     """Serve, with neighbours as `announce` returned them."""
     global _started
-    rank, run = hvd.rank(), everyone[0]["run"]
+    rank, run = job.rank(), everyone[0]["run"]
     machines, seals = ([learner[name] for learner in everyone] for name in ("machine", "seals"))
     if rank == 0 and len(set(machines)) > 1 and not settings.wire_key_file and settings.wire_security != "none":
         warnings.warn(
-            "the key that seals the exchange travels over Horovod's rendezvous, which answers anybody who reaches it; "
+            "the key that seals the exchange travels over the rendezvous, which answers anybody who reaches it; "
             "on a network that you do not trust give --wire_key_file",
             stacklevel=2,
         )

@@ -3,9 +3,9 @@
 import functools
 from collections.abc import Callable, Sequence
 
-import horovod.tensorflow as hvd
 import tensorflow as tf
 
+from tfdgan.distributed import job
 from tfdgan.gossip import schedule_ops
 from tfdgan.gossip.base import Begun, Exchange
 from tfdgan.gossip.native import bootstrap, library
@@ -57,7 +57,7 @@ class NativeExchange(Exchange):
 
     def begin_gather(self, message: tf.Tensor, schedule: Schedule, step: tf.Tensor, channel: str) -> Begun:
         bootstrap.start_if_needed()
-        send, receive, _, _ = schedule.peers(0, hvd.rank())
+        send, receive, _, _ = schedule.peers(0, job.rank())
         with tf.device("CPU:0"):
             to, of = tf.constant(send, tf.int32), tf.constant(receive, tf.int32)
             pending = library.ops().tfdgan_gather_start(message, to, of, step, channel, _order(channel))
@@ -90,7 +90,7 @@ def _peers(
     schedule: Schedule, step: tf.Tensor, rounds: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """(send_to, send_counts, receive_from, receive_counts, weights): peers of all rounds, one after the other."""
-    rank = hvd.rank()
+    rank = job.rank()
     if schedule.is_fixed:
         send, receive, weights, _ = schedule.peers(0, rank)
         lists = (send * rounds, [len(send)] * rounds, receive * rounds, [len(receive)] * rounds)
