@@ -3,9 +3,9 @@
 Loading it takes a core some 6 seconds, and the tests start well over a hundred processes. So a server, which has loaded
 it and nothing else (one thread, no runtime yet), forks for each call: a process of its own, with the caller's folder,
 environment and standard streams, in the server's process group, named "call PID" with the caller's number. The caller
-passes SIGTERM and SIGINT on and ends as it ended; it ends when the caller does. All such processes hash texts alike,
-which ones started cold do not. Nor do they optimize the graphs that they trace, which takes a third of a short run's
-time, unless TFDGAN_TEST_GRAPHS=optimized. The server ends with its standard input.
+passes SIGTERM, SIGINT and SIGHUP on and ends as it ended; it ends when the caller does. All such processes hash texts
+alike, which ones started cold do not. Nor do they optimize the graphs that they trace, which takes a third of a short
+run's time, unless TFDGAN_TEST_GRAPHS=optimized. The server ends with its standard input.
 """
 
 import contextlib
@@ -133,7 +133,7 @@ def call(path, arguments):
         message = pickle.dumps((arguments, os.getcwd(), dict(os.environ)))
         socket.send_fds(connection, [_LENGTH.pack(len(message))], [0, 1, 2])
         connection.sendall(message)
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda number, _: connection.sendall(bytes([number])))
         (code,) = _LENGTH.unpack(_exactly(connection, _LENGTH.size))
     if code < 0:

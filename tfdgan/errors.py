@@ -27,6 +27,10 @@ class SharedError(UserError):
     """A `UserError` that every learner raises at the same place. Only learner 0 has to print it."""
 
 
+class DiskError(SharedError):
+    """A `SharedError` of a file that some learner could not write or read, such as "No space left on device"."""
+
+
 class TrainingFault(RuntimeError):
     """Training went wrong on every learner alike: NaN or Inf somewhere. Commands end with exit code 1."""
 

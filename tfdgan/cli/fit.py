@@ -59,6 +59,16 @@ def fit(
     preparation.start(options, own_strategy=strategy is not None)
     task = task or names.task_class(options.task)(options)
     preparation.agree(options, own_strategy=strategy is not None)
+    claim = preparation.claim(options)
+    try:
+        return _train(options, task, objective, strategy)
+    finally:
+        if claim:
+            claim.release()
+
+
+def _train(options: TaskOptions, task: Task, objective: Objective | None, strategy: MakeStrategy | None) -> Sampler:
+    """`fit` once the learners have agreed."""
     with collectives.together():
         if preparation.is_first_of_host():
             own_pieces.check_workdir(options.workdir, objective, strategy)

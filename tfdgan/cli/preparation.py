@@ -17,6 +17,7 @@ from tfdgan.gossip.native import addresses, build, wire_key
 from tfdgan.gossip.native.assembly import Assembly
 from tfdgan.gossip.native.bootstrap import Settings
 from tfdgan.storage import files
+from tfdgan.storage.claim import Claim
 from tfdgan.tasks.options import TaskOptions
 from tfdgan.training.monitor import say
 
@@ -76,6 +77,17 @@ def agree(options: TaskOptions, own_strategy: bool) -> None:
             collectives.leave_meeting()
     with collectives.together():
         _prepare_workdir(options)
+
+
+def claim(options: TaskOptions) -> Claim | None:
+    """Have the workdir of each host for this job alone; returns what to release, or None."""
+    token = collectives.gather(os.urandom(16).hex(), "claim")[0]
+    mine = Claim(options.workdir, token) if is_first_of_host() else None
+    for first in (True, False):  # learner 0 before the others, whose workdir may be learner 0's
+        with collectives.together():
+            if mine and (distributed.rank() == 0) == first:
+                mine.take()
+    return mine
 
 
 def _start_gossip(options: TaskOptions) -> Assembly | None:

@@ -1,6 +1,7 @@
 """What a workdir holds, for the commands that use a trained generator."""
 
 import dataclasses
+import warnings
 from typing import Any
 
 import keras
@@ -59,8 +60,18 @@ class Workdir:
             raise UserError(f"--workdir={self.path}: has no checkpoint yet")
         if step is not None and str(step) not in map(str, steps):
             raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, steps))}, or best or pretrained")
-        found = steps[-1] if step is None else int(step)
+        found = self._newest_sound() if step is None else int(step)
         return found, self._checkpoints.consensus(found), self._checkpoints.manifest(found)
+
+    def _newest_sound(self) -> int:
+        problems = []
+        for step in reversed(self.steps):
+            problem = self._checkpoints.problem(step)
+            if problem is None:
+                return step
+            problems.append(problem)
+            warnings.warn(f"passed over a checkpoint: {problem}", stacklevel=4)
+        raise UserError(f"--workdir={self.path}: no checkpoint is sound; {'; '.join(problems)}")
 
     def sampler(self, stored: Consensus, manifest: dict[str, Any]) -> Sampler:
         """The sampler of a consensus that `find` found."""

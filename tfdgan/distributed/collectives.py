@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfdgan.distributed import job, messages
 from tfdgan.distributed.horovod import hvd
-from tfdgan.errors import SharedError, UserError
+from tfdgan.errors import DiskError, SharedError, UserError
 
 # Bytes of a message. With 8 learners 20 ms apart a collective takes about a second, however small it is, so a message
 # for each tensor is too little. Gloo gives up on a broadcast that has not reached the last learner in 30 s, so one
@@ -178,18 +178,20 @@ def _messages(arrays: Iterable[np.ndarray]) -> list[list[np.ndarray]]:
 def together() -> Iterator[None]:
     """Run a block on every learner; if it fails on any, all raise one `UserError` that names the learner.
 
-    So a bad disk on one host ends the job with one line instead of leaving the others to wait for it.
+    So a bad disk on one host ends the job with one line instead of leaving the others to wait for it: a `DiskError`,
+    where others are `SharedError`s.
     """
     problem = text = None
     try:
         yield
     except Exception as error:  # whatever it is, the others must hear of it before this learner goes
         problem, text = error, _line(error)
-    found = gather((text, socket.gethostname()), "together")
-    alike = len({message for message, _ in found}) == 1
-    for rank, (message, host) in zip(ranks(), found, strict=True):
+    found = gather((text, isinstance(problem, OSError | DiskError), socket.gethostname()), "together")
+    alike = len({message for message, *_ in found}) == 1
+    for rank, (message, is_disk, host) in zip(ranks(), found, strict=True):
         if message is not None:
-            raise SharedError(f"{message}{'' if alike else f' (learner {rank} on {host})'}") from problem
+            kind = DiskError if is_disk else SharedError
+            raise kind(f"{message}{'' if alike else f' (learner {rank} on {host})'}") from problem
 
 
 def _line(error: Exception) -> str:

@@ -1,14 +1,64 @@
 """The folder for what can be made again, and locks for processes that make the same thing at once."""
 
+import contextlib
+import functools
 import os
+import tempfile
+import warnings
+from collections.abc import Iterator
 
 import filelock
 import platformdirs
+
+_PROBE = 1 << 20  # bytes that have to fit
 
 
 def cache_folder() -> str:
     """TFDGAN_CACHE, or the user's cache folder: tfdgan under XDG_CACHE_HOME (~/.cache) on Linux."""
     return os.environ.get("TFDGAN_CACHE") or platformdirs.user_cache_dir("tfdgan")
+
+
+def place(name: str) -> str:
+    """Where the file or folder of this name is kept, or is to be.
+
+    In the cache folder; or, where that lacks it and cannot be written, in a temporary folder of this process, of which
+    a warning tells once: what is there is made again by every run.
+    """
+    path = os.path.join(cache_folder(), name)
+    if os.path.exists(path):
+        return path
+    path = os.path.join(_writable(cache_folder()), name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    return path
+
+
+@contextlib.contextmanager
+def keeping(path: str) -> Iterator[None]:
+    """Write what only saves time: where that fails, a warning names the file, and the program goes on."""
+    try:
+        yield
+    except OSError as error:
+        warnings.warn(f"{path}: not kept ({error.strerror or error}); it will be made again", stacklevel=3)
+
+
+@functools.cache
+def _writable(folder: str) -> str:
+    """The folder, or a temporary one if it cannot be written."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_PROBE))
+            file.flush()
+        return folder
+    except OSError as error:
+        text = f"the cache folder {folder} cannot be written ({error.strerror}); what it would keep is made by each run"
+        warnings.warn(f"{text}; set TFDGAN_CACHE to a folder that can", stacklevel=3)
+        return _temporary().name
+
+
+@functools.cache
+def _temporary() -> tempfile.TemporaryDirectory:
+    return tempfile.TemporaryDirectory(prefix="tfdgan-")  # gone with this process
 
 
 def lock(path: str | os.PathLike[str]) -> filelock.BaseFileLock:

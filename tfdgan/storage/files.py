@@ -1,6 +1,7 @@
 """Writing files so that an interruption never damages what was there."""
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
 from typing import IO, Any
@@ -27,6 +28,12 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a file of UTF-8 text, whole or not at all."""
     with replacing(path, "w", "utf-8") as file:
         file.write(text)
+
+
+def checksum(path: str | os.PathLike[str]) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush_folder(folder: str) -> None:

@@ -2,7 +2,7 @@
 
     workdir/checkpoints/00001000/learner_003.npz   each learner, on its own host: no shared disk is needed
     workdir/checkpoints/00001000/consensus.npz     rank 0: the mean over learners of weights and their average
-    workdir/checkpoints/00001000/manifest.json     rank 0, last: the checkpoint exists from here on
+    workdir/checkpoints/00001000/manifest.json     rank 0, last: the checkpoint exists from here on; checksums of all
 
 Arrays are named `group/index.variable`, e.g. `model/generator/003.kernel`.
 """
@@ -14,19 +14,26 @@ import re
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
 from tfdgan.distributed import collectives
-from tfdgan.errors import UserError
+from tfdgan.errors import SharedError, UserError
 from tfdgan.storage import files, npz
 
 State = Mapping[str, Sequence[Any]]  # {group: variables}
 
 _FOLDER = "checkpoints"
 _STEP = re.compile(r"\d{8,}")
+
+
+class Found(NamedTuple):
+    """A checkpoint to start from: each learner's own state if it is `whole`, else the consensus."""
+
+    step: int
+    whole: bool
 
 
 def arrays(state: State) -> dict[str, np.ndarray]:
@@ -85,7 +92,9 @@ class Checkpoints:
 
     def _steps(self) -> list[int]:
         """Ascending steps with a folder here, committed or not."""
-        names = os.listdir(self._root) if os.path.isdir(self._root) else []
+        names: list[str] = []
+        with contextlib.suppress(OSError):  # there is none yet, or the disk has gone
+            names = os.listdir(self._root)
         return sorted(int(name) for name in names if _STEP.fullmatch(name))
 
     def committed(self) -> list[int]:
@@ -109,7 +118,10 @@ class Checkpoints:
 
     def consensus(self, step: int) -> dict[str, np.ndarray]:
         """{name: array}: the mean over learners at `step`."""
-        return read(os.path.join(self.folder(step), "consensus.npz"))
+        return read(self._consensus(step))
+
+    def _consensus(self, step: int) -> str:
+        return os.path.join(self.folder(step), "consensus.npz")
 
     def save(self, step: int, state: State, consensus: Mapping[str, np.ndarray], manifest: dict[str, Any]) -> None:
         """Write this learner's `state`, wait for the others, commit, remove what is too old.
@@ -124,33 +136,63 @@ class Checkpoints:
             if self._rank == 0:  # an earlier run may have saved this step: it is not whole while it is written again
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(self._manifest(step))
+        sums = {}
         with collectives.together():
             npz.write(self._shard(step), arrays(state))
+            sums[os.path.basename(self._shard(step))] = files.checksum(self._shard(step))
+        everyone = collectives.gather(sums, "checkpoints.sums")
         with collectives.together():
             if self._rank == 0:
-                npz.write(os.path.join(self.folder(step), "consensus.npz"), consensus)
-                text = json.dumps({"step": step, "learners": len(collectives.ranks()), **manifest}, indent=2)
-                files.write_text(self._manifest(step), text + "\n")
+                npz.write(self._consensus(step), consensus)
+                sums = {name: found for each in everyone for name, found in each.items()}
+                sums[os.path.basename(self._consensus(step))] = files.checksum(self._consensus(step))
+                head = {"step": step, "learners": len(collectives.ranks()), "sha256": sums}
+                files.write_text(self._manifest(step), json.dumps({**head, **manifest}, indent=2) + "\n")
         self._prune(step)
 
-    def newest(self) -> tuple[int, bool] | None:
-        """(step, whole): the newest checkpoint that this job can start from, agreed by all; None if there is none.
+    def newest(self) -> tuple[Found | None, list[str]]:
+        """(the newest sound checkpoint that this job can start from, what is wrong with newer ones), agreed by all.
 
-        `whole` is True if every learner has its own state of that step, and as many learners wrote it. Else only the
-        consensus of the newest committed step can be used.
+        It is whole if every learner has its own state of that step, and as many learners wrote it. Else the consensus
+        of the newest step is all that can be used. Files are read to their last byte.
+
+        Raises:
+          SharedError: there are checkpoints, and none of them is sound.
         """
-        held = {s for s in self._steps() if os.path.isfile(self._shard(s)) and zipfile.is_zipfile(self._shard(s))}
-        known = None
-        with collectives.together():
-            if self._rank == 0:
-                known = {s: self.manifest(s)["learners"] for s in self.committed()}
-        known = collectives.gather(known, "checkpoints.known")[0]
-        if not known:
-            return None
-        newest = max(known)
-        common = set(known).intersection(*collectives.gather(held, "checkpoints.held"))
-        whole = [step for step in common if known[step] == self._size]
-        return (max(whole), True) if whole and known[newest] == self._size else (newest, False)
+        steps = collectives.gather(self.committed(), "checkpoints.committed")[0]
+        consensus: int | None = None
+        wrong: list[str] = []
+        for step in reversed(steps):
+            learners, sums, problem = collectives.gather(self._examined(step), "checkpoints.examined")[0]
+            if problem is None and learners != self._size:
+                return Found(step if consensus is None else consensus, whole=False), wrong
+            problems = [problem]
+            if problem is None:
+                consensus = step if consensus is None else consensus
+                problems = collectives.gather(_problem(self._shard(step), sums), "checkpoints.problems")
+            if not any(problems):
+                return Found(step, whole=True), wrong
+            wrong.append(next(text for text in problems if text))
+        if consensus is not None:
+            return Found(consensus, whole=False), wrong
+        if wrong:
+            raise SharedError(f"{self._root}: no checkpoint is sound; {'; '.join(wrong)}; move it away to begin anew")
+        return None, []
+
+    def problem(self, step: int) -> str | None:
+        """What is wrong with the manifest or the consensus of a step, read to their last bytes; None: nothing."""
+        return self._examined(step)[2]
+
+    def _examined(self, step: int) -> tuple[int, dict[str, str], str | None]:
+        """(learners, {file: checksum}, what is wrong with manifest or consensus) of a step, as rank 0 has it."""
+        if self._rank:
+            return 0, {}, None
+        try:
+            manifest = self.manifest(step)
+        except UserError as error:
+            return 0, {}, error.as_flags().split("; ")[0]
+        sums = manifest.get("sha256", {})
+        return manifest["learners"], sums, _problem(self._consensus(step), sums)
 
     def load(self, step: int, state: State) -> None:
         """Restore this learner's own state of `step`."""
@@ -159,8 +201,24 @@ class Checkpoints:
     def _prune(self, newest: int) -> None:
         """Remove all but the last `keep` checkpoints, and what earlier runs left unfinished or beyond `newest`."""
         committed = collectives.gather(self.committed(), "checkpoints.committed")[0]
+        if newest not in committed:  # learner 0's disk has gone: nobody removes what may be the last
+            return
         kept = [step for step in committed if step <= newest][-self._keep :]
         for step in set(self._steps()) - set(kept):
-            with contextlib.suppress(FileNotFoundError):  # the manifest first: half a checkpoint is none
+            with contextlib.suppress(OSError):  # the manifest first: half a checkpoint is none
                 os.remove(self._manifest(step))
             shutil.rmtree(self.folder(step), ignore_errors=True)
+
+
+def _problem(path: str, sums: Mapping[str, str]) -> str | None:
+    """What is wrong with a file, of which {name: checksum} may say what it should be; None: nothing."""
+    wanted = sums.get(os.path.basename(path))
+    try:
+        if wanted:
+            return None if files.checksum(path) == wanted else f"{path}: is damaged, the manifest has another checksum"
+        with zipfile.ZipFile(path) as file:  # written before there were checksums
+            return None if file.testzip() is None else f"{path}: is damaged"
+    except FileNotFoundError:
+        return f"{path}: is missing"
+    except (OSError, zipfile.BadZipFile) as error:
+        return f"{path}: not readable ({error})"

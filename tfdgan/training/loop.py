@@ -1,10 +1,11 @@
 """The training loop: steps, ticks, checkpoints and scores of one run, resumable at every checkpoint."""
 
+import contextlib
 import dataclasses
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -14,7 +15,7 @@ import tensorflow as tf
 from tfdgan import __version__, distributed
 from tfdgan.data import Source
 from tfdgan.distributed import collectives, job
-from tfdgan.errors import LocalFault, TrainingFault, UserError
+from tfdgan.errors import DiskError, LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
 from tfdgan.training import best, consensus, consensus_file, recalibration, scoring
 from tfdgan.training.checkpoints import Checkpoints
@@ -81,6 +82,8 @@ class Run:
         self._monitor: Monitor | None = None
         self._samples_path: str | None = None
         self._lost: dict[int, str] = {}
+        self._refused: set[str] = set()  # what the disk did not take the last time
+        self._is_saved = True
         self._reconnections = 0
 
     def start(self) -> int:
@@ -89,7 +92,9 @@ class Run:
         collectives.broadcast_to_all([v for variables in trainer.state.values() for v in variables])
         trainer.reseed_for_learner(self._rank)
         trainer.reset()
-        found = self._checkpoints.newest()
+        found, wrong = self._checkpoints.newest()
+        for text in wrong:
+            self.say(f"warning: passed over a checkpoint: {text}")
         if found is None:
             self.say(f"training {self._options.steps} steps on {self._size} learner(s), {self._options.workdir}")
             return 0
@@ -101,7 +106,6 @@ class Run:
             with collectives.together():
                 self._checkpoints.load(step, trainer.state)
             self.say(f"resuming at step {step}")
-            self._say_skipped(step)
         else:
             consensus.start_from(trainer, self._checkpoints, step)
             self.say(
@@ -209,13 +213,16 @@ class Run:
             "tensorflow": tf.__version__,
         }
         if step == self._pretraining_steps:  # before the checkpoint: a run that resumes there does not make it again
-            with collectives.together():
+            with self._disk(step, "the end of pretraining"), collectives.together():
                 if self._rank == 0:
                     consensus_file.keep_pretrained(options.workdir, step, stored, manifest)
         if save:
-            self._checkpoints.save(step, self._trainer.state, stored, manifest)
+            with self._disk(step, "the checkpoint") as kept:
+                self._checkpoints.save(step, self._trainer.state, stored, manifest)
+            self._is_saved = not kept
         scores = scoring.score(task, sampler, seed=options.seed) if score else []
-        with collectives.together():  # learners would wait for learner 0 in the next step anyway
+        # Learners would wait for learner 0 in the next step anyway.
+        with self._disk(step, "scores or samples"), collectives.together():
             if self._monitor:
                 self._monitor.scalar(step, "consensus/distance_exact", distance)
                 if score:
@@ -224,6 +231,28 @@ class Run:
                     path = self._monitor.samples(step, task.show(sampler, options.seed))
                     self._samples_path = path or self._samples_path
         return sampler
+
+    @contextlib.contextmanager
+    def _disk(self, step: int, what: str) -> Iterator[list[str]]:
+        """Write, all learners together, what training can go on without until the next time.
+
+        What a disk refuses is said once. Yields a list that will hold the reason.
+        """
+        problems: list[str] = []
+        try:
+            yield problems
+        except DiskError as error:
+            problems.append(error.as_flags())
+            if what not in self._refused:
+                self._refused.add(what)
+                self.say(
+                    f"warning: step {step}: {what} could not be written ({problems[0]}); last good checkpoint: "
+                    f"{self.last_good()}; training goes on and tries again"
+                )
+        else:
+            if what in self._refused:
+                self._refused.remove(what)
+                self.say(f"step {step}: {what} could be written again")
 
     def explained(self, error: Exception) -> Exception:
         """What to raise for a failed exchange or collective: a `LocalFault` that names who is lost, or this error."""
@@ -276,11 +305,6 @@ class Run:
                 "another folder"
             )
 
-    def _say_skipped(self, step: int) -> None:
-        newer = [s for s in self._checkpoints.committed() if s > step]
-        if newer and self._rank == 0:
-            say(f"warning: {self._checkpoints.folder(newer[-1])} was passed over: a learner misses its file")
-
     def _warn_of_threads(self, step: int) -> None:
         then = tuple(self._checkpoints.manifest(step).get("threads", ()))
         if then != job.threads():
@@ -301,6 +325,11 @@ class Run:
             say(f"watch: tensorboard --logdir {self._options.workdir}")
             if step == self._options.steps:
                 say(f"done: {step} steps, {self._options.workdir}")
+        if not self._is_saved:
+            raise DiskError(
+                f"{self._options.workdir}: the checkpoint of step {step}, where training ended, could not be written; "
+                f"last good checkpoint: {self.last_good()}"
+            )
 
     def say(self, line: str) -> None:
         """Print a line, on learner 0."""

@@ -1,10 +1,12 @@
 """What a person sees of a run: a progress bar or lines, TensorBoard, pictures, scores. On learner 0 only."""
 
+import contextlib
+import errno
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
 import numpy as np
 import tensorflow as tf
@@ -13,13 +15,27 @@ from tqdm import tqdm
 
 from tfdgan.metrics import Score
 from tfdgan.storage import files, png
-from tfdgan.training import score_log
+from tfdgan.training import event_log, score_log
 
 
 def say(line: str) -> None:
-    """Print one line to the person who started this."""
-    tqdm.write(line, file=sys.stdout)
-    sys.stdout.flush()
+    """Print one line to the person who started this, as long as somebody reads."""
+    with _heard(sys.stdout):
+        tqdm.write(line, file=sys.stdout)
+        sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _heard(stream: TextIO) -> Iterator[None]:
+    """Write to a stream; if who read it has gone, such as a closed terminal, it is silent from now on."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):  # a full disk, say, which may have room later
+            return
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())  # also for what is still to be flushed
+        os.close(nowhere)
 
 
 class Monitor:
@@ -35,8 +51,12 @@ class Monitor:
 
     def __init__(self, workdir: str, steps: int, start: int, hyper_parameters: Mapping[str, Any], flags: str) -> None:
         self._workdir, self._steps = workdir, steps
-        self._writer = tf.summary.create_file_writer(os.path.join(workdir, "tensorboard"))
+        logs = os.path.join(workdir, "tensorboard")
+        event_log.take_back(logs, start)
+        self._writer = tf.summary.create_file_writer(logs)
         self._bar = tqdm(total=steps, initial=start, unit="step") if sys.stderr.isatty() else None
+        self._unwritten: list[dict[str, Any]] = []
+        self._complained = False
         self._spoke, self._began = 0.0, time.monotonic() - score_log.take_back(workdir, start)
         with self._writer.as_default(step=start):
             hparams.hparams(dict(hyper_parameters))
@@ -44,26 +64,31 @@ class Monitor:
 
     def tick(self, step: int, scalars: Mapping[str, float]) -> None:
         """Write a tick's scalars; a line or a move of the bar, at most once a second."""
-        with self._writer.as_default(step=step):
-            for name, value in scalars.items():
-                tf.summary.scalar(name, value)
+        for name, value in scalars.items():
+            self.scalar(step, name, value)
         losses = ((name, scalars.get(f"loss/{name}")) for name in ("likelihood", "critic", "generator"))
         brief = "".join(f"{name} {value:.3g}, " for name, value in losses if value is not None) + (
             f"consensus distance {scalars['consensus/distance']:.2g}, {1e3 * scalars['time/step']:.3g} ms/step "
             f"({100 * scalars['time/waiting_share']:.0f}% waiting)"
         )
         if self._bar is not None:
-            self._bar.set_postfix_str(brief, refresh=False)
-            self._bar.update(step - self._bar.n)
+            with _heard(sys.stderr):
+                self._bar.set_postfix_str(brief, refresh=False)
+                self._bar.update(step - self._bar.n)
         elif time.monotonic() - self._spoke >= 1 or step == self._steps:
             say(f"step {step}/{self._steps}: {brief}")
             self._spoke = time.monotonic()
 
     def scores(self, step: int, scores: Sequence[Score]) -> None:
         """Print scores, add them to scores.jsonl and to TensorBoard."""
-        record_scores(self._workdir, step, scores, self._writer, {"seconds": round(time.monotonic() - self._began, 3)})
         for score in scores:
             say(f"step {step}: {score.name} {score.value:.4g}")
+        with self._logged():
+            plot_scores(step, scores, self._writer)
+        seconds = {"seconds": round(time.monotonic() - self._began, 3)}
+        self._unwritten += [{**score.record(step), **seconds} for score in scores]
+        score_log.add(self._workdir, self._unwritten)
+        self._unwritten = []
 
     def samples(self, step: int, shown: np.ndarray | str | None) -> str | None:
         """Keep samples: a picture, uint8 [h, w, 1 or 3], or lines of text. Returns the path of their file."""
@@ -83,14 +108,27 @@ class Monitor:
 
     def scalar(self, step: int, name: str, value: float) -> None:
         """Write one scalar."""
-        with self._writer.as_default(step=step):
+        with self._logged(), self._writer.as_default(step=step):
             tf.summary.scalar(name, value)
 
     def close(self) -> None:
         """End the bar and the logs."""
         if self._bar is not None:
-            self._bar.close()
-        self._writer.close()
+            with _heard(sys.stderr):
+                self._bar.close()
+        with self._logged():
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _logged(self) -> Iterator[None]:
+        """Write for TensorBoard; where that fails, a line says so once, and training goes on."""
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            if not self._complained:
+                text = str(error).splitlines()[0]
+                say(f"warning: TensorBoard's log in {self._workdir} cannot be written ({text}); training goes on")
+            self._complained = True
 
 
 def record_scores(
@@ -98,6 +136,11 @@ def record_scores(
 ) -> None:
     """Append scores to workdir/scores.jsonl, one JSON object a line with what `extra` adds, and to TensorBoard."""
     score_log.add(workdir, [{**score.record(step), **extra} for score in scores])
+    plot_scores(step, scores, writer)
+
+
+def plot_scores(step: int, scores: Sequence[Score], writer: tf.summary.SummaryWriter) -> None:
+    """Give scores to TensorBoard."""
     with writer.as_default(step=step):
         for score in scores:
             signature = ", ".join(f"{key} {value}" for key, value in score.signature.items())

@@ -7,9 +7,10 @@ from typing import Self
 
 
 class StopRequest:
-    """SIGTERM and Ctrl-C become a request that the next tick shares; a second signal ends the process.
+    """SIGTERM, Ctrl-C and a closed terminal (SIGHUP) become a request that the next tick shares.
 
-    Python lets only the main thread take signals, so training in another thread leaves them as they are.
+    A second SIGTERM or Ctrl-C ends the process. SIGHUP stays ignored where `nohup` has it ignored. Python lets only the
+    main thread take signals, so training in another thread leaves them as they are.
 
     Attributes:
       requested: True after the first signal.
@@ -18,7 +19,9 @@ class StopRequest:
     def __enter__(self) -> Self:
         self.requested = False
         is_main = threading.current_thread() is threading.main_thread()
-        taken = (signal.SIGTERM, signal.SIGINT) if is_main else ()
+        taken = [signal.SIGTERM, signal.SIGINT] if is_main else []
+        if is_main and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+            taken.append(signal.SIGHUP)
         self._former = {number: signal.signal(number, self._note) for number in taken}
         return self
 
@@ -29,6 +32,6 @@ class StopRequest:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.requested:
+        if self.requested and number != signal.SIGHUP:
             raise KeyboardInterrupt
         self.requested = True

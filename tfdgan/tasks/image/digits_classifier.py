@@ -9,7 +9,7 @@ import numpy as np
 from keras import layers
 
 from tfdgan.metrics.extractor import SavedModelExtractor, save
-from tfdgan.storage.cache import cache_folder
+from tfdgan.storage import cache
 
 NAME = "digits_classifier"
 _EPOCHS = 12
@@ -17,17 +17,15 @@ _SIDE = 8
 
 
 def load(samples: np.ndarray, labels: np.ndarray) -> SavedModelExtractor:
-    """The classifier as an `Extractor`: trained for a few seconds the first time, then read from `cache_folder()`.
+    """The classifier as an `Extractor`: trained for a few seconds the first time, then read from the cache folder.
 
     Args:
       samples: all digits, float32 [n, 8, 8, 1] in [-1, 1], for training.
       labels: of the samples, int [n].
     """
-    base = cache_folder()
-    path = os.path.join(base, NAME)
+    path = cache.place(NAME)
     if not os.path.exists(os.path.join(path, "saved_model.pb")):
-        os.makedirs(base, exist_ok=True)
-        beside = tempfile.mkdtemp(dir=base)
+        beside = tempfile.mkdtemp(dir=os.path.dirname(path))
         model = _train(samples, labels)
         save(keras.Model(model.inputs, [model.layers[-2].output, model.outputs[0]]), os.path.join(beside, "model"))
         if not os.path.exists(path):  # another process may have been faster

@@ -17,8 +17,7 @@ from tfdgan.metrics.inception_score import inception_score
 from tfdgan.metrics.kernel_distance import SUBSET_SIZE, SUBSETS, kernel_distance
 from tfdgan.metrics.precision_recall import precision_recall
 from tfdgan.metrics.tally import SPLITS, Tally
-from tfdgan.storage import npz
-from tfdgan.storage.cache import cache_folder
+from tfdgan.storage import cache, npz
 from tfdgan.training.scoring import Progress
 
 Arrays = dict[str, np.ndarray]
@@ -57,7 +56,7 @@ class FeatureScores:
             return None
         depends_on = [_FORMAT, self.extractor.name, self.extractor.digest, self.extractor.side, KEPT, self._source.key]
         digest = hashlib.blake2b(json.dumps(depends_on).encode(), digest_size=12).hexdigest()
-        return os.path.join(cache_folder(), "real_statistics", f"{digest}.npz")
+        return cache.place(os.path.join("real_statistics", f"{digest}.npz"))
 
     def measure_real(self, part: tuple[int, int], progress: Progress) -> Arrays:
         """{name: array} of this part (i, n) of the real samples."""
@@ -70,8 +69,9 @@ class FeatureScores:
     def take_real(self, sums: Arrays) -> None:
         """Take the sum of all parts, and keep it in the cache folder."""
         self._real = sums
-        if self._cached:
-            npz.write(self._cached, sums)
+        if path := self._cached:
+            with cache.keeping(path):
+                npz.write(path, sums)
 
     def measure(self, batches: Iterable[tuple[int, np.ndarray]], number: int, thorough: bool) -> Arrays:
         """{name: array} of generated samples: `batches` gives (number of the first one, samples)."""

@@ -16,8 +16,7 @@ from tqdm import tqdm
 
 from tfdgan.data.words import END
 from tfdgan.errors import UserError
-from tfdgan.storage import npz
-from tfdgan.storage.cache import cache_folder, lock
+from tfdgan.storage import cache, npz
 
 NAMES = ("style_classifier", "style_language_model")
 _VERSION = 1  # of the judges; those of another version are kept in another file
@@ -102,7 +101,7 @@ class Judges:
 def path_of(key: str) -> str:
     """Where the judges of some data are kept; `key`: a text that differs where sentences or their numbers do."""
     digest = hashlib.blake2b(f"{_VERSION} {key}".encode(), digest_size=8).hexdigest()
-    return os.path.join(cache_folder(), f"sentence_judges_{digest}.npz")
+    return cache.place(f"sentence_judges_{digest}.npz")
 
 
 def load(
@@ -119,8 +118,10 @@ def load(
       sizes: as `Judges` takes them.
     """
     path, judges = path_of(key), Judges(*sizes)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with lock(path):
+    if os.path.exists(path):  # perhaps in a folder that cannot be written
+        judges.load(path)
+        return judges
+    with cache.lock(path):
         if not os.path.exists(path):
             judges.train(*train)
             judges.examine(*held_out)

@@ -1,0 +1,244 @@
+"""Disks that are full, damaged, gone, or somebody else's: said in a line, and training goes on where it can."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, environment, python
+from jobs import committed, said, start, stored, train, wait_for_steps
+from tensorflow.core.util import event_pb2
+
+from tfdgan.cli import workdir as workdirs
+from tfdgan.storage import cache
+from tfdgan.storage.claim import Claim
+from tfdgan.training import event_log
+
+slow = pytest.mark.slow
+
+
+def damage(path):
+    """Flip a byte in the middle, where zip's own sums may not look when the archive is opened."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def empty(path):
+    path.write_bytes(b"")
+
+
+@slow
+@pytest.mark.distributed
+@pytest.mark.parametrize(
+    "name, harm, words",
+    [
+        ("learner_001.npz", damage, "is damaged, the manifest has another checksum"),
+        ("consensus.npz", damage, "is damaged, the manifest has another checksum"),
+        ("manifest.json", empty, "not readable"),
+    ],
+)
+def test_a_bad_checkpoint_is_named_and_the_one_before_it_taken(name, harm, words, tmp_path):
+    flags = ("--steps=20", "--checkpoint_every=10")
+    train(2, tmp_path, *flags)
+    whole = stored(tmp_path, 20)
+    harm(tmp_path / "checkpoints/00000020" / name)
+    text = train(2, tmp_path, *flags).stdout
+    assert re.search(f"warning: passed over a checkpoint: {tmp_path}/checkpoints/00000020/{name}: {words}", text)
+    assert "resuming at step 10" in text and stored(tmp_path, 20) == whole
+
+
+@slow
+def test_where_no_checkpoint_is_sound_nothing_is_lost(tmp_path):
+    train(0, tmp_path, "--steps=10")
+    manifest = tmp_path / "checkpoints/00000010/manifest.json"
+    damage(tmp_path / "checkpoints/00000010/consensus.npz")
+    done = train(0, tmp_path, "--steps=20", check=False)
+    assert done.returncode == 2 and manifest.exists()
+    assert re.search(
+        r"error: .*/checkpoints: no checkpoint is sound; .*consensus.npz: is damaged.*move it away", done.stderr
+    )
+
+
+@slow
+def test_other_commands_take_the_newest_sound_one(tmp_path):
+    train(0, tmp_path, "--steps=20", "--checkpoint_every=10")
+    damage(tmp_path / "checkpoints/00000020/consensus.npz")
+    with pytest.warns(UserWarning, match="passed over a checkpoint: .*00000020/consensus.npz: is damaged"):
+        assert workdirs.Workdir(str(tmp_path)).find()[0] == 10
+
+
+@slow
+def test_a_checkpoint_from_before_there_were_checksums_counts(tmp_path):
+    train(0, tmp_path, "--steps=10")
+    path = tmp_path / "checkpoints/00000010/manifest.json"
+    manifest = json.loads(path.read_text())
+    assert sorted(manifest.pop("sha256")) == ["consensus.npz", "learner_000.npz"]
+    path.write_text(json.dumps(manifest))
+    assert "resuming at step 10" in train(0, tmp_path, "--steps=11").stdout
+
+
+@slow
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
+def test_a_full_disk_does_not_end_training(tmp_path):
+    """It is said once, with the last good checkpoint, and the next save succeeds once there is room again."""
+    disk = tmp_path / "run"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tfdgan-test", disk], check=True)
+    try:
+        job = start(1, disk, "--checkpoint_every=20", "--width_g=64", "--width_d=64")
+        wait_for_steps(job, disk)
+        while not committed(disk):
+            time.sleep(0.05)
+        with open(disk / "filler", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+            while True:
+                file.write(bytes(4096))
+        wait_for(job, disk, "the checkpoint could not be written")
+        os.remove(disk / "filler")
+        wait_for(job, disk, "the checkpoint could be written again")
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(timeout=60) == 0
+        text = said(disk)
+        pattern = r"warning: step \d+: the checkpoint could not be written \(.*No space left on device.*\); last good "
+        pattern += rf"checkpoint: {disk}/checkpoints/\d{{8}}; training goes on and tries again"
+        assert len(re.findall(pattern, text)) >= 1
+        newest = max(committed(disk))
+        assert f"stopped on request at step {newest}" in text and stored(disk, newest)
+    finally:
+        job.kill()
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+def wait_for(job, workdir, text):
+    until = time.monotonic() + 60
+    while text not in said(workdir):
+        assert time.monotonic() < until and job.poll() is None, said(workdir)[-3000:]
+        time.sleep(0.05)
+
+
+@slow
+def test_a_workdir_that_vanishes_is_made_anew(tmp_path):
+    workdir = tmp_path / "run"
+    job = start(1, workdir, "--checkpoint_every=20")
+    wait_for_steps(job, workdir)
+    shutil.rmtree(workdir)
+    job.send_signal(signal.SIGTERM)
+    assert job.wait(timeout=60) == 0, said(workdir)[-3000:]
+    (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
+    assert max(committed(workdir)) == int(step)
+
+
+def test_a_claim_names_its_holder_and_outlives_nobody(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfdgan.storage.claim._GRACE", 0.2)
+    hold = "import sys; from tfdgan.storage.claim import Claim\n"
+    hold += "mine = Claim(sys.argv[1], 'a'); mine.take(); print('held'); input()"
+    how = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment(), cwd=ROOT)
+    holder = subprocess.Popen([sys.executable, "-u", "-c", hold, tmp_path], **how)
+    assert holder.stdout.readline() == "held\n"
+    with pytest.raises(
+        ValueError, match=rf"process {holder.pid} on \S+ has been at work in it since 20.*another folder"
+    ):
+        Claim(str(tmp_path), "b").take()
+    Claim(str(tmp_path), "a").take()  # of the same job, on a shared disk
+    holder.kill()
+    holder.wait()
+    mine = Claim(str(tmp_path), "b")
+    mine.take()
+    with pytest.raises(ValueError, match=f"process {os.getpid()} on "):
+        Claim(str(tmp_path), "c").take()
+    mine.release()
+    Claim(str(tmp_path), "c").take()
+
+
+@slow
+def test_a_second_run_in_one_workdir_is_refused(tmp_path):
+    workdir = tmp_path / "run"
+    job = start(1, workdir)
+    wait_for_steps(job, workdir)
+    done = train(0, workdir, "--steps=10", check=False)
+    assert done.returncode == 2 and re.search(rf"error: --workdir={workdir}: process \d+ on \S+ has been", done.stderr)
+    job.send_signal(signal.SIGHUP)  # its terminal is closed
+    assert job.wait(timeout=60) == 0 and "stopped on request" in said(workdir)
+
+
+def test_what_the_cache_cannot_keep_goes_to_a_temporary_folder(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("TFDGAN_CACHE", str(tmp_path / "file/cache"))
+    with pytest.warns(UserWarning, match=f"the cache folder {tmp_path}/file/cache cannot be written .Not a directory"):
+        path = cache.place("some/thing")
+    assert os.path.isdir(os.path.dirname(path)) and not path.startswith(str(tmp_path))
+    with pytest.warns(UserWarning, match="thing: not kept .No space left on device.; it will be made again"):
+        with cache.keeping(path):
+            raise OSError(28, "No space left on device")
+
+
+@slow
+def test_scores_are_made_without_a_cache(tmp_path):
+    """And what training says has no reader any more: it goes on all the same."""
+    (tmp_path / "file").write_text("")
+    flags = ["--dataset=digits", "--model=mlp", "--latent_size=2", "--width_g=8", "--width_d=8", "--batch_size=16"]
+    flags += ["--critic_steps=1", "--log_every=1", "--eval_every=10", "--eval_samples=300", "--gradient_penalty=0"]
+    command = python("-m", "tfdgan.train", *flags, "--steps=10", f"--workdir={tmp_path}/run", cold=True)
+    read, write = os.pipe()
+    job = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(TFDGAN_CACHE=f"{tmp_path}/file/cache"),
+        stdout=write,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(write)
+    os.close(read)
+    warned = job.communicate(timeout=300)[1]
+    assert job.returncode == 0, warned[-3000:]
+    assert warned.count(f"the cache folder {tmp_path}/file/cache cannot be written") == 1
+    scores = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
+    assert scores and all(np.isfinite(score["value"]) for score in scores)
+
+
+def steps_of(folder):
+    found = []
+    for path in sorted(folder.glob("*.tfevents.*")):
+        records = tf.data.TFRecordDataset(str(path)).as_numpy_iterator()
+        found += [event.step for event in map(event_pb2.Event.FromString, records) if event.HasField("summary")]
+    return found
+
+
+def test_tensorboard_is_taken_back(tmp_path):
+    with tf.summary.create_file_writer(str(tmp_path)).as_default():
+        for step in (5, 10, 15, 20):
+            tf.summary.scalar("a", 1.0, step=step)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])  # as a process that was killed leaves it
+    event_log.take_back(str(tmp_path), 15)
+    assert path.read_bytes() == whole[:-3]  # nothing beyond: left as it was
+    path.write_bytes(whole)
+    event_log.take_back(str(tmp_path), 10)
+    assert steps_of(tmp_path) == [5, 10] and list(tmp_path.iterdir()) == [path]
+
+
+@slow
+def test_a_killed_run_logs_no_step_twice(tmp_path):
+    train(0, tmp_path, "--steps=30", "--checkpoint_every=10")
+    shutil.rmtree(tmp_path / "checkpoints/00000030")
+    assert "resuming at step 20" in train(0, tmp_path, "--steps=30", "--checkpoint_every=10").stdout
+    found = event_steps(tmp_path / "tensorboard", "loss/critic")
+    assert found == [5, 10, 15, 20, 25, 30], found
+
+
+def event_steps(folder, tag):
+    found = []
+    for path in sorted(folder.glob("*.tfevents.*"), key=os.path.getmtime):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = event_pb2.Event.FromString(record)
+            found += [event.step for value in event.summary.value if value.tag == tag]
+    return found
