@@ -9,8 +9,10 @@ import zipfile
 
 import numpy as np
 import psutil
+import tensorflow as tf
 from conftest import ROOT, WARM, environment, horovodrun, launch, python
 from distributed.resume_runs import TINY
+from tensorflow.core.util import event_pb2
 
 from tfdgan.cli import flagfiles
 from tfdgan.cli import workdir as workdirs
@@ -120,3 +122,13 @@ def load_newest(workdir, learners):
         everyone = np.stack([state[name].astype(np.float64) for state in states])
         np.testing.assert_array_equal(everyone.mean(axis=0).astype(mean.dtype), mean)
     return step
+
+
+def event_steps(folder, tag):
+    """Ascending steps at which TensorBoard's files of a folder have a scalar, each as often as it is there."""
+    found = []
+    for path in sorted(folder.glob("*.tfevents.*"), key=os.path.getmtime):
+        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+            event = event_pb2.Event.FromString(record)
+            found += [event.step for value in event.summary.value if value.tag == tag]
+    return sorted(found)

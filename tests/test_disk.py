@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT, environment, python
-from jobs import committed, said, start, stored, train, wait_for_steps
+from jobs import committed, event_steps, said, start, stored, train, wait_for_steps
 from tensorflow.core.util import event_pb2
 
 from tfdgan.cli import workdir as workdirs
@@ -153,6 +153,7 @@ def test_a_claim_names_its_holder_and_outlives_nobody(tmp_path, monkeypatch):
     mine.take()
     with pytest.raises(ValueError, match=f"process {os.getpid()} on "):
         Claim(str(tmp_path), "c").take()
+    mine.take()
     mine.release()
     Claim(str(tmp_path), "c").take()
 
@@ -233,12 +234,3 @@ def test_a_killed_run_logs_no_step_twice(tmp_path):
     assert "resuming at step 20" in train(0, tmp_path, "--steps=30", "--checkpoint_every=10").stdout
     found = event_steps(tmp_path / "tensorboard", "loss/critic")
     assert found == [5, 10, 15, 20, 25, 30], found
-
-
-def event_steps(folder, tag):
-    found = []
-    for path in sorted(folder.glob("*.tfevents.*"), key=os.path.getmtime):
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            event = event_pb2.Event.FromString(record)
-            found += [event.step for value in event.summary.value if value.tag == tag]
-    return found

@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 from conftest import ROOT, environment, horovodrun, python
-from jobs import learners_of
+from jobs import event_steps, learners_of
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone, pytest.mark.xdist_group("peer loss")]
 
@@ -57,10 +57,10 @@ class Job:
             time.sleep(0.05)
         return time.monotonic() - begun
 
-    def hit(self, number):
+    def hit(self, number, rank=2):
         """Send a signal to a learner in the middle of the run."""
         self.wait_for("ms/step", 120)
-        self.learners()[2].send_signal(number)
+        self.learners()[rank].send_signal(number)
 
     def end(self):
         for process in self.learners().values():
@@ -122,6 +122,27 @@ def test_degraded_the_others_train_on(number, mixing, start, tmp_path):
     if number == signal.SIGSTOP:  # it wakes up, finds that it was given up, and ends itself
         job.learners()[2].send_signal(signal.SIGCONT)
         job.wait_for(r"fault: learner 2: gossip: learner [01]( on \S+)? has given this learner up as late", 60)
+
+
+def test_learner_0_may_die_and_the_logs_go_on(start, tmp_path):
+    """Who writes is the lowest learner that lives: no tick, score or checkpoint is missing, or there twice."""
+    steps = ["--steps=1500", "--eval_every=50", "--eval_samples=200", "--checkpoint_every=300"]
+    job = start(*steps, "--on_peer_loss=degrade", "--topology=ring")
+    job.wait_for("step 100: good samples", 120)
+    job.hit(signal.SIGKILL, rank=0)
+    job.wait_for(r"step \d+: learner 0 is lost, it is gone.*; 2 go on", TIMEOUT + 20)
+    job.wait_for(r"done: 1500 steps", 120)
+    assert "fault" not in job.said() and "error" not in job.said()
+    manifest = json.loads((tmp_path / "run/checkpoints/00001500/manifest.json").read_text())
+    assert (manifest["step"], manifest["learners"]) == (1500, 2)
+    assert sorted(manifest["sha256"]) == ["consensus.npz", "learner_001.npz", "learner_002.npz"]
+    scores = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
+    assert [(score["step"], score["name"]) for score in scores] == [
+        (step, name) for step in range(50, 1501, 50) for name in ("modes found of 25", "good samples")
+    ]
+    assert [score["seconds"] for score in scores] == sorted(score["seconds"] for score in scores)
+    for tag, every in (("loss/critic", 5), ("score/good samples", 50), ("consensus/distance_exact", 50)):
+        assert event_steps(tmp_path / "run/tensorboard", tag) == list(range(every, 1501, every)), tag
 
 
 def test_sigterm_reaches_learners_that_are_to_outlive_each_other(start):

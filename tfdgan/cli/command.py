@@ -98,9 +98,9 @@ def run(main: Callable[[list[str]], None], argv: list[str]) -> None:
     try:
         main(argv)
     except TrainingFault as error:
-        _end(f"fault: {error}" if launch.rank() == 0 else None, 1)
+        _end(f"fault: {error}" if launch.has_floor() else None, 1)
     except SharedError as error:
-        _end(f"error: {error.as_flags()}" if launch.rank() == 0 else None, 2)
+        _end(f"error: {error.as_flags()}" if launch.has_floor() else None, 2)
     except LocalFault as error:
         _end(f"fault: learner {launch.rank()}: {error}", 1)
     except (UserError, OSError) as error:

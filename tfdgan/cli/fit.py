@@ -14,12 +14,14 @@ from tfdgan.distributed import collectives
 from tfdgan.errors import LocalFault
 from tfdgan.objectives import Objective
 from tfdgan.storage import files
+from tfdgan.storage.claim import Claim
 from tfdgan.tasks import names
 from tfdgan.tasks.base import Sampler, Task
 from tfdgan.tasks.options import TaskOptions
 from tfdgan.training.consensus import Kind
 from tfdgan.training.loop import Run
 from tfdgan.training.options import RunOptions
+from tfdgan.training.record import say_once
 
 
 def consensus_kind(options: TaskOptions) -> Kind:
@@ -61,14 +63,15 @@ def fit(
     preparation.agree(options, own_strategy=strategy is not None)
     claim = preparation.claim(options)
     try:
-        return _train(options, task, objective, strategy)
+        return _train(options, task, objective, strategy, claim)
     finally:
-        if claim:
-            claim.release()
+        claim.release()
 
 
-def _train(options: TaskOptions, task: Task, objective: Objective | None, strategy: MakeStrategy | None) -> Sampler:
-    """`fit` once the learners have agreed."""
+def _train(
+    options: TaskOptions, task: Task, objective: Objective | None, strategy: MakeStrategy | None, claim: Claim
+) -> Sampler:
+    """`fit` once the learners have agreed, and have the workdir."""
     with collectives.together():
         if preparation.is_first_of_host():
             own_pieces.check_workdir(options.workdir, objective, strategy)
@@ -86,10 +89,9 @@ def _train(options: TaskOptions, task: Task, objective: Objective | None, strate
     data = f"--dataset={options.dataset}"
     run = Run(options.part(RunOptions), task, trainer, consensus_kind(options), data, options.pretraining_steps)
     for remark in remarks:
-        run.say(f"note: {remark}")
+        say_once(f"note: {remark}")
     start = run.start()
-    with collectives.together():
-        _open(run, options, start)
+    _open(run, options, start, claim)
     try:
         return run.steps(source, start)
     except LocalFault as error:
@@ -98,12 +100,13 @@ def _train(options: TaskOptions, task: Task, objective: Objective | None, strate
         raise run.explained(error) from error
 
 
-def _open(run: Run, options: TaskOptions, start: int) -> None:
+def _open(run: Run, options: TaskOptions, start: int, claim: Claim) -> None:
     """Keep the flags in each host's workdir, where resuming and the other commands read them; open the logs."""
     flags = flagfiles.write(options)
-    if preparation.is_first_of_host():
-        files.write_text(os.path.join(options.workdir, flagfiles.FLAGFILE), flags)
+    with collectives.together():
+        if preparation.is_first_of_host():
+            files.write_text(os.path.join(options.workdir, flagfiles.FLAGFILE), flags)
     values: dict[str, Any] = {name: value for name, value in dataclasses.asdict(options).items() if name != "workdir"}
-    run.open_logs(start, values, flags)
+    run.open_logs(start, values, flags, claim.take)
     for name in options.without_effect():
-        run.say(f"note: --{name} has no effect beside the other flags")
+        say_once(f"note: --{name} has no effect beside the other flags")

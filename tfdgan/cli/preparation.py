@@ -79,13 +79,13 @@ def agree(options: TaskOptions, own_strategy: bool) -> None:
         _prepare_workdir(options)
 
 
-def claim(options: TaskOptions) -> Claim | None:
-    """Have the workdir of each host for this job alone; returns what to release, or None."""
+def claim(options: TaskOptions) -> Claim:
+    """Have the workdir of each host for this job alone; returns this learner's claim, to be released."""
     token = collectives.gather(os.urandom(16).hex(), "claim")[0]
-    mine = Claim(options.workdir, token) if is_first_of_host() else None
+    mine = Claim(options.workdir, token)
     for first in (True, False):  # learner 0 before the others, whose workdir may be learner 0's
         with collectives.together():
-            if mine and (distributed.rank() == 0) == first:
+            if is_first_of_host() and (distributed.rank() == 0) == first:
                 mine.take()
     return mine
 

@@ -8,6 +8,7 @@ _SIZE = ("HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
 
 
 _given: tuple[int, int] | None = None
+_has_floor = False
 
 
 def give(rank: int, size: int) -> None:
@@ -27,6 +28,17 @@ def size() -> int | None:
         return _given[1]
     found = _first(_SIZE)
     return 1 if found is None and _first(_RANK) is None else found
+
+
+def take_floor() -> None:
+    """Speak for all learners from now on, as the first of those that live."""
+    global _has_floor
+    _has_floor = True
+
+
+def has_floor() -> bool:
+    """True if this learner says what concerns all: learner 0, or who has taken its place."""
+    return _has_floor or rank() == 0
 
 
 def is_alone() -> bool:

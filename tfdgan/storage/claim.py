@@ -31,7 +31,9 @@ class Claim:
         self._lock = filelock.FileLock(os.path.join(folder, _LOCK))
 
     def take(self) -> None:
-        """Raise `UserError` that names the holder if the folder is another job's."""
+        """Raise `UserError` that names the holder if the folder is another job's. Safe to call again."""
+        if self._lock.is_locked:
+            return
         until = time.monotonic() + _GRACE
         while True:
             try:

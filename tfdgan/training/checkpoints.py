@@ -1,8 +1,10 @@
 """Checkpoints of every learner's full state, committed when all learners have written theirs.
 
     workdir/checkpoints/00001000/learner_003.npz   each learner, on its own host: no shared disk is needed
-    workdir/checkpoints/00001000/consensus.npz     rank 0: the mean over learners of weights and their average
-    workdir/checkpoints/00001000/manifest.json     rank 0, last: the checkpoint exists from here on; checksums of all
+    workdir/checkpoints/00001000/consensus.npz     the first learner: the mean over learners of weights, of averages
+    workdir/checkpoints/00001000/manifest.json     the first learner, last: now the checkpoint exists; checksums of all
+
+The first learner is the one of the lowest rank that lives.
 
 Arrays are named `group/index.variable`, e.g. `model/generator/003.kernel`.
 """
@@ -83,6 +85,11 @@ class Checkpoints:
         self._root = os.path.join(workdir, _FOLDER)
         self._rank, self._size, self._keep = rank, size, keep
 
+    @property
+    def _is_first(self) -> bool:
+        """True on the first learner that lives, which writes for all."""
+        return self._rank == collectives.ranks()[0]
+
     def folder(self, step: int) -> str:
         """Where the checkpoint of a step is."""
         return os.path.join(self._root, f"{step:08d}")
@@ -133,7 +140,7 @@ class Checkpoints:
           manifest: what else to keep, JSON.
         """
         with collectives.together():
-            if self._rank == 0:  # an earlier run may have saved this step: it is not whole while it is written again
+            if self._is_first:  # an earlier run may have saved this step: it is not whole while it is written again
                 with contextlib.suppress(FileNotFoundError):
                     os.remove(self._manifest(step))
         sums = {}
@@ -142,7 +149,7 @@ class Checkpoints:
             sums[os.path.basename(self._shard(step))] = files.checksum(self._shard(step))
         everyone = collectives.gather(sums, "checkpoints.sums")
         with collectives.together():
-            if self._rank == 0:
+            if self._is_first:
                 npz.write(self._consensus(step), consensus)
                 sums = {name: found for each in everyone for name, found in each.items()}
                 sums[os.path.basename(self._consensus(step))] = files.checksum(self._consensus(step))

@@ -1,11 +1,11 @@
 """The training loop: steps, ticks, checkpoints and scores of one run, resumable at every checkpoint."""
 
-import contextlib
 import dataclasses
+import functools
 import itertools
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -17,12 +17,13 @@ from tfdgan.data import Source
 from tfdgan.distributed import collectives, job
 from tfdgan.errors import DiskError, LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
-from tfdgan.training import best, consensus, consensus_file, recalibration, scoring
+from tfdgan.training import consensus, consensus_file, recalibration, scoring
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.consensus_file import Consensus
-from tfdgan.training.monitor import Monitor, say
+from tfdgan.training.monitor import say
 from tfdgan.training.noise import Noise
 from tfdgan.training.options import RunOptions
+from tfdgan.training.record import Record, is_writer, say_once
 from tfdgan.training.stop_request import StopRequest
 from tfdgan.training.tick import RECONNECTIONS, Ticker
 from tfdgan.training.trainer import Trainer
@@ -79,10 +80,8 @@ class Run:
         self._data, self._pretraining_steps = data, pretraining_steps
         self._rank, self._size = distributed.rank(), distributed.size()
         self._checkpoints = Checkpoints(options.workdir, self._rank, self._size, options.keep_checkpoints)
-        self._monitor: Monitor | None = None
-        self._samples_path: str | None = None
+        self._record: Record | None = None
         self._lost: dict[int, str] = {}
-        self._refused: set[str] = set()  # what the disk did not take the last time
         self._is_saved = True
         self._reconnections = 0
 
@@ -94,9 +93,9 @@ class Run:
         trainer.reset()
         found, wrong = self._checkpoints.newest()
         for text in wrong:
-            self.say(f"warning: passed over a checkpoint: {text}")
+            say_once(f"warning: passed over a checkpoint: {text}")
         if found is None:
-            self.say(f"training {self._options.steps} steps on {self._size} learner(s), {self._options.workdir}")
+            say_once(f"training {self._options.steps} steps on {self._size} learner(s), {self._options.workdir}")
             return 0
         step, whole = found
         with collectives.together():
@@ -105,10 +104,10 @@ class Run:
         if whole:
             with collectives.together():
                 self._checkpoints.load(step, trainer.state)
-            self.say(f"resuming at step {step}")
+            say_once(f"resuming at step {step}")
         else:
             consensus.start_from(trainer, self._checkpoints, step)
-            self.say(
+            say_once(
                 f"starting at step {step} from the consensus: that checkpoint does not hold a state for each of these "
                 f"{self._size} learner(s), so optimizers begin anew"
             )
@@ -117,11 +116,11 @@ class Run:
             self._warn_of_threads(step)
         return step
 
-    def open_logs(self, start: int, hyper_parameters: dict[str, Any], flags: str) -> None:
-        """Open the logs on learner 0; the arguments are as `Monitor` takes them."""
-        if self._rank == 0:
-            options = self._options
-            self._monitor = Monitor(options.workdir, options.steps, start, hyper_parameters, flags)
+    def open_logs(
+        self, start: int, hyper_parameters: dict[str, Any], flags: str, claim: Callable[[], None] = lambda: None
+    ) -> None:
+        """Open the logs; the arguments are as `Record` takes them. All learners call it together."""
+        self._record = Record(self._options, start, hyper_parameters, flags, self.last_good, claim)
 
     def steps(self, source: Source, start: int) -> Any:
         """Take the steps from `start`; returns the sampler of the consensus.
@@ -130,7 +129,7 @@ class Run:
           TrainingFault: NaN or Inf in a loss or a gradient.
           LocalFault: another learner is lost.
         """
-        options, trainer = self._options, self._trainer
+        options, trainer, record = self._options, self._trainer, self._open_record
         count = options.batch_size * trainer.batches_a_step
         stream = source.stream(count, options.seed, start, labelled=self._task.labelled)
         batches = iter(stream.with_options(_light()).prefetch(2))
@@ -148,14 +147,13 @@ class Run:
                 self._say_reconnections(reached, int(report.scalars[RECONNECTIONS]))
                 if report.fault:
                     raise self._fault(*report.fault)
-                if self._monitor:
-                    self._monitor.tick(reached, report.scalars)
+                record.tick(reached, report.scalars)
                 save, score = self._saves(reached) or report.stop, self._scores(reached)
                 if save or score:
                     sampler = self._meet(reached, save, score)
                     ticker.skip()
                 if report.stop and reached < options.steps:
-                    self.say(f"stopped on request at step {reached}; the same command goes on from there")
+                    say_once(f"stopped on request at step {reached}; the same command goes on from there")
                     break
         if sampler is None:  # nothing was left to do
             sampler = self._sampler(self._consensus()[0])
@@ -212,47 +210,21 @@ class Run:
             "tfdgan": __version__,
             "tensorflow": tf.__version__,
         }
+        record = self._open_record
         if step == self._pretraining_steps:  # before the checkpoint: a run that resumes there does not make it again
-            with self._disk(step, "the end of pretraining"), collectives.together():
-                if self._rank == 0:
+            with record.disk(step, "the end of pretraining"), collectives.together():
+                if is_writer():
                     consensus_file.keep_pretrained(options.workdir, step, stored, manifest)
         if save:
-            with self._disk(step, "the checkpoint") as kept:
+            with record.disk(step, "the checkpoint") as problems:
                 self._checkpoints.save(step, self._trainer.state, stored, manifest)
-            self._is_saved = not kept
-        scores = scoring.score(task, sampler, seed=options.seed) if score else []
-        # Learners would wait for learner 0 in the next step anyway.
-        with self._disk(step, "scores or samples"), collectives.together():
-            if self._monitor:
-                self._monitor.scalar(step, "consensus/distance_exact", distance)
-                if score:
-                    self._monitor.scores(step, scores)
-                    best.keep(options.workdir, step, scores, stored, manifest)
-                    path = self._monitor.samples(step, task.show(sampler, options.seed))
-                    self._samples_path = path or self._samples_path
+            self._is_saved = not problems
+        while True:
+            scores = scoring.score(task, sampler, seed=options.seed) if score else []
+            show = functools.partial(task.show, sampler, options.seed) if score else None
+            if record.meet(step, distance, stored, manifest, scores, show):
+                break
         return sampler
-
-    @contextlib.contextmanager
-    def _disk(self, step: int, what: str) -> Iterator[list[str]]:
-        """Write, all learners together, what training can go on without until the next time.
-
-        What a disk refuses is said once. Yields a list that will hold the reason.
-        """
-        problems: list[str] = []
-        try:
-            yield problems
-        except DiskError as error:
-            problems.append(error.as_flags())
-            if what not in self._refused:
-                self._refused.add(what)
-                self.say(
-                    f"warning: step {step}: {what} could not be written ({problems[0]}); last good checkpoint: "
-                    f"{self.last_good()}; training goes on and tries again"
-                )
-        else:
-            if what in self._refused:
-                self._refused.remove(what)
-                self.say(f"step {step}: {what} could be written again")
 
     def explained(self, error: Exception) -> Exception:
         """What to raise for a failed exchange or collective: a `LocalFault` that names who is lost, or this error."""
@@ -269,13 +241,13 @@ class Run:
         if len(lost) == len(self._lost):
             return
         for learner in sorted(set(lost) - set(self._lost)):
-            self.say(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(collectives.ranks())} go on")
+            say_once(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(collectives.ranks())} go on")
         self._lost = lost
         self._trainer.restrict_to(collectives.ranks())
 
     def _say_reconnections(self, step: int, count: int) -> None:
         if count > self._reconnections:
-            self.say(f"step {step}: {count - self._reconnections} connection(s) broke and came back; nothing is lost")
+            say_once(f"step {step}: {count - self._reconnections} connection(s) broke and came back; nothing is lost")
         self._reconnections = count
 
     def _fault(self, step: int, learner: int) -> TrainingFault:
@@ -316,25 +288,18 @@ class Run:
     def _end(self, step: int) -> None:
         if strangers := backends.refused():
             say(f"warning: learner {self._rank} refused {strangers} connection(s) that did not come from a learner")
-        if self._monitor:
-            self._monitor.close()
-            if self._samples_path:
-                say(f"samples: {self._samples_path}")
-            if found := best.said(self._options.workdir):
-                say(found)
-            say(f"watch: tensorboard --logdir {self._options.workdir}")
-            if step == self._options.steps:
-                say(f"done: {step} steps, {self._options.workdir}")
+        self._open_record.close(step)
         if not self._is_saved:
             raise DiskError(
                 f"{self._options.workdir}: the checkpoint of step {step}, where training ended, could not be written; "
                 f"last good checkpoint: {self.last_good()}"
             )
 
-    def say(self, line: str) -> None:
-        """Print a line, on learner 0."""
-        if self._rank == 0:
-            say(line)
+    @property
+    def _open_record(self) -> Record:
+        if self._record is None:
+            raise RuntimeError("Run.open_logs comes before Run.steps")
+        return self._record
 
 
 def _due(step: int, every: int, last: bool) -> bool:

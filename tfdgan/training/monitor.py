@@ -1,4 +1,4 @@
-"""What a person sees of a run: a progress bar or lines, TensorBoard, pictures, scores. On learner 0 only."""
+"""What a person sees of a run: a progress bar or lines, TensorBoard, pictures, scores. On one learner only."""
 
 import contextlib
 import errno
@@ -57,7 +57,7 @@ class Monitor:
         self._bar = tqdm(total=steps, initial=start, unit="step") if sys.stderr.isatty() else None
         self._unwritten: list[dict[str, Any]] = []
         self._complained = False
-        self._spoke, self._began = 0.0, time.monotonic() - score_log.take_back(workdir, start)
+        self._spoke = 0.0
         with self._writer.as_default(step=start):
             hparams.hparams(dict(hyper_parameters))
             tf.summary.text("flags", "\n".join(f"    {line}" for line in flags.splitlines()))
@@ -79,14 +79,13 @@ class Monitor:
             say(f"step {step}/{self._steps}: {brief}")
             self._spoke = time.monotonic()
 
-    def scores(self, step: int, scores: Sequence[Score]) -> None:
-        """Print scores, add them to scores.jsonl and to TensorBoard."""
+    def scores(self, step: int, scores: Sequence[Score], records: Sequence[dict[str, Any]]) -> None:
+        """Print scores, add their records to scores.jsonl, and them to TensorBoard."""
         for score in scores:
             say(f"step {step}: {score.name} {score.value:.4g}")
         with self._logged():
             plot_scores(step, scores, self._writer)
-        seconds = {"seconds": round(time.monotonic() - self._began, 3)}
-        self._unwritten += [{**score.record(step), **seconds} for score in scores]
+        self._unwritten += records
         score_log.add(self._workdir, self._unwritten)
         self._unwritten = []
 
@@ -110,6 +109,11 @@ class Monitor:
         """Write one scalar."""
         with self._logged(), self._writer.as_default(step=step):
             tf.summary.scalar(name, value)
+
+    def flush(self) -> None:
+        """Bring what was logged to disk."""
+        with self._logged():
+            self._writer.flush()
 
     def close(self) -> None:
         """End the bar and the logs."""

@@ -44,6 +44,16 @@ def take_back(workdir: str, step: int) -> float:
     return next((record["seconds"] for record in reversed(kept) if "seconds" in record), 0.0)  # `evaluate` has none
 
 
+def complete(workdir: str, records: Sequence[dict[str, Any]]) -> None:
+    """Make the log hold these records of training, and no others of training, such as those that nobody else knows."""
+    here = read(workdir)
+    wanted = [record for record in here if record in records or "seconds" not in record]
+    wanted += [record for record in records if record not in here]
+    if wanted != here:
+        text = "".join(json.dumps(record) + "\n" for record in wanted)
+        files.write_text(os.path.join(workdir, NAME), text)
+
+
 def _line_end(file: BinaryIO) -> str:
     """A line end if the file's last line has none, as a process that was killed may leave it; else an empty text."""
     if not file.seek(0, os.SEEK_END):

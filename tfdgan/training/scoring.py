@@ -66,7 +66,7 @@ def score(
     thorough: bool = False,
     progress: Progress | None = None,
 ) -> list[Score]:
-    """A list of `Score` on learner 0, an empty one on the others; all learners call it together.
+    """A list of `Score` on the first learner, an empty one on the others; all learners call it together.
 
     Each learner generates and measures its part, and the measures are summed over learners. So scores depend on the
     number of learners by the order of sums only. If a learner is lost meanwhile, the others begin again.
@@ -90,7 +90,7 @@ def _measured(
     known = judges = None
     with collectives.together():
         judges = [*task.judges, task.digest]
-        known = task.knows_real if distributed.rank() == 0 else None
+        known = task.knows_real if distributed.rank() == collectives.ranks()[0] else None
     (known, judges), *others = collectives.gather((known, judges), "score.known")
     ranks = collectives.ranks()
     first = distributed.rank() == ranks[0]

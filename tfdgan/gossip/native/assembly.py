@@ -56,7 +56,7 @@ class Assembly:
         """[value of each learner in `ranks`], on every one of them; any value that `messages.encode` takes.
 
         Raises:
-          LocalFault: a learner is lost; with `degrade` only for learner 0, which alone writes what the job leaves.
+          LocalFault: a learner is lost; with `degrade` only where it is this one, as the others see it.
         """
         values, lost, unheard = self._round(dict.fromkeys(self.ranks, value), _gone())
         if self.degrades:
@@ -67,8 +67,8 @@ class Assembly:
             for rank, why in lost.items():
                 library.give_up(rank, why)
             self._lost |= lost
-            lost = {0: lost[0]} if 0 in lost else {}
-        _refuse(lost)
+        else:
+            _refuse(lost)
         return [values[rank] for rank in self.ranks]
 
     def mean(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:

@@ -1,0 +1,165 @@
+"""What a run leaves for people, kept by the first learner that lives."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tfdgan import distributed
+from tfdgan.distributed import collectives, launch
+from tfdgan.errors import DiskError
+from tfdgan.metrics import Score
+from tfdgan.training import best, score_log
+from tfdgan.training.consensus_file import Consensus
+from tfdgan.training.monitor import Monitor, say
+from tfdgan.training.options import RunOptions
+
+Shown = np.ndarray | str | None
+
+
+def is_writer() -> bool:
+    """True on the first learner that lives, which writes for all."""
+    return distributed.rank() == collectives.ranks()[0]
+
+
+def say_once(line: str) -> None:
+    """Print a line, on the first learner that lives."""
+    if is_writer():
+        say(line)
+
+
+class Record:
+    """Logs, scores and samples of a run. All learners make one and call its methods together.
+
+    The others remember what the writer has not brought to its disk for certain, so that the next one goes on without a
+    gap or a double, in the same folder or, without a shared disk, in its own.
+
+    Args:
+      options: of the run.
+      start: steps done already.
+      hyper_parameters, flags: as `Monitor` takes them.
+      last_good: says where the last good checkpoint is.
+      claim: has the workdir for this job, when a learner becomes the writer.
+    """
+
+    def __init__(
+        self,
+        options: RunOptions,
+        start: int,
+        hyper_parameters: Mapping[str, Any],
+        flags: str,
+        last_good: Callable[[], str],
+        claim: Callable[[], None],
+    ) -> None:
+        self._options, self._arguments = options, (hyper_parameters, flags)
+        self._last_good, self._claim = last_good, claim
+        self._settled, self._ticks = start, list[tuple[int, Mapping[str, float]]]()
+        self._refused: set[str] = set()  # what the disk did not take the last time
+        self._monitor: Monitor | None = None
+        self._samples_path: str | None = None
+        known: tuple[float, list[dict[str, Any]]] = (0.0, [])
+        with collectives.together():
+            if is_writer():
+                known = score_log.take_back(options.workdir, start), score_log.read(options.workdir)
+        seconds, self._scores = collectives.gather(known, "record.known")[0]
+        self._began = time.monotonic() - seconds
+        with collectives.together():
+            self._take_up()
+
+    def tick(self, step: int, scalars: Mapping[str, float]) -> None:
+        """Take in a tick's scalars."""
+        self._ticks.append((step, scalars))
+        was_writer = self._monitor is not None
+        with contextlib.suppress(OSError):  # of a learner that becomes the writer: tried again at the next tick
+            if (monitor := self._take_up()) and was_writer:
+                monitor.tick(step, scalars)
+
+    def meet(
+        self,
+        step: int,
+        distance: float,
+        consensus: Consensus,
+        manifest: dict[str, Any],
+        scores: Sequence[Score],
+        show: Callable[[], Shown] | None,
+    ) -> bool:
+        """Take in what was found when learners met, and bring all to disk.
+
+        Args:
+          distance: the exact consensus distance.
+          consensus, manifest: as `best.keep` takes them.
+          scores: on the writer; empty where there are none.
+          show: makes samples to keep; None where there are no scores.
+
+        Returns:
+          False if the writer was lost meanwhile, and with it the scores.
+        """
+        writer = collectives.ranks()[0]
+        seconds = {"seconds": round(time.monotonic() - self._began, 3)}
+        records = [{**score.record(step), **seconds} for score in scores]
+        # Learners would wait for the writer in the next step anyway.
+        with self.disk(step, "scores or samples"), collectives.together():
+            if monitor := self._take_up():
+                monitor.scalar(step, "consensus/distance_exact", distance)
+                if show:
+                    monitor.scores(step, scores, records)
+                    best.keep(self._options.workdir, step, scores, consensus, manifest)
+                    self._samples_path = monitor.samples(step, show()) or self._samples_path
+                monitor.flush()
+        records = collectives.gather(records, "record.scores")[0]
+        if collectives.ranks()[0] != writer:
+            return False
+        self._scores += records
+        self._settled, self._ticks = step, []
+        return True
+
+    @contextlib.contextmanager
+    def disk(self, step: int, what: str) -> Iterator[list[str]]:
+        """Write, all learners together, what training can go on without until the next time.
+
+        What a disk refuses is said once. Yields a list that will hold the reason.
+        """
+        problems: list[str] = []
+        try:
+            yield problems
+        except DiskError as error:
+            problems.append(error.as_flags())
+            if what not in self._refused:
+                self._refused.add(what)
+                say_once(
+                    f"warning: step {step}: {what} could not be written ({problems[0]}); last good checkpoint: "
+                    f"{self._last_good()}; training goes on and tries again"
+                )
+        else:
+            if what in self._refused:
+                self._refused.remove(what)
+                say_once(f"step {step}: {what} could be written again")
+
+    def close(self, step: int) -> None:
+        """End the logs, and say where things are."""
+        if self._monitor is None:
+            return
+        self._monitor.close()
+        if self._samples_path:
+            say(f"samples: {self._samples_path}")
+        if found := best.said(self._options.workdir):
+            say(found)
+        say(f"watch: tensorboard --logdir {self._options.workdir}")
+        if step == self._options.steps:
+            say(f"done: {step} steps, {self._options.workdir}")
+
+    def _take_up(self) -> Monitor | None:
+        """The logs, on the writer: opened where the writer before has left them."""
+        if not is_writer():
+            return None
+        if self._monitor is None:
+            launch.take_floor()
+            self._claim()
+            score_log.complete(self._options.workdir, self._scores)
+            monitor = Monitor(self._options.workdir, self._options.steps, self._settled, *self._arguments)
+            for tick in self._ticks:
+                monitor.tick(*tick)
+            self._monitor = monitor
+        return self._monitor
