@@ -57,7 +57,8 @@ class BreaksAtStep7(keras.layers.Layer):
 
     def call(self, x):
         self.calls.assign_add(1.0)
-        bad = (self.calls > 7 * 7 + 3) & (os.environ["HOROVOD_RANK"] == "1")
+        last = int(os.environ.get("LAST_BAD", "1000000"))
+        bad = (self.calls > 7 * 7 + 3) & (self.calls < last) & (os.environ["HOROVOD_RANK"] == "1")
         return x * keras.ops.where(bad, float("nan"), 1.0)
 
 
@@ -72,7 +73,7 @@ def test_nan_names_step_learner_and_checkpoint(tmp_path):
     (tmp_path / "broken.py").write_text(BROKEN)
     path = f"{tmp_path}{os.pathsep}{ROOT}"
     flags = ("--model=broken:models", "--steps=30", "--checkpoint_every=5", "--gradient_penalty=10")
-    done = train(2, tmp_path / "run", *flags, check=False, PYTHONPATH=path)
+    done = train(2, tmp_path / "run", *flags, "--max_resets=0", check=False, PYTHONPATH=path)
     assert done.returncode != 0
     folder = tmp_path / "run" / "checkpoints"
     fault = f"fault: NaN or Inf in a loss or gradient at step 7 on learner 1; last good checkpoint: {folder}/00000005"
@@ -80,3 +81,32 @@ def test_nan_names_step_learner_and_checkpoint(tmp_path):
     for types_and_bytes in stored(tmp_path / "run", 5).values():
         for kind, raw in types_and_bytes.values():
             assert kind != "<f4" or np.isfinite(np.frombuffer(raw, np.float32)).all()
+
+
+def test_a_learner_with_nan_is_set_back_from_the_others(tmp_path):
+    """Once, where NaN passes; as often as is allowed, where it does not."""
+    (tmp_path / "broken.py").write_text(BROKEN)
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    flags = (
+        "--model=broken:models",
+        "--steps=40",
+        "--checkpoint_every=5",
+        "--gradient_penalty=10",
+        "--keep_checkpoints=9",
+    )
+    said = train(2, tmp_path / "passes", *flags, PYTHONPATH=path, LAST_BAD=str(7 * 9)).stdout
+    line = "warning: NaN or Inf in a loss or gradient at step 7 on learner 1: set back at step 10 to "
+    line += "the mean of the others"
+    assert f"{line}, 1 of at most 3 times" in said and said.count("set back") == 1 and "done: 40 steps" in said
+    at_10 = stored(tmp_path / "passes", 10)
+    zero, one = (at_10[f"learner_00{rank}.npz"] for rank in (0, 1))
+    kernel = next(name for name in zero if name.startswith("model/generator") and name.endswith("kernel"))
+    assert zero[kernel] == one[kernel]  # of one other learner the mean is the learner
+    for types_and_bytes in stored(tmp_path / "passes", 40).values():
+        for kind, raw in types_and_bytes.values():
+            assert kind != "<f4" or np.isfinite(np.frombuffer(raw, np.float32)).all()
+
+    done = train(2, tmp_path / "stays", *flags, "--max_resets=2", check=False, PYTHONPATH=path)
+    assert done.returncode != 0 and done.stdout.count("set back") == 2
+    fault = r"fault: NaN or Inf in a loss or gradient at step \d+ on learner 1, after 2 resets; last good checkpoint: "
+    assert re.search(fault + f"{tmp_path}/stays/checkpoints/000000(15|20)", done.stderr), done.stderr[-3000:]

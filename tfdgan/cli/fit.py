@@ -87,7 +87,9 @@ def _train(
             options, task, generator, critic, learner=learner, size=size, objective=objective, strategy=strategy
         )
     data = f"--dataset={options.dataset}"
-    run = Run(options.part(RunOptions), task, trainer, consensus_kind(options), data, options.pretraining_steps)
+    kind, parts = consensus_kind(options), options.part(RunOptions)
+    can_set_back = kind.shared and options.compression == "none"  # which needs what neighbours know of each other
+    run = Run(parts, task, trainer, kind, data, options.pretraining_steps, can_set_back)
     for remark in remarks:
         say_once(f"note: {remark}")
     start = run.start()

@@ -24,6 +24,7 @@ from tfdgan.training.monitor import say
 from tfdgan.training.noise import Noise
 from tfdgan.training.options import RunOptions
 from tfdgan.training.record import Record, is_writer, say_once
+from tfdgan.training.set_back import set_back
 from tfdgan.training.stop_request import StopRequest
 from tfdgan.training.tick import RECONNECTIONS, Ticker
 from tfdgan.training.trainer import Trainer
@@ -63,6 +64,7 @@ class Run:
       kind: which weights stand for the job where samples are made.
       data: names the data in errors.
       pretraining_steps: how many steps come before the game.
+      can_set_back: whether a learner may go on from the mean of the others.
     """
 
     def __init__(
@@ -73,7 +75,9 @@ class Run:
         kind: consensus.Kind,
         data: str,
         pretraining_steps: int = 0,
+        can_set_back: bool = False,
     ) -> None:
+        self._can_set_back = can_set_back
         self._options, self._task, self._trainer = options, task, trainer
         batches = options.recalibrate if recalibration.has_statistics(trainer.generator) else 0
         self._kind = dataclasses.replace(kind, recalibrated=batches)
@@ -83,7 +87,7 @@ class Run:
         self._record: Record | None = None
         self._lost: dict[int, str] = {}
         self._is_saved = True
-        self._reconnections = 0
+        self._reconnections = self._resets = 0
 
     def start(self) -> int:
         """Restore the newest checkpoint or begin anew; returns the number of steps already done."""
@@ -145,8 +149,8 @@ class Run:
                 report = ticker.exchange(reached, stop.requested)
                 self._meet_losses(reached)
                 self._say_reconnections(reached, int(report.scalars[RECONNECTIONS]))
-                if report.fault:
-                    raise self._fault(*report.fault)
+                if report.faults:
+                    self._contain(reached, report.faults)
                 record.tick(reached, report.scalars)
                 save, score = self._saves(reached) or report.stop, self._scores(reached)
                 if save or score:
@@ -250,10 +254,20 @@ class Run:
             say_once(f"step {step}: {count - self._reconnections} connection(s) broke and came back; nothing is lost")
         self._reconnections = count
 
-    def _fault(self, step: int, learner: int) -> TrainingFault:
-        return TrainingFault(
-            f"NaN or Inf in a loss or gradient at step {step} on learner {learner}; "
-            f"last good checkpoint: {self.last_good()}"
+    def _contain(self, reached: int, faults: dict[int, int]) -> None:
+        """Set the learners with NaN or Inf back to where the others are, or raise `TrainingFault`."""
+        learner = min(faults, key=lambda rank: (faults[rank], rank))
+        what = f"NaN or Inf in a loss or gradient at step {faults[learner]} on learner {learner}"
+        some_are_well = len(faults) < len(collectives.ranks())
+        if not (some_are_well and self._can_set_back and self._resets < self._options.max_resets):
+            times = f", after {self._resets} resets" if self._resets else ""
+            raise TrainingFault(f"{what}{times}; last good checkpoint: {self.last_good()}")
+        self._resets += 1
+        set_back(self._trainer, faults)
+        others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
+        say_once(
+            f"warning: {what}{others}: set back at step {reached} to the mean of the others, "
+            f"{self._resets} of at most {self._options.max_resets} times"
         )
 
     def last_good(self) -> str:

@@ -50,6 +50,13 @@ class RunOptions(Options):
     )
     keep_checkpoints: int = option(3, "How many checkpoints stay.", minimum=1, free=True)
 
+    max_resets: int = option(
+        3,
+        "How often learners with NaN or Inf are set back to the mean of the others before the run ends; 0: never.",
+        minimum=0,
+        free=True,
+    )
+
     def check_options(self) -> None:
         if self.eval_samples == 1:
             raise UserError("--eval_samples=1: a score needs at least 2")

@@ -23,12 +23,12 @@ class Report:
     Attributes:
       scalars: {name: value} for logs: means over learners and over the steps since the last tick.
       stop: True if any learner was asked to stop.
-      fault: (step, learner) of the first NaN or Inf, or None.
+      faults: {learner: step} of the first NaN or Inf on each learner that had one.
     """
 
     scalars: dict[str, float]
     stop: bool
-    fault: tuple[int, int] | None
+    faults: dict[int, int]
 
 
 class Ticker:
@@ -77,7 +77,7 @@ class Ticker:
         self.skip()
         scalars = self._scalars(step, names, figures, times, sketches)
         scalars[RECONNECTIONS] = reconnections.sum() // 2  # both ends count one
-        return Report(scalars, bool(stops.any()), _first_fault(faults))
+        return Report(scalars, bool(stops.any()), _by_learner(faults))
 
     def _scalars(
         self, step: int, names: list[str], figures: np.ndarray, times: np.ndarray, sketches: np.ndarray
@@ -106,10 +106,6 @@ class Ticker:
         return {name: total / counts[name] for name, total in totals.items()}
 
 
-def _first_fault(faults: np.ndarray) -> tuple[int, int] | None:
-    """(step, learner) of the first fault, from each learner's first faulty step."""
-    faulty = np.flatnonzero(faults > _NO_FAULT)
-    if not len(faulty):
-        return None
-    first = faulty[np.argmin(faults[faulty])]
-    return int(faults[first]), collectives.ranks()[first]
+def _by_learner(faults: np.ndarray) -> dict[int, int]:
+    """{learner: its first faulty step}, from what each learner says."""
+    return {rank: int(step) for rank, step in zip(collectives.ranks(), faults, strict=True) if step > _NO_FAULT}
