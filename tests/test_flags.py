@@ -64,6 +64,10 @@ DEFAULTS = dict(
     link_mbit=0.0,
     wire_security="auto",
     wire_key_file="",
+    rendezvous="",
+    learner=-1,
+    learners=0,
+    max_resets=3,
     gossip_listen="",
     gossip_advertise="",
     gossip_memory=256,
@@ -147,7 +151,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 100
+    assert len(DEFAULTS) == 104
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 
@@ -212,7 +216,7 @@ def test_help_groups_what_belongs_together(capsys):
         groups[re.split(r"[:,]", title)[0]] = {line[4:] for line in lines if line.startswith("  --")}
     assert groups["Gossip"] == {
         *("topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"),
-        *("gossip_timeout", "on_peer_loss", "link_mbit", "wire_dtype"),
+        *("gossip_timeout", "on_peer_loss", "link_mbit", "wire_dtype", "rendezvous", "learner", "learners"),
         *(
             "wire_security",
             "wire_key_file",
