@@ -3,15 +3,16 @@
 import concurrent.futures
 import contextlib
 import os
+import re
 import socket
 import subprocess
-import threading
 
 import pytest
 from conftest import ROOT, environment, launch, python
 from distributed.resume_runs import TINY
 from jobs import stored, train
 
+from tfdgan.cli import flagfiles
 from tfdgan.distributed import rendezvous
 from tfdgan.distributed.rendezvous import Rendezvous
 from tfdgan.errors import LocalFault, UserError
@@ -47,7 +48,7 @@ def test_everybody_hears_what_each_says():
 
 def test_who_is_not_welcome_is_told_why():
     """And nobody else is disturbed, by strangers either."""
-    port, welcome = free_port(), threading.Event()
+    port = free_port()
 
     def root():
         with contextlib.closing(meet(port, 0, 3)) as meeting:
@@ -65,14 +66,15 @@ def test_who_is_not_welcome_is_told_why():
             with pytest.raises(UserError) as caught:
                 meet(port, **change)
             assert why in caught.value.as_flags()
-        for noise in (b"", b"GET / HTTP/1.1\r\n\r\n" * 40, b"\xff" * 4096):
-            with socket.create_connection(("127.0.0.1", port)) as stranger:
+        strangers = [socket.create_connection(("127.0.0.1", port)) for _ in range(40)]  # who wait, and more than doors
+        for noise in (b"GET / HTTP/1.1\r\n\r\n" * 40, b"\xff" * 4096):
+            with socket.create_connection(("127.0.0.1", port)) as stranger, contextlib.suppress(OSError):
                 stranger.sendall(noise)
-        assert not first.done() and not welcome.is_set()
         two = meet(port, 2, 3)
         ours = [pool.submit(meeting.gather, name) for name, meeting in (("one", one.result()), ("two", two))]
         assert first.result(30) == [future.result(30) for future in ours][0] == ["root", "one", "two"]
-        one.result().close(), two.close()
+        for connection in (one.result(), two, *strangers):
+            connection.close()
 
 
 def test_a_learner_that_leaves_is_named():
@@ -115,12 +117,32 @@ def test_what_goes_with_it(flags, error):
 
 def test_places():
     options = ImageOptions(rendezvous="a:1", learners=3, learner=2)
-    assert options.place(0, None) == (2, 3)
+    assert options.place(None, None) == (2, 3)
     assert ImageOptions(rendezvous="a:1").place(1, 4) == (1, 4)  # as a launcher says
-    for changes, error in ((dict(learner=3), "--learner=3: with --learners=3"), (dict(learners=0), "give --learners")):
+    for changes, error in (
+        (dict(learner=3), "--learner=3: with --learners=3"),
+        (dict(learners=0), "give --learners"),
+        (dict(learner=-1), "and to each its --learner"),
+    ):
         with pytest.raises(UserError) as caught:
-            ImageOptions(**{**dict(rendezvous="a:1", learners=3, learner=2), **changes}).place(0, None)
+            ImageOptions(**{**dict(rendezvous="a:1", learners=3, learner=2), **changes}).place(None, None)
         assert error in caught.value.as_flags()
+
+
+def test_the_start_is_not_kept_with_the_run():
+    text = flagfiles.write(ImageOptions(rendezvous="a:1", learners=3, learner=2))
+    assert "--steps=" in text and not {"rendezvous", "learner", "learners"} & set(re.findall(r"--(\w+)", text))
+
+
+def test_a_name_of_nobody_is_an_error_and_ones_own_is_heard_everywhere(monkeypatch):
+    with pytest.raises(UserError, match="rendezvous=no-such-host.invalid:7000: learner 0 cannot listen there"):
+        Rendezvous("no-such-host.invalid", 7000, 0, 2, KEY, print)
+    said = []
+    for host, everywhere in (("127.0.0.1", False), ("localhost", False), (socket.gethostname(), True)):
+        if everywhere and not socket.gethostbyname(host).startswith("127."):
+            continue
+        with rendezvous._listener(host, free_port(), said.append) as listener:
+            assert (listener.getsockname()[0] in ("0.0.0.0", "::")) == everywhere == bool(said)
 
 
 @pytest.mark.slow
@@ -167,7 +189,8 @@ def test_horovod_ends_where_steps_do_without_it_and_comes_back(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="a namespace of its own takes root")
-def test_alone_it_trains_without_a_network(tmp_path):
-    command = ["unshare", "-n", *python("-m", "tfdgan.train", *TINY, "--steps=5", f"--workdir={tmp_path}", cold=True)]
+def test_alone_it_trains_without_a_network_and_without_horovod(tmp_path):
+    hidden = "import sys; sys.modules['horovod'] = None; from tfdgan import train; train.main(['train', *sys.argv[1:]])"
+    command = ["unshare", "-n", *python("-c", hidden, *TINY, "--steps=5", f"--workdir={tmp_path}", cold=True)]
     done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0 and "done: 5 steps" in done.stdout, done.stderr[-3000:]

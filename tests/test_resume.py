@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.distributed, pytest.mark.slow]
 def whole_and_halved(learners, folder, names, *, cold=True, **variables):
     """Of each run one of 20 steps and one of 10 steps that another job took to 20; one launch for each half.
 
-    If `cold`, the second job starts without a warm Python: it does not even hash texts as the first did.
+    If `cold`, the second job starts without a warm Python: it does not even hash texts as the first did. It optimizes
+    graphs, so the first must do so too (TFDGAN_TEST_GRAPHS).
     """
     for job in ("first", "second"):
         how = dict(cold=cold and job == "second", **variables)
@@ -56,7 +57,7 @@ def test_n_plus_n_steps_equal_2n_bit_for_bit(name, by_four):
 @pytest.fixture(scope="module")
 def by_two(tmp_path_factory):
     folder, data = tmp_path_factory.mktemp("two"), os.environ.get("TFDGAN_TEST_DATA")
-    whole_and_halved(2, folder, MORE_RUNS, cold=False, TFDS_DATA_DIR=f"{data}/tfds")
+    whole_and_halved(2, folder, MORE_RUNS, TFDS_DATA_DIR=f"{data}/tfds", TFDGAN_TEST_GRAPHS="optimized")
     return folder
 
 

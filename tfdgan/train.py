@@ -15,7 +15,7 @@ def main(argv: list[str]) -> None:
         if getattr(options, name) == "given":
             raise UserError(f"--{name}=given: what Python passes in; a command needs a name or package.module:function")
     if options.rendezvous:
-        launch.give(*options.place(launch.rank(), launch.size()))
+        launch.give(*options.place(*launch.place()))
     options.check_files()
     if (size := launch.size()) is not None:
         options.check_learners(size)

@@ -5,12 +5,12 @@ import os
 from typing import Any
 
 import tensorflow as tf
-from horovod.common.exceptions import HorovodInternalError
 
 from tfdgan import distributed
 from tfdgan.cli import flagfiles, own_pieces, preparation
 from tfdgan.cli.objects import MakeStrategy, make_trainer
 from tfdgan.distributed import collectives
+from tfdgan.distributed.horovod import is_internal_error
 from tfdgan.errors import LocalFault
 from tfdgan.objectives import Objective
 from tfdgan.storage import files
@@ -88,8 +88,7 @@ def _train(
         )
     data = f"--dataset={options.dataset}"
     kind, parts = consensus_kind(options), options.part(RunOptions)
-    can_set_back = kind.shared and options.compression == "none"  # which needs what neighbours know of each other
-    run = Run(parts, task, trainer, kind, data, options.pretraining_steps, can_set_back)
+    run = Run(parts, task, trainer, kind, data, options.pretraining_steps, options.can_set_back)
     for remark in remarks:
         say_once(f"note: {remark}")
     start = run.start()
@@ -98,8 +97,10 @@ def _train(
         return run.steps(source, start)
     except LocalFault as error:
         raise LocalFault(f"{error}; last good checkpoint: {run.last_good()}") from error
-    except (tf.errors.OpError, HorovodInternalError) as error:
-        raise run.explained(error) from error
+    except Exception as error:
+        if isinstance(error, tf.errors.OpError) or is_internal_error(error):
+            raise run.explained(error) from error
+        raise
 
 
 def _open(run: Run, options: TaskOptions, start: int, claim: Claim) -> None:

@@ -90,10 +90,9 @@ def read(path: str, **changes: Any) -> TaskOptions:
 
 
 def write(options: Options) -> str:
-    """The flagfile that makes these options again: a line for each of them."""
+    """The flagfile that makes these options again: a line for each of them that is kept with a run."""
     lines = []
-    for name in options.names():
-        value = getattr(options, name)
+    for name, value in values(options, ignore="once").items():
         lines.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}")
     return "\n".join(lines) + "\n"
 

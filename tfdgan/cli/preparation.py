@@ -5,11 +5,11 @@ import functools
 import os
 
 import tensorflow as tf
-from horovod.common.exceptions import HorovodInternalError
 
 from tfdgan import distributed
 from tfdgan.cli import flagfiles
 from tfdgan.distributed import collectives, job, launch
+from tfdgan.distributed.horovod import is_internal_error
 from tfdgan.distributed.rendezvous import Rendezvous
 from tfdgan.errors import SharedError, UserError
 from tfdgan.gossip import backends, topology
@@ -29,20 +29,25 @@ def is_first_of_host() -> bool:
 
 def start(options: TaskOptions, own_strategy: bool) -> None:
     """Start Horovod where this run needs it: not alone, and not where an earlier run's exchange goes on."""
-    if options.rendezvous:
-        if own_strategy:
-            raise UserError("--rendezvous: a strategy of your own may use Horovod; start it by horovodrun")
-        if not collectives.are_carried():
-            _meet(options)
-        return
+    if collectives.lost():
+        lost = ", ".join(map(str, collectives.lost()))
+        raise UserError(f"learner(s) {lost} were lost in an earlier run of this process; start the job anew")
     in_steps = own_strategy or _horovod_in_steps(options)
-    if in_steps or not collectives.are_carried():
-        job.start(options.gossip_backend == "horovod_pairs", in_steps, horovod=False)
+    if collectives.are_carried():  # or some would wait for Horovod, and the others for them
+        _check_same(options)
+        if not in_steps:
+            return
+    if in_steps and (options.rendezvous or job.met_at()):
+        raise UserError("--rendezvous: this run may need Horovod in its steps; start it by horovodrun")
+    if options.rendezvous:
+        _meet(options)
+    else:
+        job.start(options.gossip_backend == "horovod_pairs", in_steps, horovod=own_strategy)
 
 
 def _meet(options: TaskOptions) -> None:
     """Meet the other learners at learner 0's address, without Horovod."""
-    rank, size = options.place(launch.rank(), launch.size())
+    rank, size = options.place(*launch.place())
     launch.give(rank, size)
     key = wire_key.of_file(options.wire_key_file) if options.wire_key_file else b""
     meeting = Rendezvous(*addresses.endpoint("rendezvous", options.rendezvous), rank, size, key, say)
@@ -68,7 +73,7 @@ def agree(options: TaskOptions, own_strategy: bool) -> None:
     with collectives.together():
         options.check_files()
         options.check_learners(distributed.size())
-        if options.gossip_backend == "horovod_pairs" and not job.allows_process_sets():
+        if options.gossip_backend == "horovod_pairs" and distributed.size() > 1 and not job.allows_process_sets():
             raise UserError("--gossip_backend=horovod_pairs: call tfdgan.start(process_sets=True) first")
     _check_same_matrix(options)
     if assembly := _start_gossip(options):
@@ -83,10 +88,14 @@ def claim(options: TaskOptions) -> Claim:
     """Have the workdir of each host for this job alone; returns this learner's claim, to be released."""
     token = collectives.gather(os.urandom(16).hex(), "claim")[0]
     mine = Claim(options.workdir, token)
-    for first in (True, False):  # learner 0 before the others, whose workdir may be learner 0's
-        with collectives.together():
-            if is_first_of_host() and (distributed.rank() == 0) == first:
-                mine.take()
+    try:
+        for first in (True, False):  # learner 0 before the others, whose workdir may be learner 0's
+            with collectives.together():
+                if is_first_of_host() and (distributed.rank() == 0) == first:
+                    mine.take()
+    except BaseException:  # of another host's
+        mine.release()
+        raise
     return mine
 
 
@@ -112,7 +121,9 @@ def _check_same(options: TaskOptions) -> None:
     """Raise an error on every learner unless all were given the same flags."""
     try:
         first, *others = collectives.gather(flagfiles.values(options, ignore="local"), "config")
-    except (tf.errors.OpError, HorovodInternalError) as error:
+    except Exception as error:
+        if not (isinstance(error, tf.errors.OpError) or is_internal_error(error)):
+            raise
         raise UserError(
             f"Horovod ended while learners compared their flags, as it does if only some have "
             f"--gossip_backend={options.gossip_backend}; start all learners with the same"

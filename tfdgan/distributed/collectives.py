@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfdgan.distributed import job, messages
 from tfdgan.distributed.horovod import hvd
-from tfdgan.errors import DiskError, SharedError, UserError
+from tfdgan.errors import DiskError, LocalFault, SharedError, UserError
 
 # Bytes of a message. With 8 learners 20 ms apart a collective takes about a second, however small it is, so a message
 # for each tensor is too little. Gloo gives up on a broadcast that has not reached the last learner in 30 s, so one
@@ -53,8 +53,8 @@ _gathering: Gathering | None = None
 _meeting: Meeting | None = None
 
 
-def gather_by(gathering: Gathering | None) -> None:
-    """Use `gathering` for every function of this module from now on; None: Horovod."""
+def gather_by(gathering: Gathering) -> None:
+    """Use `gathering` instead of Horovod for every function of this module but `gather_at_start` from now on."""
     global _gathering
     _gathering = gathering
 
@@ -72,9 +72,11 @@ def are_carried() -> bool:
 
 def leave_meeting() -> None:
     """End what carried values before `gather_by`: Horovod, or the rendezvous. All learners call it together."""
+    global _meeting
     gather(None, "farewell")  # nobody waits there any more
     if _meeting:
         _meeting.close()
+        _meeting = None
     else:
         job.leave_horovod()
 
@@ -105,6 +107,18 @@ def gather_at_start(value: Any, name: str) -> list[Any]:
         lengths = hvd.allgather(tf.constant([len(mine)], tf.int64), name=f"tfdgan.{name}.lengths").numpy()
         everyone = hvd.allgather(tf.constant(mine), name=f"tfdgan.{name}").numpy()
     return [messages.decode(part.tobytes()) for part in np.split(everyone, np.cumsum(lengths)[:-1])]
+
+
+def of_first(find: Callable[[], Any], name: str) -> Any:
+    """`find()` of the first learner of `ranks()`, on every learner; of the next one if that one is lost meanwhile.
+
+    `find` is called on the first alone and must not raise.
+    """
+    while True:
+        first = ranks()[0]
+        found = gather(find() if job.rank() == first else None, name)[0]
+        if ranks()[0] == first:
+            return found
 
 
 def gather_vector(vector: Sequence[float] | np.ndarray, name: str) -> np.ndarray:
@@ -141,20 +155,26 @@ def _totals(arrays: Sequence[np.ndarray], name: str, divisor: int) -> list[np.nd
     return found
 
 
-def broadcast_to_all(variables: Sequence[tf.Variable]) -> None:
-    """Give every learner the values of the first of `ranks()`. Memory: a copy of them all, and a few messages."""
+def broadcast_to_all(variables: Sequence[tf.Variable], root: int = 0) -> None:
+    """Give every learner the values of learner `root`, at the start. Memory: a copy of them all, and a few messages.
+
+    Raises:
+      LocalFault: that learner is lost.
+    """
     if job.size() == 1:
         return
-    is_first = job.rank() == ranks()[0]
     values = [np.array(tf.convert_to_tensor(variable)) for variable in variables]
     rows = [value.reshape(-1).view(np.uint8) for value in values]
     pieces = [row[begin : begin + _MESSAGE] for row in rows for begin in range(0, row.size, _MESSAGE)]
     for index, group in enumerate(_messages(pieces)):
         mine = np.concatenate(group)
         if _gathering:
-            given = _gathering.gather(mine if is_first else None)[0]
+            everyone = _gathering.gather(mine if job.rank() == root else None)
+            found = dict(zip(ranks(), everyone, strict=True))
+            if (given := found.get(root)) is None:
+                raise LocalFault(f"learner {root} was lost before the first step")
         else:
-            given = hvd.broadcast(tf.constant(mine), root_rank=0, name=f"tfdgan.start.{index}").numpy()
+            given = hvd.broadcast(tf.constant(mine), root_rank=root, name=f"tfdgan.start.{index}").numpy()
         for piece, part in zip(group, np.split(given, np.cumsum([piece.size for piece in group])[:-1]), strict=True):
             piece[:] = part
     for variable, value in zip(variables, values, strict=True):
@@ -188,10 +208,12 @@ def together() -> Iterator[None]:
         problem, text = error, _line(error)
     found = gather((text, isinstance(problem, OSError | DiskError), socket.gethostname()), "together")
     alike = len({message for message, *_ in found}) == 1
-    for rank, (message, is_disk, host) in zip(ranks(), found, strict=True):
-        if message is not None:
-            kind = DiskError if is_disk else SharedError
-            raise kind(f"{message}{'' if alike else f' (learner {rank} on {host})'}") from problem
+    failed = [
+        (is_disk, rank, message, host) for rank, (message, is_disk, host) in zip(ranks(), found, strict=True) if message
+    ]
+    for is_disk, rank, message, host in sorted(failed):  # what is no disk's fault comes first: nobody may pass it over
+        kind = DiskError if is_disk else SharedError
+        raise kind(f"{message}{'' if alike else f' (learner {rank} on {host})'}") from problem
 
 
 def _line(error: Exception) -> str:

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import types
 import warnings
 from typing import NamedTuple
 
@@ -10,7 +9,7 @@ import psutil
 import tensorflow as tf
 
 from tfdgan.distributed import launch
-from tfdgan.distributed.horovod import hvd
+from tfdgan.distributed.horovod import hvd, is_loaded
 from tfdgan.errors import UserError
 
 
@@ -24,6 +23,7 @@ class Place(NamedTuple):
 
 
 _ALONE = Place(0, 1, 0, 1)
+_CYCLE, _SLOW = "HOROVOD_CYCLE_TIME", "5"  # ms
 _place: Place | None = None  # known since the start, also after Horovod has ended
 _address: str | None = None  # by which the others see this host, where they have met without Horovod
 _is_ours = False  # Horovod was started here, and may be ended here
@@ -45,17 +45,17 @@ def start(process_sets: bool = False, in_steps: bool = True, *, horovod: bool = 
       horovod: False if one learner without a launcher does without Horovod in any case.
     """
     global _is_ours
-    if _address:
+    if _address or has_horovod():
         return
     if launch.is_alone() and not (horovod and _has_interface()):
         _be(_place or _ALONE)
         return
-    if has_horovod():
-        return
     # Otherwise timing decides which tensors are reduced together, and so the order of sums: runs would not repeat.
     os.environ.setdefault("HOROVOD_DISABLE_GROUP_FUSION", "1")
     if not in_steps:
-        os.environ.setdefault("HOROVOD_CYCLE_TIME", "5")
+        os.environ.setdefault(_CYCLE, _SLOW)
+    elif os.environ.get(_CYCLE) == _SLOW and _place:  # of an earlier run of this process
+        del os.environ[_CYCLE]
     os.environ["HOROVOD_DYNAMIC_PROCESS_SETS"] = "1" if process_sets else "0"
     hvd.init()
     _is_ours = True
@@ -80,7 +80,7 @@ def met_at() -> str | None:
 
 def has_horovod() -> bool:
     """True while Horovod runs."""
-    return type(hvd) is types.ModuleType and hvd.is_initialized()  # of another type until it is first used
+    return is_loaded() and hvd.is_initialized()
 
 
 def leave_horovod() -> None:

@@ -41,9 +41,14 @@ def has_floor() -> bool:
     return _has_floor or rank() == 0
 
 
+def place() -> tuple[int | None, int | None]:
+    """(rank, size) as a launcher says; None for what it does not say."""
+    return _first(_RANK), _first(_SIZE)
+
+
 def is_alone() -> bool:
     """True if no launcher has started this process."""
-    return not _given and _first(_RANK) is None and _first(_SIZE) is None
+    return not _given and place() == (None, None)
 
 
 def _first(names: Sequence[str]) -> int | None:

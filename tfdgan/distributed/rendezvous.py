@@ -14,9 +14,9 @@ a connection is the HMAC of both random numbers under the file's key; the HMAC o
 frame's number too. Without a file that key is empty: whoever reaches learner 0 may then take a place.
 """
 
-import concurrent.futures
 import contextlib
 import hmac
+import ipaddress
 import os
 import socket
 import threading
@@ -45,15 +45,17 @@ class _Line:
     def send(self, value: Any) -> None:
         body = messages.encode(value)
         tag = _tag(self._key, self._sends, self._sent, body)
+        self.connection.settimeout(_ANSWER)
         self.connection.sendall(len(body).to_bytes(4, "little") + tag + body)
         self._sent += 1
 
-    def receive(self, most: int = _MOST) -> Any:
-        """The next value. Raises `OSError` if the connection ends, `ValueError` if a frame is none of the other's."""
-        count = int.from_bytes(_exactly(self.connection, 4), "little")
+    def receive(self, seconds: float, most: int = _MOST) -> Any:
+        """The next value. Raises `OSError` if none comes in time, `ValueError` if a frame is none of the other's."""
+        until = time.monotonic() + seconds
+        count = int.from_bytes(_exactly(self.connection, 4, until), "little")
         if count > most:
             raise ValueError(f"a frame of {count} bytes")
-        tag, body = _exactly(self.connection, _TAG), _exactly(self.connection, count)
+        tag, body = _exactly(self.connection, _TAG, until), _exactly(self.connection, count, until)
         if not hmac.compare_digest(tag, _tag(self._key, self._receives, self._received, body)):
             raise ValueError("a frame that the key does not fit")
         self._received += 1
@@ -92,76 +94,75 @@ class Rendezvous:
 
     def gather(self, value: Any) -> list[Any]:
         """[value of each learner]: all learners call it together."""
-        if self._rank:
-            return self._ask(value)
-        values = [value, *(self._of(rank) for rank in range(1, self._size))]
-        for rank, line in self._lines.items():
-            try:
-                line.send(values)
-            except OSError as error:
-                raise LocalFault(f"rendezvous: learner {rank} has left before training began ({error})") from error
-        return values
+        try:
+            if self._rank:
+                self._with(0, lambda line: line.send(value))
+                return self._with(0, lambda line: line.receive(_ANSWER))
+            values = [value, *(self._with(rank, lambda line: line.receive(_ANSWER)) for rank in range(1, self._size))]
+            for rank in range(1, self._size):
+                self._with(rank, lambda line: line.send(values))
+            return values
+        except LocalFault:
+            self.close()  # the others need not wait for what will not come
+            raise
 
     def close(self) -> None:
         """Leave: nobody needs the meeting any more."""
         for line in self._lines.values():
             line.close()
 
-    def _of(self, rank: int) -> Any:
+    def _with(self, rank: int, speak: Callable[[_Line], Any]) -> Any:
+        """What `speak` says to, or hears from, a learner that must be there."""
         try:
-            return self._lines[rank].receive()
+            return speak(self._lines[rank])
         except (OSError, ValueError) as error:
             raise LocalFault(f"rendezvous: learner {rank} has left before training began ({error})") from error
 
-    def _ask(self, value: Any) -> list[Any]:
-        try:
-            self._lines[0].send(value)
-            return self._lines[0].receive()
-        except (OSError, ValueError) as error:
-            raise LocalFault(f"rendezvous: learner 0 has left before training began ({error})") from error
-
     def _receive_all(self, host: str, port: int) -> None:
         """Take in everybody: learner 0's part."""
-        listener = _listener(host, port)
-        doors = concurrent.futures.ThreadPoolExecutor(_AT_ONCE, "rendezvous")
-        taken, until, spoke = threading.Lock(), time.monotonic() + _MEETING, time.monotonic()
+        listener = _listener(host, port, self._say)
+        doors, taken = threading.BoundedSemaphore(_AT_ONCE), threading.Lock()
+        until, spoke = time.monotonic() + _MEETING, time.monotonic()
         with listener:
             listener.settimeout(0.2)
             while missing := [rank for rank in range(1, self._size) if rank not in self._lines]:
-                with contextlib.suppress(TimeoutError):
+                with contextlib.suppress(OSError):  # nobody has come, or has gone again, or too many files are open
                     connection, _ = listener.accept()
-                    doors.submit(self._greet, connection, taken)
+                    if doors.acquire(blocking=False):
+                        threading.Thread(target=self._greet, args=(connection, taken, doors), daemon=True).start()
+                    else:
+                        connection.close()  # a learner calls again
                 words = f"learner(s) {', '.join(map(str, missing))} of {self._size} at {self._where}"
                 if time.monotonic() > until:
+                    self.close()
                     raise LocalFault(f"rendezvous: {words} did not come in {_MEETING:g} s")
                 if time.monotonic() - spoke > _SAY_EVERY:
                     self._say(f"waiting for {words}")
                     spoke = time.monotonic()
-        doors.shutdown()
         self.address = next(
             (a for line in self._lines.values() if (a := _own_address(line)) != "127.0.0.1"), self.address
         )
 
-    def _greet(self, connection: socket.socket, taken: threading.Lock) -> None:
+    def _greet(self, connection: socket.socket, taken: threading.Lock, doors: threading.BoundedSemaphore) -> None:
         """Let a learner in, or turn a stranger away."""
         try:
             connection.settimeout(_GREETING)
             nonce = os.urandom(_NONCE)
             connection.sendall(nonce)
-            said = _Line(connection, hmac.digest(self._key, nonce, "sha256"), b"", b"hello").receive(
-                _MOST_OF_A_STRANGER
-            )
+            hello = _Line(connection, hmac.digest(self._key, nonce, "sha256"), b"", b"hello")
+            said = hello.receive(_GREETING, _MOST_OF_A_STRANGER)
             rank, size, theirs = said["rank"], said["size"], said["nonce"]
             line = _Line(connection, _session(self._key, nonce, theirs), b"down", b"up")
             with taken:
                 problem = self._problem(rank, size)
                 line.send(problem)
                 if problem is None:
-                    connection.settimeout(_ANSWER)
                     self._lines[rank] = line
                     return
         except (OSError, ValueError, TypeError, KeyError):
             pass
+        finally:
+            doors.release()
         connection.close()
 
     def _problem(self, rank: Any, size: Any) -> str | None:
@@ -177,7 +178,7 @@ class Rendezvous:
         until, spoke = time.monotonic() + _MEETING, time.monotonic()
         while True:
             try:
-                connection = socket.create_connection((host, port), timeout=_GREETING)
+                connection, nonce = _nonce_of(host, port)
                 break
             except OSError as error:
                 if time.monotonic() > until:
@@ -186,35 +187,50 @@ class Rendezvous:
                     self._say(f"waiting for learner 0 at {self._where} ({error})")
                     spoke = time.monotonic()
                 time.sleep(0.2)
+        mine = os.urandom(_NONCE)
+        line = _Line(connection, _session(self._key, nonce, mine), b"up", b"down")
         try:
-            nonce, mine = _exactly(connection, _NONCE), os.urandom(_NONCE)
             hello = _Line(connection, hmac.digest(self._key, nonce, "sha256"), b"hello", b"")
             hello.send({"rank": self._rank, "size": self._size, "nonce": mine})
-            line = _Line(connection, _session(self._key, nonce, mine), b"up", b"down")
-            problem = line.receive()
+            problem = line.receive(_GREETING)
         except (OSError, ValueError) as error:
+            line.close()
             raise UserError(
                 f"--rendezvous={self._where}: who answers there is no learner 0 with the same --wire_key_file ({error})"
             ) from error
         if problem is not None:
+            line.close()
             raise UserError(f"--rendezvous={self._where}: {problem}")
-        connection.settimeout(_ANSWER)
         self._lines[0], self.address = line, _own_address(line)
 
 
-def _listener(host: str, port: int) -> socket.socket:
-    """Listens at an address; where a name is another's, as behind a router that forwards the port, at all addresses."""
-    problem: OSError | None = None
-    for place in (host, ""):
-        try:
-            return socket.create_server((place, port), family=_family(place, port), backlog=128)
-        except OSError as error:
-            problem = problem or error
-    raise UserError(f"--rendezvous={host}:{port}: learner 0 cannot listen there ({problem})") from problem
+def _nonce_of(host: str, port: int) -> tuple[socket.socket, bytes]:
+    """A connection to learner 0, and what learner 0 says first: a router that forwards the port says nothing."""
+    connection = socket.create_connection((host, port), timeout=_GREETING)
+    try:
+        return connection, _exactly(connection, _NONCE, time.monotonic() + _GREETING)
+    except OSError:
+        connection.close()
+        raise
 
 
-def _family(host: str, port: int) -> socket.AddressFamily:
-    return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0] if host else socket.AF_INET
+def _listener(host: str, port: int, say: Callable[[str], None]) -> socket.socket:
+    """Listens at an address of this host.
+
+    At all addresses where the name stands for none of this host's, as behind a router that forwards the port, or for
+    the loopback, as a host's own name often does, though the others mean another of its addresses.
+    """
+    try:
+        family, *_, place = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        by_name = place[0] != host and host != "localhost"
+        if not (by_name and ipaddress.ip_address(place[0]).is_loopback):
+            with contextlib.suppress(OSError):
+                return socket.create_server(place[:2], family=family, backlog=128)
+        listener = socket.create_server(("", port), backlog=128)
+    except OSError as error:
+        raise UserError(f"--rendezvous={host}:{port}: learner 0 cannot listen there ({error})") from error
+    say(f"note: {host} is no address of this host's network; learner 0 listens at port {port} of all its addresses")
+    return listener
 
 
 def _own_address(line: _Line) -> str:
@@ -229,9 +245,14 @@ def _tag(key: bytes, direction: bytes, number: int, body: bytes) -> bytes:
     return hmac.digest(key, direction + number.to_bytes(8, "little") + body, "sha256")
 
 
-def _exactly(connection: socket.socket, count: int) -> bytes:
+def _exactly(connection: socket.socket, count: int, until: float) -> bytes:
+    """The next `count` bytes. Raises `OSError` if the connection ends, or they are not there in time."""
     found = bytearray()
     while len(found) < count:
+        left = until - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("timed out")
+        connection.settimeout(left)
         more = connection.recv(min(count - len(found), 1 << 20))
         if not more:
             raise OSError("the connection has ended")

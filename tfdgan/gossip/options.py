@@ -58,7 +58,7 @@ class GossipOptions(Options):
     wire_key_file: str = option(
         "",
         "A file of mode 0600 with the exchange's key, 64 hexadecimal digits (openssl rand -hex 32), a copy on each "
-        "host. Without a file learner 0 draws a key; Horovod carries the key, and answers strangers (native "
+        "host. Without a file learner 0 draws a key, which Horovod or the rendezvous carries unencrypted (native "
         "backend).",
         local=True,
     )
@@ -66,13 +66,13 @@ class GossipOptions(Options):
         "",
         "HOST:PORT of learner 0, where learners meet without Horovod and without a launcher; then each is started by "
         "hand, with --learner and --learners (native backend).",
-        local=True,
+        once=True,
     )
     learner: int = option(
-        -1, "Number of this learner, from 0, under --rendezvous; -1: as the launcher says.", minimum=-1, local=True
+        -1, "Number of this learner, from 0, under --rendezvous; -1: as the launcher says.", minimum=-1, once=True
     )
     learners: int = option(
-        0, "Number of learners under --rendezvous; 0: as the launcher says.", minimum=0, below=10_000, local=True
+        0, "Number of learners under --rendezvous; 0: as the launcher says.", minimum=0, below=10_000, once=True
     )
     gossip_listen: str = option(
         "",
@@ -121,10 +121,10 @@ class GossipOptions(Options):
                 "cannot go on without one; use native"
             )
 
-    def place(self, rank: int, size: int | None) -> tuple[int, int]:
-        """(rank, size) of this learner: as --learner and --learners say, else as the launcher does."""
-        rank, size = (rank if self.learner < 0 else self.learner), self.learners or size or 0
-        if not size:
+    def place(self, rank: int | None, size: int | None) -> tuple[int, int]:
+        """(rank, size) of this learner: as --learner and --learners say, else as the launcher does, if there is one."""
+        rank, size = (rank if self.learner < 0 else self.learner), self.learners or size
+        if rank is None or size is None:
             raise UserError("--rendezvous: give --learners, how many there are, and to each its --learner, from 0")
         if rank >= size:
             raise UserError(f"--learner={rank}: with --learners={size} learners are numbered from 0 to {size - 1}")

@@ -29,6 +29,7 @@ def option(
     below: float | None = None,
     free: bool = False,
     local: bool = False,
+    once: bool = False,
 ) -> Any:
     """A field of an `Options` class. Returns what `dataclasses.field` does.
 
@@ -39,11 +40,11 @@ def option(
       minimum, above, below: bounds of a number; `minimum` is allowed, the other two are not.
       free: whether the value may change when a run resumes.
       local: whether the value may differ between hosts; what is local is free too.
+      once: whether the value concerns one start of one process; it is local, and not kept with the run.
     """
     bounds = {"minimum": minimum, "above": above, "below": below}
-    return dataclasses.field(
-        default=default, metadata={"help": help, "choices": choices, **bounds, "free": free or local, "local": local}
-    )
+    kinds = {"free": free or local or once, "local": local or once, "once": once}
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices, **bounds, **kinds})
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import os
+import stat
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -21,8 +22,8 @@ def cache_folder() -> str:
 def place(name: str) -> str:
     """Where the file or folder of this name is kept, or is to be.
 
-    In the cache folder; or, where that lacks it and cannot be written, in a temporary folder of this process, of which
-    a warning tells once: what is there is made again by every run.
+    In the cache folder; or, where that lacks it and cannot be written, in a folder of this user's among the system's
+    temporary ones, of which a warning tells once.
     """
     path = os.path.join(cache_folder(), name)
     if os.path.exists(path):
@@ -51,14 +52,21 @@ def _writable(folder: str) -> str:
             file.flush()
         return folder
     except OSError as error:
-        text = f"the cache folder {folder} cannot be written ({error.strerror}); what it would keep is made by each run"
+        instead = _temporary()
+        text = f"the cache folder {folder} cannot be written ({error.strerror}); {instead} is used instead"
         warnings.warn(f"{text}; set TFDGAN_CACHE to a folder that can", stacklevel=3)
-        return _temporary().name
+        return instead
 
 
-@functools.cache
-def _temporary() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory(prefix="tfdgan-")  # gone with this process
+def _temporary() -> str:
+    """A folder that this user's processes of this machine share, and nobody else can have made or may read."""
+    path = os.path.join(tempfile.gettempdir(), f"tfdgan-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(path, 0o700)
+    found = os.lstat(path)
+    if stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not found.st_mode & 0o077:
+        return path
+    return tempfile.mkdtemp(prefix="tfdgan-")
 
 
 def lock(path: str | os.PathLike[str]) -> filelock.BaseFileLock:

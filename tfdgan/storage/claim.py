@@ -1,12 +1,12 @@
 """Whose a folder is while somebody works in it: a lock, and beside it who holds it."""
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
 import time
-
-import filelock
+from typing import Any
 
 from tfdgan.errors import UserError
 from tfdgan.storage import files
@@ -18,8 +18,9 @@ _GRACE = 3.0  # seconds in which a holder that is ending, or whose note has not 
 class Claim:
     """A folder that one job works in at a time.
 
-    The system releases the lock when its process ends, however it ends, so a dead holder never stands in the way.
-    Processes of one job, which have one token, may claim a folder of a shared disk together.
+    The system releases the lock (`flock`) when its process ends, however it ends, so a dead holder never stands in the
+    way. Processes of one job, which have one token, may claim a folder of a shared disk together. Where the disk has no
+    locks nobody is refused.
 
     Args:
       folder: must exist.
@@ -28,41 +29,42 @@ class Claim:
 
     def __init__(self, folder: str, token: str) -> None:
         self._folder, self._token = folder, token
-        self._lock = filelock.FileLock(os.path.join(folder, _LOCK))
+        self._lock: int | None = None  # an open file
 
     def take(self) -> None:
         """Raise `UserError` that names the holder if the folder is another job's. Safe to call again."""
-        if self._lock.is_locked:
-            return
         until = time.monotonic() + _GRACE
-        while True:
+        while self._lock is None:
+            lock = os.open(os.path.join(self._folder, _LOCK), os.O_RDWR | os.O_CREAT, 0o644)
             try:
-                self._lock.acquire(timeout=0)
-            except filelock.Timeout:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._lock = lock
+            except BlockingIOError:
+                os.close(lock)
                 holder = self._holder()
                 if holder.get("token") == self._token:
                     return
                 if time.monotonic() > until:
-                    raise UserError(
-                        f"--workdir={self._folder}: {_words(holder)}; use another folder, or end it first"
-                    ) from None
+                    words = f"--workdir={self._folder}: {_words(holder)}"
+                    raise UserError(f"{words}; use another folder, or end it first") from None
                 time.sleep(0.1)
-                continue
-            except NotImplementedError:  # a file system without locks
+            except OSError:  # no locks here
+                os.close(lock)
                 return
-            break
         since = time.strftime("%Y-%m-%d %H:%M:%S")
-        holder = {"host": socket.gethostname(), "process": os.getpid(), "since": since, "token": self._token}
-        files.write_text(os.path.join(self._folder, _HOLDER), json.dumps(holder) + "\n")
+        note = {"host": socket.gethostname(), "process": os.getpid(), "since": since, "token": self._token}
+        if self._holder().get("token") != self._token:
+            files.write_text(os.path.join(self._folder, _HOLDER), json.dumps(note) + "\n")
 
     def release(self) -> None:
         """Let others work in the folder."""
-        if self._lock.is_locked:
+        if self._lock is not None:
             with contextlib.suppress(OSError):
                 os.remove(os.path.join(self._folder, _HOLDER))
-            self._lock.release()
+            os.close(self._lock)
+            self._lock = None
 
-    def _holder(self) -> dict[str, object]:
+    def _holder(self) -> dict[str, Any]:
         try:
             with open(os.path.join(self._folder, _HOLDER)) as file:
                 found = json.load(file)
@@ -71,7 +73,7 @@ class Claim:
             return {}
 
 
-def _words(holder: dict[str, object]) -> str:
+def _words(holder: dict[str, Any]) -> str:
     if not holder:
         return "another process is at work in it"
     return f"process {holder.get('process')} on {holder.get('host')} has been at work in it since {holder.get('since')}"

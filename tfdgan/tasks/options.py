@@ -69,7 +69,13 @@ class TaskOptions(
             )
 
     def unused_options(self) -> set[str]:
-        return set() if self.gossips else {"second_moment", "noise_every"}
+        found = set() if self.gossips else {"second_moment", "noise_every"}
+        return found if self.can_set_back else found | {"max_resets"}
+
+    @property
+    def can_set_back(self) -> bool:
+        """True if a learner may go on from the mean of the others: neither its strategy nor the others' minds."""
+        return self.gossips and self.compression == "none"
 
     @property
     def splits_batches(self) -> bool:

@@ -32,10 +32,14 @@ _STEP = re.compile(r"\d{8,}")
 
 
 class Found(NamedTuple):
-    """A checkpoint to start from: each learner's own state if it is `whole`, else the consensus."""
+    """A checkpoint to start from: each learner's own state if it is `whole`, else the consensus.
+
+    The learner `holder` has the manifest and the consensus.
+    """
 
     step: int
     whole: bool
+    holder: int
 
 
 def arrays(state: State) -> dict[str, np.ndarray]:
@@ -148,57 +152,73 @@ class Checkpoints:
             npz.write(self._shard(step), arrays(state))
             sums[os.path.basename(self._shard(step))] = files.checksum(self._shard(step))
         everyone = collectives.gather(sums, "checkpoints.sums")
-        with collectives.together():
-            if self._is_first:
-                npz.write(self._consensus(step), consensus)
-                sums = {name: found for each in everyone for name, found in each.items()}
-                sums[os.path.basename(self._consensus(step))] = files.checksum(self._consensus(step))
-                head = {"step": step, "learners": len(collectives.ranks()), "sha256": sums}
-                files.write_text(self._manifest(step), json.dumps({**head, **manifest}, indent=2) + "\n")
+        sums = {name: found for each in everyone for name, found in each.items()}
+        while True:  # again by the next one, if the first is lost meanwhile
+            first = collectives.ranks()[0]
+            with collectives.together():
+                if self._rank == first:
+                    self._commit(step, consensus, sums, {"learners": len(everyone), **manifest})
+            if collectives.ranks()[0] == first:
+                break
         self._prune(step)
+
+    def _commit(
+        self, step: int, consensus: Mapping[str, np.ndarray], sums: Mapping[str, str], manifest: dict[str, Any]
+    ) -> None:
+        npz.write(self._consensus(step), consensus)
+        sums = {**sums, os.path.basename(self._consensus(step)): files.checksum(self._consensus(step))}
+        text = json.dumps({"step": step, "sha256": sums, **manifest}, indent=2)
+        files.write_text(self._manifest(step), text + "\n")
+
+    def discard(self, step: int) -> None:
+        """Remove what a save that failed has left of a step on this host."""
+        if not os.path.isfile(self._manifest(step)):
+            shutil.rmtree(self.folder(step), ignore_errors=True)
 
     def newest(self) -> tuple[Found | None, list[str]]:
         """(the newest sound checkpoint that this job can start from, what is wrong with newer ones), agreed by all.
 
         It is whole if every learner has its own state of that step, and as many learners wrote it. Else the consensus
-        of the newest step is all that can be used. Files are read to their last byte.
+        of the newest step is all that can be used. Files are read to their last byte. Manifests and consensus may be on
+        any host: whoever was the first learner has written them.
 
         Raises:
           SharedError: there are checkpoints, and none of them is sound.
         """
-        steps = collectives.gather(self.committed(), "checkpoints.committed")[0]
-        consensus: int | None = None
+        committed = collectives.gather(self.committed(), "checkpoints.committed")
+        consensus: Found | None = None
         wrong: list[str] = []
-        for step in reversed(steps):
-            learners, sums, problem = collectives.gather(self._examined(step), "checkpoints.examined")[0]
+        for step in sorted(set().union(*committed), reverse=True):
+            holder = next(rank for rank, steps in enumerate(committed) if step in steps)
+            mine = self._examined(step) if self._rank == holder else None
+            learners, sums, problem = collectives.gather(mine, "checkpoints.examined")[holder]
+            if problem is None and consensus is None:
+                consensus = Found(step, whole=False, holder=holder)
             if problem is None and learners != self._size:
-                return Found(step if consensus is None else consensus, whole=False), wrong
+                break
             problems = [problem]
             if problem is None:
-                consensus = step if consensus is None else consensus
                 problems = collectives.gather(_problem(self._shard(step), sums), "checkpoints.problems")
             if not any(problems):
-                return Found(step, whole=True), wrong
+                return Found(step, whole=True, holder=holder), wrong
             wrong.append(next(text for text in problems if text))
-        if consensus is not None:
-            return Found(consensus, whole=False), wrong
-        if wrong:
+        if wrong and consensus is None:
             raise SharedError(f"{self._root}: no checkpoint is sound; {'; '.join(wrong)}; move it away to begin anew")
-        return None, []
+        return consensus, wrong
 
     def problem(self, step: int) -> str | None:
         """What is wrong with the manifest or the consensus of a step, read to their last bytes; None: nothing."""
         return self._examined(step)[2]
 
     def _examined(self, step: int) -> tuple[int, dict[str, str], str | None]:
-        """(learners, {file: checksum}, what is wrong with manifest or consensus) of a step, as rank 0 has it."""
-        if self._rank:
-            return 0, {}, None
+        """(learners, {file: checksum}, what is wrong with manifest or consensus) of a step with a manifest here."""
         try:
             manifest = self.manifest(step)
         except UserError as error:
             return 0, {}, error.as_flags().split("; ")[0]
         sums = manifest.get("sha256", {})
+        if not isinstance(sums, dict):
+            return 0, {}, f"{self._manifest(step)}: not readable (sha256 is {sums!r:.40})"
         return manifest["learners"], sums, _problem(self._consensus(step), sums)
 
     def load(self, step: int, state: State) -> None:
@@ -207,8 +227,8 @@ class Checkpoints:
 
     def _prune(self, newest: int) -> None:
         """Remove all but the last `keep` checkpoints, and what earlier runs left unfinished or beyond `newest`."""
-        committed = collectives.gather(self.committed(), "checkpoints.committed")[0]
-        if newest not in committed:  # learner 0's disk has gone: nobody removes what may be the last
+        committed = sorted(set().union(*collectives.gather(self.committed(), "checkpoints.committed")))
+        if newest not in committed:  # the disk has gone: nobody removes what may be the last
             return
         kept = [step for step in committed if step <= newest][-self._keep :]
         for step in set(self._steps()) - set(kept):
@@ -220,6 +240,8 @@ class Checkpoints:
 def _problem(path: str, sums: Mapping[str, str]) -> str | None:
     """What is wrong with a file, of which {name: checksum} may say what it should be; None: nothing."""
     wanted = sums.get(os.path.basename(path))
+    if sums and not wanted:
+        return f"{path}: is no part of that checkpoint"
     try:
         if wanted:
             return None if files.checksum(path) == wanted else f"{path}: is damaged, the manifest has another checksum"

@@ -59,19 +59,21 @@ def gather(trainer: Trainer, shared: bool = True) -> tuple[Consensus, float]:
     )
     distance = consensus_distance.distance(collectives.gather_vector([square], "consensus.squares")[:, 0])
     if not shared:
-        first = distributed.rank() == collectives.ranks()[0]
-        mine = [values[name] if first else np.zeros_like(values[name]) for name in floating]
-        means = dict(zip(floating, collectives.total(mine, "consensus.first"), strict=True))
+        first = None
+        while first != collectives.ranks()[0]:  # again if the first is lost meanwhile
+            first = collectives.ranks()[0]
+            mine = [values[name] if distributed.rank() == first else np.zeros_like(values[name]) for name in floating]
+            means = dict(zip(floating, collectives.total(mine, "consensus.first"), strict=True))
     return {**values, **means}, distance
 
 
-def start_from(trainer: Trainer, stored_in: Checkpoints, step: int) -> None:
-    """Take the consensus of `step`, as learner 0's `Checkpoints` has it, as every learner's start: no history."""
+def start_from(trainer: Trainer, stored_in: Checkpoints, found: checkpoints.Found) -> None:
+    """Take the consensus of a checkpoint, as its holder has it, as every learner's start: no history."""
     groups = _groups(trainer)
     with collectives.together():
-        if distributed.rank() == 0:
-            checkpoints.restore(groups, stored_in.consensus(step), stored_in.folder(step))
-    collectives.broadcast_to_all([v for variables in groups.values() for v in variables])
+        if distributed.rank() == found.holder:
+            checkpoints.restore(groups, stored_in.consensus(found.step), stored_in.folder(found.step))
+    collectives.broadcast_to_all([v for variables in groups.values() for v in variables], found.holder)
     trainer.reseed_for_learner(distributed.rank())
     trainer.reset_strategies()
 

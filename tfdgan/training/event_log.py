@@ -1,37 +1,46 @@
 """TensorBoard's files of a run, taken back to the step at which the run is taken up again."""
 
+import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 
 import tensorflow as tf
 from tensorflow.core.util import event_pb2
 
-from tfdgan.storage import files
+
+@contextlib.contextmanager
+def disk_errors() -> Iterator[None]:
+    """Turn what TensorFlow raises where a file cannot be written into `OSError`."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise OSError(str(error).splitlines()[0]) from error
 
 
 def take_back(folder: str, step: int) -> None:
-    """Drop what was logged after `step`, which training will log again; half a record at a file's end goes too."""
-    for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
-        if ".tfevents." in name:
-            _take_back(os.path.join(folder, name), step)
+    """Drop what was logged after `step`, which training will log again.
+
+    A file with such records ends at the first damaged one, as readers have it; other files stay as they are.
+    """
+    with disk_errors():
+        for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
+            if ".tfevents." in name:
+                _take_back(os.path.join(folder, name), step)
 
 
 def _take_back(path: str, step: int) -> None:
-    if not _goes_beyond(path, step):
+    if not any(event.step > step for _, event in _records(path)):
         return
-    beside = f"{path}.kept"
-    with tf.io.TFRecordWriter(beside) as writer:
-        for record, event in _records(path):
-            if event.step <= step:
-                writer.write(record)
-    with files.replacing(path) as file, open(beside, "rb") as kept:
-        shutil.copyfileobj(kept, file)
-    os.remove(beside)
-
-
-def _goes_beyond(path: str, step: int) -> bool:
-    return any(event.step > step for _, event in _records(path))
+    beside = os.path.join(os.path.dirname(path), f"taken-back.{os.getpid()}.tmp")  # no name that TensorBoard reads
+    try:
+        with tf.io.TFRecordWriter(beside) as writer:
+            for record, event in _records(path):
+                if event.step <= step:
+                    writer.write(record)
+        os.replace(beside, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(beside)
 
 
 def _records(path: str) -> Iterator[tuple[bytes, event_pb2.Event]]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from tfdgan import __version__, distributed
 from tfdgan.data import Source
-from tfdgan.distributed import collectives, job
+from tfdgan.distributed import collectives, job, launch
 from tfdgan.errors import DiskError, LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
 from tfdgan.training import consensus, consensus_file, recalibration, scoring
@@ -97,26 +97,26 @@ class Run:
         trainer.reset()
         found, wrong = self._checkpoints.newest()
         for text in wrong:
-            say_once(f"warning: passed over a checkpoint: {text}")
+            say_once(f"warning: a checkpoint is not whole: {text}")
         if found is None:
             say_once(f"training {self._options.steps} steps on {self._size} learner(s), {self._options.workdir}")
             return 0
-        step, whole = found
+        step = found.step
         with collectives.together():
-            if self._rank == 0:
+            if self._rank == found.holder:
                 self._check_facts(self._checkpoints.manifest(step))
-        if whole:
+        if found.whole:
             with collectives.together():
                 self._checkpoints.load(step, trainer.state)
             say_once(f"resuming at step {step}")
         else:
-            consensus.start_from(trainer, self._checkpoints, step)
+            consensus.start_from(trainer, self._checkpoints, found)
             say_once(
                 f"starting at step {step} from the consensus: that checkpoint does not hold a state for each of these "
                 f"{self._size} learner(s), so optimizers begin anew"
             )
         trainer.continue_from(step)
-        if self._rank == 0:
+        if self._rank == found.holder:
             self._warn_of_threads(step)
         return step
 
@@ -157,7 +157,8 @@ class Run:
                     sampler = self._meet(reached, save, score)
                     ticker.skip()
                 if report.stop and reached < options.steps:
-                    say_once(f"stopped on request at step {reached}; the same command goes on from there")
+                    if self._is_saved:
+                        say_once(f"stopped on request at step {reached}; the same command goes on from there")
                     break
         if sampler is None:  # nothing was left to do
             sampler = self._sampler(self._consensus()[0])
@@ -216,19 +217,28 @@ class Run:
         }
         record = self._open_record
         if step == self._pretraining_steps:  # before the checkpoint: a run that resumes there does not make it again
-            with record.disk(step, "the end of pretraining"), collectives.together():
-                if is_writer():
-                    consensus_file.keep_pretrained(options.workdir, step, stored, manifest)
+            with record.disk(step, "the end of pretraining"):
+                self._keep_pretrained(step, stored, manifest)
         if save:
             with record.disk(step, "the checkpoint") as problems:
                 self._checkpoints.save(step, self._trainer.state, stored, manifest)
             self._is_saved = not problems
+            if problems:
+                self._checkpoints.discard(step)
         while True:
             scores = scoring.score(task, sampler, seed=options.seed) if score else []
             show = functools.partial(task.show, sampler, options.seed) if score else None
             if record.meet(step, distance, stored, manifest, scores, show):
                 break
         return sampler
+
+    def _keep_pretrained(self, step: int, stored: Consensus, manifest: dict[str, Any]) -> None:
+        writer = None
+        while writer != collectives.ranks()[0]:  # again if the writer is lost meanwhile
+            writer = collectives.ranks()[0]
+            with collectives.together():
+                if self._rank == writer:
+                    consensus_file.keep_pretrained(self._options.workdir, step, stored, manifest)
 
     def explained(self, error: Exception) -> Exception:
         """What to raise for a failed exchange or collective: a `LocalFault` that names who is lost, or this error."""
@@ -247,6 +257,8 @@ class Run:
         for learner in sorted(set(lost) - set(self._lost)):
             say_once(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(collectives.ranks())} go on")
         self._lost = lost
+        if is_writer():
+            launch.take_floor()
         self._trainer.restrict_to(collectives.ranks())
 
     def _say_reconnections(self, step: int, count: int) -> None:
@@ -262,8 +274,9 @@ class Run:
         if not (some_are_well and self._can_set_back and self._resets < self._options.max_resets):
             times = f", after {self._resets} resets" if self._resets else ""
             raise TrainingFault(f"{what}{times}; last good checkpoint: {self.last_good()}")
+        if not set_back(self._trainer, faults):
+            raise TrainingFault(f"{what}, and all other learners are lost; last good checkpoint: {self.last_good()}")
         self._resets += 1
-        set_back(self._trainer, faults)
         others = f", and {len(faults) - 1} more" if len(faults) > 1 else ""
         say_once(
             f"warning: {what}{others}: set back at step {reached} to the mean of the others, "
@@ -302,7 +315,7 @@ class Run:
     def _end(self, step: int) -> None:
         if strangers := backends.refused():
             say(f"warning: learner {self._rank} refused {strangers} connection(s) that did not come from a learner")
-        self._open_record.close(step)
+        self._open_record.close(is_done=self._is_saved and step == self._options.steps)
         if not self._is_saved:
             raise DiskError(
                 f"{self._options.workdir}: the checkpoint of step {step}, where training ended, could not be written; "

@@ -53,12 +53,13 @@ class Monitor:
         self._workdir, self._steps = workdir, steps
         logs = os.path.join(workdir, "tensorboard")
         event_log.take_back(logs, start)
-        self._writer = tf.summary.create_file_writer(logs)
+        with event_log.disk_errors():
+            self._writer = tf.summary.create_file_writer(logs)
         self._bar = tqdm(total=steps, initial=start, unit="step") if sys.stderr.isatty() else None
         self._unwritten: list[dict[str, Any]] = []
         self._complained = False
         self._spoke = 0.0
-        with self._writer.as_default(step=start):
+        with self._logged(), self._writer.as_default(step=start):
             hparams.hparams(dict(hyper_parameters))
             tf.summary.text("flags", "\n".join(f"    {line}" for line in flags.splitlines()))
 
@@ -95,13 +96,15 @@ class Monitor:
             return None
         kind = "txt" if isinstance(shown, str) else "png"
         path = os.path.join(self._workdir, "samples", f"{step:08d}.{kind}")
-        with self._writer.as_default(step=step):
+        if isinstance(shown, str):
+            files.write_text(path, shown + "\n")
+        else:
+            with files.replacing(path) as file:
+                file.write(png.to_png(shown))
+        with self._logged(), self._writer.as_default(step=step):
             if isinstance(shown, str):
-                files.write_text(path, shown + "\n")
                 tf.summary.text("samples", "\n".join(f"    {line}" for line in shown.splitlines()))
             else:
-                with files.replacing(path) as file:
-                    file.write(png.to_png(shown))
                 tf.summary.image("samples", shown[None])
         return path
 
@@ -110,10 +113,12 @@ class Monitor:
         with self._logged(), self._writer.as_default(step=step):
             tf.summary.scalar(name, value)
 
-    def flush(self) -> None:
-        """Bring what was logged to disk."""
+    def flush(self) -> bool:
+        """Bring what was logged to disk; returns whether it is there."""
         with self._logged():
             self._writer.flush()
+            return True
+        return False
 
     def close(self) -> None:
         """End the bar and the logs."""
@@ -121,17 +126,18 @@ class Monitor:
             with _heard(sys.stderr):
                 self._bar.close()
         with self._logged():
+            score_log.add(self._workdir, self._unwritten)
             self._writer.close()
 
     @contextlib.contextmanager
     def _logged(self) -> Iterator[None]:
-        """Write for TensorBoard; where that fails, a line says so once, and training goes on."""
+        """Write logs; where that fails, a line says so once, and training goes on."""
         try:
             yield
         except (OSError, tf.errors.OpError) as error:
             if not self._complained:
                 text = str(error).splitlines()[0]
-                say(f"warning: TensorBoard's log in {self._workdir} cannot be written ({text}); training goes on")
+                say(f"warning: the logs in {self._workdir} cannot be written ({text}); training goes on")
             self._complained = True
 
 

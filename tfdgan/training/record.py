@@ -18,6 +18,8 @@ from tfdgan.training.options import RunOptions
 
 Shown = np.ndarray | str | None
 
+_MOST_TICKS = 200  # that are remembered
+
 
 def is_writer() -> bool:
     """True on the first learner that lives, which writes for all."""
@@ -56,25 +58,34 @@ class Record:
         self._options, self._arguments = options, (hyper_parameters, flags)
         self._last_good, self._claim = last_good, claim
         self._settled, self._ticks = start, list[tuple[int, Mapping[str, float]]]()
+        self._flushed_by: int | None = None  # who was to flush the log at the last tick
         self._refused: set[str] = set()  # what the disk did not take the last time
         self._monitor: Monitor | None = None
         self._samples_path: str | None = None
-        known: tuple[float, list[dict[str, Any]]] = (0.0, [])
-        with collectives.together():
-            if is_writer():
-                known = score_log.take_back(options.workdir, start), score_log.read(options.workdir)
-        seconds, self._scores = collectives.gather(known, "record.known")[0]
+        known: list[Any] = []
+        while not known:  # again if the writer is lost meanwhile
+            with collectives.together():
+                if is_writer():
+                    known = [score_log.take_back(options.workdir, start), score_log.read(options.workdir)]
+            known = collectives.gather(known, "record.known")[0]
+        seconds, self._scores = known
         self._began = time.monotonic() - seconds
         with collectives.together():
             self._take_up()
 
     def tick(self, step: int, scalars: Mapping[str, float]) -> None:
         """Take in a tick's scalars."""
+        writer = collectives.ranks()[0]
+        if self._flushed_by == writer:  # which is still there
+            self._settled, self._ticks = self._ticks[-1][0], []
         self._ticks.append((step, scalars))
         was_writer = self._monitor is not None
         with contextlib.suppress(OSError):  # of a learner that becomes the writer: tried again at the next tick
             if (monitor := self._take_up()) and was_writer:
                 monitor.tick(step, scalars)
+            if monitor and len(self._ticks) >= _MOST_TICKS:
+                monitor.flush()
+        self._flushed_by = writer if len(self._ticks) >= _MOST_TICKS else None
 
     def meet(
         self,
@@ -99,6 +110,7 @@ class Record:
         writer = collectives.ranks()[0]
         seconds = {"seconds": round(time.monotonic() - self._began, 3)}
         records = [{**score.record(step), **seconds} for score in scores]
+        flushed = True
         # Learners would wait for the writer in the next step anyway.
         with self.disk(step, "scores or samples"), collectives.together():
             if monitor := self._take_up():
@@ -107,12 +119,13 @@ class Record:
                     monitor.scores(step, scores, records)
                     best.keep(self._options.workdir, step, scores, consensus, manifest)
                     self._samples_path = monitor.samples(step, show()) or self._samples_path
-                monitor.flush()
-        records = collectives.gather(records, "record.scores")[0]
+                flushed = monitor.flush()
+        records, flushed = collectives.gather((records, flushed), "record.scores")[0]
         if collectives.ranks()[0] != writer:
             return False
         self._scores += records
-        self._settled, self._ticks = step, []
+        if flushed:
+            self._settled, self._ticks, self._flushed_by = step, [], None
         return True
 
     @contextlib.contextmanager
@@ -137,7 +150,7 @@ class Record:
                 self._refused.remove(what)
                 say_once(f"step {step}: {what} could be written again")
 
-    def close(self, step: int) -> None:
+    def close(self, is_done: bool) -> None:
         """End the logs, and say where things are."""
         if self._monitor is None:
             return
@@ -147,8 +160,8 @@ class Record:
         if found := best.said(self._options.workdir):
             say(found)
         say(f"watch: tensorboard --logdir {self._options.workdir}")
-        if step == self._options.steps:
-            say(f"done: {step} steps, {self._options.workdir}")
+        if is_done:
+            say(f"done: {self._options.steps} steps, {self._options.workdir}")
 
     def _take_up(self) -> Monitor | None:
         """The logs, on the writer: opened where the writer before has left them."""

@@ -1,5 +1,6 @@
 """The scores of a run: `scores.jsonl` of its workdir, one JSON object a line."""
 
+import errno
 import json
 import os
 from collections.abc import Sequence
@@ -23,8 +24,12 @@ def add(workdir: str, records: Sequence[dict[str, Any]]) -> None:
     """Append records, dicts that JSON can hold, on lines of their own even after half a line."""
     path = os.path.join(workdir, NAME)
     lines = "".join(json.dumps(record) + "\n" for record in records)
-    with open(path, "a+b") as file:
-        file.write((_line_end(file) + lines).encode())
+    with open(path, "a+b", buffering=0) as file:
+        size = file.seek(0, os.SEEK_END)
+        text = (_line_end(file) + lines).encode()
+        if file.write(text) != len(text):  # the disk is full: all or nothing
+            file.truncate(size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
 
 def take_back(workdir: str, step: int) -> float:

@@ -75,11 +75,14 @@ def score(
       task, sampler, number, seed, thorough: as `task.measure` takes them; one sampler everywhere.
       progress: as `task.measure` takes it, for learner 0; None: no progress is shown.
     """
-    sums = ranks = None
-    while sums is None or ranks != collectives.ranks():
+    scores: list[Score] = []
+    ranks = None
+    while ranks != collectives.ranks():
         sums, ranks = _measured(task, sampler, number, seed, thorough, progress)
-    with collectives.together():
-        scores = task.scores(sums, sampler, number, seed) if distributed.rank() == ranks[0] else []
+        if ranks != collectives.ranks():
+            continue
+        with collectives.together():
+            scores = task.scores(sums, sampler, number, seed) if distributed.rank() == ranks[0] else []
     return scores
 
 

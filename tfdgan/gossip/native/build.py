@@ -49,7 +49,7 @@ class _Library:
                 digest.update(part.encode() + b"\0")
         for path in [*self.sources, *sorted(_HERE.rglob("*.h"))]:
             digest.update(path.read_bytes())
-        return os.path.join(cache.cache_folder(), f"{self.name}-{digest.hexdigest()[:16]}.so")
+        return cache.place(f"{self.name}-{digest.hexdigest()[:16]}.so")
 
 
 def _exchange() -> _Library:
@@ -115,11 +115,6 @@ def _built(library: _Library) -> str:
     compiler = _compiler()
     if not shutil.which(compiler[0]):
         raise UserError(f"native exchange: no compiler {compiler[0]} here (Debian: apt-get install g++)")
-    folder = os.path.dirname(path)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"native exchange: cannot write to {folder} ({error.strerror}); set TFDGAN_CACHE") from error
     with cache.lock(path):
         if not os.path.isfile(path):  # unless another process has built it meanwhile
             _compile(compiler, library, path)
