@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import socket
 import subprocess
 import time
 import zipfile
@@ -87,6 +88,12 @@ def start(learners, workdir, *flags):
             stderr=log,
             start_new_session=True,
         )
+
+
+def free_port():
+    """A port that nobody uses now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
 
 
 def said(workdir):

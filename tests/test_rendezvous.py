@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from conftest import ROOT, environment, launch, python
 from distributed.resume_runs import TINY
-from jobs import stored, train
+from jobs import free_port, stored, train
 
 from tfdgan.cli import flagfiles
 from tfdgan.distributed import rendezvous
@@ -19,11 +19,6 @@ from tfdgan.errors import LocalFault, UserError
 from tfdgan.tasks import ImageOptions
 
 KEY = bytes(range(32))
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 def meet(port, rank, size, key=KEY, said=print):

@@ -87,6 +87,7 @@ class Run:
         self._record: Record | None = None
         self._lost: dict[int, str] = {}
         self._is_saved = True
+        self._holder = 0  # whose workdir has what the run has left so far
         self._reconnections = self._resets = 0
 
     def start(self) -> int:
@@ -101,7 +102,7 @@ class Run:
         if found is None:
             say_once(f"training {self._options.steps} steps on {self._size} learner(s), {self._options.workdir}")
             return 0
-        step = found.step
+        step, self._holder = found.step, found.holder
         with collectives.together():
             if self._rank == found.holder:
                 self._check_facts(self._checkpoints.manifest(step))
@@ -124,7 +125,7 @@ class Run:
         self, start: int, hyper_parameters: dict[str, Any], flags: str, claim: Callable[[], None] = lambda: None
     ) -> None:
         """Open the logs; the arguments are as `Record` takes them. All learners call it together."""
-        self._record = Record(self._options, start, hyper_parameters, flags, self.last_good, claim)
+        self._record = Record(self._options, start, hyper_parameters, flags, self._holder, self.last_good, claim)
 
     def steps(self, source: Source, start: int) -> Any:
         """Take the steps from `start`; returns the sampler of the consensus.

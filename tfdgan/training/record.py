@@ -9,7 +9,7 @@ import numpy as np
 
 from tfdgan import distributed
 from tfdgan.distributed import collectives, launch
-from tfdgan.errors import DiskError
+from tfdgan.errors import DiskError, LocalFault
 from tfdgan.metrics import Score
 from tfdgan.training import best, score_log
 from tfdgan.training.consensus_file import Consensus
@@ -42,6 +42,7 @@ class Record:
       options: of the run.
       start: steps done already.
       hyper_parameters, flags: as `Monitor` takes them.
+      holder: the learner whose workdir has the scores so far.
       last_good: says where the last good checkpoint is.
       claim: has the workdir for this job, when a learner becomes the writer.
     """
@@ -52,6 +53,7 @@ class Record:
         start: int,
         hyper_parameters: Mapping[str, Any],
         flags: str,
+        holder: int,
         last_good: Callable[[], str],
         claim: Callable[[], None],
     ) -> None:
@@ -62,13 +64,14 @@ class Record:
         self._refused: set[str] = set()  # what the disk did not take the last time
         self._monitor: Monitor | None = None
         self._samples_path: str | None = None
-        known: list[Any] = []
-        while not known:  # again if the writer is lost meanwhile
-            with collectives.together():
-                if is_writer():
-                    known = [score_log.take_back(options.workdir, start), score_log.read(options.workdir)]
-            known = collectives.gather(known, "record.known")[0]
-        seconds, self._scores = known
+        known: tuple[float, list[dict[str, Any]]] = (0.0, [])
+        with collectives.together():
+            if distributed.rank() == holder:
+                known = score_log.take_back(options.workdir, start), score_log.read(options.workdir)
+        everyone = collectives.gather(known, "record.known")
+        if holder not in collectives.ranks():
+            raise LocalFault(f"learner {holder} was lost before the first step")
+        seconds, self._scores = everyone[collectives.ranks().index(holder)]
         self._began = time.monotonic() - seconds
         with collectives.together():
             self._take_up()
