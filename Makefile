@@ -23,8 +23,8 @@ demo: $(SETUP)
 	@echo "TensorBoard:    $(VENV)/bin/tensorboard --logdir runs/demo"
 
 test: $(SETUP)
-	$(RUN) python -m pytest tests -m "not alone" --numprocesses=2 --dist=loadfile --no-loadscope-reorder
-	$(RUN) python -m pytest $$(grep -l "mark.alone" tests/*.py) -m alone --numprocesses=2 --dist=loadgroup
+	$(RUN) python -m pytest tests -m "not alone" --durations=60 --durations-min=5 --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(RUN) python -m pytest $$(grep -l "mark.alone" tests/*.py) -m alone --durations=30 --durations-min=5 --numprocesses=2 --dist=loadgroup
 
 # Style, types, and which package may import which.
 lint: $(SETUP)

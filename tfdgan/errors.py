@@ -9,7 +9,7 @@ class UserError(ValueError):
     """Something the user gave cannot be used. The message is one line: what, the value, what to do.
 
     Messages name options as flags, `--steps=0`. `str(error)` names them as Python's arguments, `steps=0`; `as_flags`
-    gives the message as it was written. Commands print `as_flags` once, from learner 0, and end with exit code 2.
+    gives the message as it was written. Commands print `as_flags` once, from one learner, and end with exit code 2.
     """
 
     # tf.function raises an error from tracing again with its own type only if the type has exactly this constructor.

@@ -104,6 +104,8 @@ def _start_gossip(options: TaskOptions) -> Assembly | None:
     if not options.leaves_horovod or distributed.size() == 1:
         return None
     backend = "native" if options.needs_native or options.rendezvous else options.gossip_backend
+    if not options.gossips and (backend not in ("auto", "native") or not backends.native_loads()):
+        return None  # nothing is mixed; Horovod carries the rest
     schedule = options.schedule(distributed.size(), options.seed) if options.gossips else None
     settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
     exchange = backends.start(backend, settings, schedule)

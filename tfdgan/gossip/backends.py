@@ -78,6 +78,11 @@ def named(backend: str | Exchange) -> Exchange:
     return _EXCHANGES[backend]
 
 
+def native_loads() -> bool:
+    """True if the native exchange loads on every learner; all learners call it together."""
+    return not _missing()
+
+
 @functools.cache
 def _available(name: str) -> str:
     """The name of the backend that "auto" or "native" stands for here."""

@@ -1,4 +1,4 @@
-"""Starting the native exchange: everybody listens, and Horovod tells everybody where, once."""
+"""Starting the native exchange: everybody listens, and Horovod or the rendezvous tells everybody where, once."""
 
 import atexit
 import dataclasses
@@ -27,7 +27,7 @@ class Settings:
         queue and hold up the data of the other direction (Zhang, Shenker and Clark 1991).
       wire_security: one of `gossip.WIRE_SECURITIES`.
       wire_key_file: a file of mode 0600 that holds the key, the same on every host; "": learner 0 draws one, which
-        travels over Horovod's own connections. They are not encrypted, and Horovod's rendezvous answers anybody.
+        travels over Horovod's own connections, or the rendezvous. They are not encrypted, and answer anybody.
       gossip_listen: ADDRESS:PORT or :PORT, as `addresses.to_listen_on` takes it; "": Horovod's interface, any port.
       gossip_advertise: HOST:PORT by which the others reach this learner; "": where it listens.
       gossip_memory: MiB that may have come from neighbours and wait to be mixed. A long fast link needs what is under
