@@ -1,5 +1,6 @@
 """Jobs of learners that tests start, interrupt and look into."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -88,6 +89,17 @@ def start(learners, workdir, *flags):
             stderr=log,
             start_new_session=True,
         )
+
+
+@contextlib.contextmanager
+def running(learners, workdir, *flags):
+    """A job as `start` starts it, which ends with the block at the latest."""
+    job = start(learners, workdir, *flags)
+    try:
+        yield job
+    finally:
+        job.kill()
+        job.wait()
 
 
 def free_port():

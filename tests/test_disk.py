@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import ROOT, environment, python
-from jobs import committed, event_steps, said, start, stored, train, wait_for_steps
+from jobs import committed, event_steps, running, said, stored, train, wait_for_steps
 from tensorflow.core.util import event_pb2
 
 from tfdgan.cli import workdir as workdirs
@@ -92,26 +92,27 @@ def test_a_full_disk_does_not_end_training(tmp_path):
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tfdgan-test", disk], check=True)
     try:
-        job = start(1, disk, "--checkpoint_every=20", "--width_g=64", "--width_d=64")
-        wait_for_steps(job, disk)
-        while not committed(disk):
-            time.sleep(0.05)
-        with open(disk / "filler", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
-            while True:
-                file.write(bytes(4096))
-        wait_for(job, disk, "the checkpoint could not be written")
-        os.remove(disk / "filler")
-        wait_for(job, disk, "the checkpoint could be written again")
-        job.send_signal(signal.SIGTERM)
-        assert job.wait(timeout=60) == 0
-        text = said(disk)
-        pattern = r"warning: step \d+: the checkpoint could not be written \(.*No space left on device.*\); last good "
-        pattern += rf"checkpoint: {disk}/checkpoints/\d{{8}}; training goes on and tries again"
-        assert len(re.findall(pattern, text)) == 1
-        newest = max(committed(disk))
-        assert f"stopped on request at step {newest}" in text and stored(disk, newest)
+        with running(1, disk, "--checkpoint_every=20", "--width_g=64", "--width_d=64") as job:
+            wait_for_steps(job, disk)
+            while not committed(disk):
+                time.sleep(0.05)
+            with open(disk / "filler", "wb", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+                while True:
+                    file.write(bytes(4096))
+            wait_for(job, disk, "the checkpoint could not be written")
+            os.remove(disk / "filler")
+            wait_for(job, disk, "the checkpoint could be written again")
+            job.send_signal(signal.SIGTERM)
+            assert job.wait(timeout=60) == 0
+            text = said(disk)
+            pattern = (
+                r"warning: step \d+: the checkpoint could not be written \(.*No space left on device.*\); last good "
+            )
+            pattern += rf"checkpoint: {disk}/checkpoints/\d{{8}}; training goes on and tries again"
+            assert len(re.findall(pattern, text)) == 1
+            newest = max(committed(disk))
+            assert f"stopped on request at step {newest}" in text and stored(disk, newest)
     finally:
-        job.kill()
         subprocess.run(["umount", "-l", disk], check=True)
 
 
@@ -125,11 +126,11 @@ def wait_for(job, workdir, text):
 @slow
 def test_a_workdir_that_vanishes_is_made_anew(tmp_path):
     workdir = tmp_path / "run"
-    job = start(1, workdir, "--checkpoint_every=20")
-    wait_for_steps(job, workdir)
-    shutil.rmtree(workdir)
-    job.send_signal(signal.SIGTERM)
-    assert job.wait(timeout=60) == 0, said(workdir)[-3000:]
+    with running(1, workdir, "--checkpoint_every=20") as job:
+        wait_for_steps(job, workdir)
+        shutil.rmtree(workdir)
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(timeout=60) == 0, said(workdir)[-3000:]
     (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
     assert max(committed(workdir)) == int(step)
 
@@ -160,12 +161,13 @@ def test_a_claim_names_its_holder_and_outlives_nobody(tmp_path, monkeypatch):
 @slow
 def test_a_second_run_in_one_workdir_is_refused(tmp_path):
     workdir = tmp_path / "run"
-    job = start(1, workdir)
-    wait_for_steps(job, workdir)
-    done = train(0, workdir, "--steps=10", check=False)
-    assert done.returncode == 2 and re.search(rf"error: --workdir={workdir}: process \d+ on \S+ has been", done.stderr)
-    job.send_signal(signal.SIGHUP)  # its terminal is closed
-    assert job.wait(timeout=60) == 0 and "stopped on request" in said(workdir)
+    with running(1, workdir) as job:
+        wait_for_steps(job, workdir)
+        done = train(0, workdir, "--steps=10", check=False)
+        error = rf"error: --workdir={workdir}: process \d+ on \S+ has been"
+        assert done.returncode == 2 and re.search(error, done.stderr)
+        job.send_signal(signal.SIGHUP)  # its terminal is closed
+        assert job.wait(timeout=60) == 0 and "stopped on request" in said(workdir)
 
 
 def test_what_the_cache_cannot_keep_goes_to_a_temporary_folder(tmp_path, monkeypatch):

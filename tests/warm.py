@@ -74,6 +74,7 @@ def _look_after(connection):
             name.write(f"call {_caller(connection)}")
         connection.close()
         np.random.seed(int.from_bytes(os.urandom(4), "little"))
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also where the tests run under nohup
         if os.environ.get("TFDGAN_TEST_GRAPHS") != "optimized":
             sys.modules["tensorflow"].config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         return _be(arguments)
