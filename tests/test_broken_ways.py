@@ -67,11 +67,10 @@ def test_a_link_that_is_down_for_ten_seconds(tmp_path):
         job = Job(lab, tmp_path / "cut", *flags)
         job.wait_for("ms/step")
         lab.interrupt(1, 10)
+        assert "done" not in job.said()  # all steps take less than that
         assert job.end() == 0, job.said()[-3000:]
     said = job.said()
     assert f"done: {STEPS} steps" in said and not re.search("fault|learner . is lost", said)
-    waits = [float(seconds) for seconds in re.findall(r"([\d.e+]+) ms/step", said)]
-    assert max(waits) * 5 > 5000, said[-3000:]  # five steps a line: some steps have waited for the link
     for whole, again in zip(states(tmp_path / "whole"), states(tmp_path / "cut"), strict=True):
         assert whole.keys() == again.keys()
         assert all(array.tobytes() == again[name].tobytes() for name, array in whole.items())
@@ -84,7 +83,7 @@ def test_a_learner_that_cannot_be_reached_is_named_with_who_tried(tmp_path):
         job = Job(lab, tmp_path / "run", "--steps=100", "--gossip_timeout=4", before=("sh", str(wrong)))
         assert job.end() != 0
     error = r"learner 1 on learner1 cannot be reached at 198\.51\.100\.7 port 7000 \(Network is unreachable\); "
-    error += r"at step 0 on channel \S+ learner 0 on learner0 expected "
+    error += r"learner 0 on learner0 waits for it"
     assert re.search(error, job.said()), job.said()[-3000:]
 
 

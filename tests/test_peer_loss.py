@@ -109,7 +109,8 @@ def test_the_error_names_the_learner_within_the_timeout(number, why, start):
 def test_degraded_the_others_train_on(number, mixing, start, tmp_path):
     job = start("--steps=1500", "--on_peer_loss=degrade", *mixing, "--random_mixing")
     job.hit(number)
-    job.wait_for(r"step \d+: learner 2 is lost, it is (gone|late).*; 2 go on", TIMEOUT + 20)
+    lost = r"it (is gone|is late|cannot be reached)"  # the last of one that was stopped before somebody had to dial it
+    job.wait_for(rf"step \d+: learner 2 is lost, {lost}.*; 2 go on", TIMEOUT + 20)
     job.wait_for(r"done: 1500 steps", 120)
     assert "fault" not in job.said()
     stopped = {2} if number == signal.SIGSTOP else set()

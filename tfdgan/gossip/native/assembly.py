@@ -15,6 +15,7 @@ from tfdgan.distributed import job, messages
 from tfdgan.errors import LocalFault
 from tfdgan.gossip.native import library
 
+_DIALLER_SPEAKS_FIRST = 3.0  # seconds
 _PEEK = 0.05  # seconds to wait for one learner before looking at the next
 _MOST = 32 << 20  # bytes of arrays that are combined at once: they fit into a letter, of at most 64 MiB
 
@@ -140,7 +141,10 @@ class Assembly:
                     lost |= theirs
                     continue
                 seconds = library.silent_for(rank)
-                if (time.monotonic() - begun if seconds is None else seconds) > self._timeout:
+                if seconds is None:  # never connected: who dials knows why a little later
+                    if time.monotonic() - begun > self._timeout + _DIALLER_SPEAKS_FIRST:
+                        silent[rank] = f"has not connected for {self._timeout:g} s"
+                elif seconds > self._timeout:
                     silent[rank] = f"is late: no sign of life for {self._timeout:g} s"
             # A learner that has written counts as here, even if it is gone by now: the next gathering will find out.
             for rank, (has_ended, why) in gone.items():
@@ -216,4 +220,5 @@ def _as_line(why: Any) -> str:
 def _refuse(lost: Mapping[int, str]) -> None:
     """Raise `LocalFault` if anybody is lost."""
     if lost:
-        raise LocalFault(f"gossip: learner {min(lost)} {lost[min(lost)]}")
+        first = min(lost)
+        raise LocalFault(f"gossip: {library.named(first)} {lost[first]}; {library.named(job.rank())} waits for it")

@@ -108,6 +108,9 @@ def listen(ip: str, port: int = 0, shares: bool = False) -> tuple[int, str]:
     return port, door.value.decode()
 
 
+_hosts: Sequence[str] = ()
+
+
 def start(
     rank: int,
     learners: Sequence[Learner],
@@ -128,7 +131,9 @@ def start(
       rate: bytes/s at which to send to other hosts, in all; 0: as fast as TCP does.
       memory: bytes that may have come and wait to be mixed.
     """
+    global _hosts
     hosts, ips, ports, are_here, securities, doors = zip(*learners, strict=True)
+    _hosts = hosts
     size, error = len(learners), ctypes.create_string_buffer(_ERROR)
     failed = functions().tfdgan_start(
         *(rank, size),
@@ -140,6 +145,11 @@ def start(
     )
     if failed:
         raise UserError(f"native exchange: {error.value.decode()}")
+
+
+def named(rank: int) -> str:
+    """A learner with its host, for people."""
+    return f"learner {rank} on {_hosts[rank]}" if _hosts else f"learner {rank}"
 
 
 def stop() -> None:
