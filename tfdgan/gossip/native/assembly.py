@@ -142,7 +142,8 @@ class Assembly:
                     continue
                 seconds = library.silent_for(rank)
                 if seconds is None:  # never connected: who dials knows why a little later
-                    if time.monotonic() - begun > self._timeout + _DIALLER_SPEAKS_FIRST:
+                    patience = self._timeout + (0 if self.degrades else _DIALLER_SPEAKS_FIRST)
+                    if time.monotonic() - begun > patience:
                         silent[rank] = f"has not connected for {self._timeout:g} s"
                 elif seconds > self._timeout:
                     silent[rank] = f"is late: no sign of life for {self._timeout:g} s"
