@@ -20,6 +20,8 @@ LATE = "is late"
         ([0, 1, 2], {0: {}, 2: {1: LATE}}, {}, {2: "cannot hear another learner, which cannot hear it"}),
         # Learner 1 has two dead ways, though others have higher ranks.
         ([0, 1, 2, 3], {0: {}, 1: {2: LATE, 3: LATE}, 2: {1: LATE}, 3: {1: LATE}}, {}, {1: LATE}),
+        # Learner 2 is excluded here; learner 1, which could not hear so, still names it. That is no fault of learner 1.
+        ([0, 1], {0: {}, 1: {2: LATE}}, {}, {}),
         # Of those that were there already.
         ([0, 2], {0: {2: LATE}}, {1: "is gone"}, {2: LATE}),
     ],

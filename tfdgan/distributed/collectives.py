@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -107,18 +107,6 @@ def gather_at_start(value: Any, name: str) -> list[Any]:
         lengths = hvd.allgather(tf.constant([len(mine)], tf.int64), name=f"tfdgan.{name}.lengths").numpy()
         everyone = hvd.allgather(tf.constant(mine), name=f"tfdgan.{name}").numpy()
     return [messages.decode(part.tobytes()) for part in np.split(everyone, np.cumsum(lengths)[:-1])]
-
-
-def of_first(find: Callable[[], Any], name: str) -> Any:
-    """`find()` of the first learner of `ranks()`, on every learner; of the next one if that one is lost meanwhile.
-
-    `find` is called on the first alone and must not raise.
-    """
-    while True:
-        first = ranks()[0]
-        found = gather(find() if job.rank() == first else None, name)[0]
-        if ranks()[0] == first:
-            return found
 
 
 def gather_vector(vector: Sequence[float] | np.ndarray, name: str) -> np.ndarray:

@@ -1,11 +1,10 @@
-"""What the launcher says about this process, read from its environment before TensorFlow is loaded."""
+"""Which learner this process is, as its launcher or its flags say, and whether it speaks for all; no TensorFlow."""
 
 import os
 from collections.abc import Sequence
 
 _RANK = ("HOROVOD_RANK", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
 _SIZE = ("HOROVOD_SIZE", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
-
 
 _given: tuple[int, int] | None = None
 _has_floor = False

@@ -109,7 +109,7 @@ class Checkpoints:
         return sorted(int(name) for name in names if _STEP.fullmatch(name))
 
     def committed(self) -> list[int]:
-        """Ascending steps with a manifest here: all checkpoints, as rank 0 sees them."""
+        """Ascending steps with a manifest here: the checkpoints whose consensus is on this host."""
         return [step for step in self._steps() if os.path.isfile(self._manifest(step))]
 
     def _manifest(self, step: int) -> str:
@@ -140,7 +140,7 @@ class Checkpoints:
         Args:
           step: steps done.
           state: {group: variables} of this learner.
-          consensus: {name: array}, needed on rank 0 only.
+          consensus: {name: array}, on every learner: the first one that lives writes it.
           manifest: what else to keep, JSON.
         """
         with collectives.together():

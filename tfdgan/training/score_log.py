@@ -21,7 +21,9 @@ def read(workdir: str) -> list[dict[str, Any]]:
 
 
 def add(workdir: str, records: Sequence[dict[str, Any]]) -> None:
-    """Append records, dicts that JSON can hold, on lines of their own even after half a line."""
+    """Append records, dicts that JSON can hold, on lines of their own even after half a line: all of them or none."""
+    if not records:
+        return
     path = os.path.join(workdir, NAME)
     lines = "".join(json.dumps(record) + "\n" for record in records)
     with open(path, "a+b", buffering=0) as file:

@@ -61,7 +61,7 @@ class Assembly:
         """
         values, lost, unheard = self._round(dict.fromkeys(self.ranks, value), _gone())
         if self.degrades:
-            views, lost, _ = self._round(dict.fromkeys(self.ranks, unheard), lost)
+            views, lost, _ = self._round(dict.fromkeys(self.ranks, unheard), lost, unheard)
             lost = _agreed(self.ranks, views, lost)
             if self._rank in lost:
                 raise LocalFault(f"gossip: the other learners have given this one up: it {lost[self._rank]}")
@@ -113,7 +113,7 @@ class Assembly:
         return [np.concatenate(parts) for parts in zip(*self.gather(mine), strict=True)]
 
     def _round(
-        self, mine: Mapping[int, Any], lost: Mapping[int, str]
+        self, mine: Mapping[int, Any], lost: Mapping[int, str], unheard: Mapping[int, str] = {}
     ) -> tuple[dict[int, Any], dict[int, str], dict[int, str]]:
         """What each learner left has sent here; who is gone as far as any of them knows; who cannot be heard, and why.
 
@@ -122,6 +122,8 @@ class Assembly:
         Args:
           mine: {rank: the value for this learner}.
           lost: {rank: why}, as far as this learner knows.
+          unheard: {rank: why} of those who are written to, and not waited for: a way that is dead in one direction may
+            bring a sign now and then, for which the others would have to wait, too.
         """
         lost, number = dict(lost), next(self._numbers)
         silent = {rank: why for rank, why in library.lost().items() if rank in self.ranks and rank not in lost}
@@ -131,6 +133,7 @@ class Assembly:
             key = id(mine[rank])
             bodies[key] = bodies.get(key) or messages.encode((mine[rank], lost))
             library.send_letter(rank, number, bodies[key])
+        silent |= unheard
         values, begun = {self._rank: mine[self._rank]}, time.monotonic()
         while waiting := [rank for rank in others if rank not in values | lost | silent]:
             gone = library.losses()  # asked first: a letter comes before its sender counts as gone
@@ -188,7 +191,9 @@ def _agreed(ranks: Sequence[int], unheard: Mapping[int, Mapping[int, str]], gone
       gone: {rank: why} of learners whose processes have ended.
     """
     lost = {rank: why for rank, why in gone.items() if rank in ranks}
-    dead = [(rank, other) for rank in sorted(unheard) for other in unheard[rank] if not {rank, other} & set(lost)]
+    # Who misses the view of a learner that the others exclude may still name that learner the next time.
+    left = set(ranks) - set(lost)
+    dead = [(rank, other) for rank in sorted(unheard) for other in unheard[rank] if {rank, other} <= left]
     while dead:
         ways = {frozenset(way) for way in dead}
         worst = max(ranks, key=lambda rank: (sum(rank in way for way in ways), rank))
