@@ -5,6 +5,8 @@ import pytest
 from tfdgan.gossip.native.assembly import _agreed
 
 LATE = "is late"
+SMALL = "is one of 2 that hear each other, of 5 learners that were last together"
+HALF = "is one of 2 that hear each other, of 4 learners that were last together"
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,26 @@ LATE = "is late"
         ([0, 1, 2, 3], {0: {}, 1: {2: LATE, 3: LATE}, 2: {1: LATE}, 3: {1: LATE}}, {}, {1: LATE}),
         # Learner 2 is excluded here; learner 1, which could not hear so, still names it. That is no fault of learner 1.
         ([0, 1], {0: {}, 1: {2: LATE}}, {}, {}),
+        # A split: the larger side goes on, whoever decides.
+        ([0, 1, 2, 3, 4], dict.fromkeys((0, 1), dict.fromkeys((2, 3, 4), LATE)), {}, {0: SMALL, 1: SMALL}),
+        ([0, 1, 2, 3, 4], dict.fromkeys((2, 3, 4), dict.fromkeys((0, 1), LATE)), {}, {0: LATE, 1: LATE}),
+        # Two halves: that of learner 0, though learner 3 alone has the highest rank.
+        ([0, 1, 2, 3], dict.fromkeys((0, 3), dict.fromkeys((1, 2), LATE)), {}, {1: LATE, 2: LATE}),
+        ([0, 1, 2, 3], dict.fromkeys((1, 2), dict.fromkeys((0, 3), LATE)), {}, {1: HALF, 2: HALF}),
+        # Who has ended is on no side: two of three go on without two that have ended and one that is not heard.
+        (
+            [0, 1, 2, 3, 4],
+            {3: {0: LATE}, 4: {0: LATE}},
+            {1: "is gone", 2: "is gone"},
+            {0: LATE, 1: "is gone", 2: "is gone"},
+        ),
+        # Each hears itself alone: learner 1 believes that the others are together, and goes.
+        (
+            [0, 1, 2],
+            {1: {0: LATE, 2: LATE}},
+            {},
+            {1: "is one of 1 that hear each other, of 3 learners that were last together"},
+        ),
         # Of those that were there already.
         ([0, 2], {0: {2: LATE}}, {1: "is gone"}, {2: LATE}),
     ],

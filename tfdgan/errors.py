@@ -35,5 +35,9 @@ class TrainingFault(RuntimeError):
     """Training went wrong on every learner alike: NaN or Inf somewhere. Commands end with exit code 1."""
 
 
+class JobOver(Exception):
+    """The job in which this process wanted a place has ended. The message says how. Commands end with exit code 0."""
+
+
 class LocalFault(RuntimeError):
     """This learner cannot go on, for reasons that the others may not know, so each prints its own. Exit code 1."""

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "call.h"
+#include "comebacks.h"
 #include "one_line.h"
 
 namespace tfdgan {
@@ -329,6 +330,11 @@ const Scene kScenes[] = {
     {"no file for shared memory", NoFileForSharedMemory},
     {"texts of peers", TextsOfPeers},
     {"after a sleep", AfterASleep},
+    {"a learner comes back", [] { ALearnerComesBack(Security::kNone, false); }},
+    {"a learner comes back, encrypted", [] { ALearnerComesBack(Security::kEncrypted, false); }},
+    {"a learner comes back, shared memory", [] { ALearnerComesBack(Security::kNone, true); }},
+    {"a place that is taken", APlaceThatIsTaken},
+    {"somebody else knows", SomebodyElseKnows},
 };
 
 }  // namespace

@@ -35,7 +35,7 @@ class Scene : private Doorman::Host {
       mine_ = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
       Check(!bind(mine_, places[2].door.get(), places[2].door.length) && !listen(mine_, 16), "no door");
     }
-    doorman_.Open(epoll_, *tfdgan_crypto(), kKey, kRank, places, std::chrono::seconds(3), this);
+    doorman_.Open(epoll_, *tfdgan_crypto(), kKey, kRank, places, std::chrono::seconds(3), true, this);
   }
 
   ~Scene() override {

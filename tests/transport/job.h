@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "transport.h"
@@ -45,6 +46,19 @@ class Job {
   void Redirect(int rank, int port) { options_.learners[rank].port = port; }
   // As if its process had ended: nobody listens there any more.
   void Remove(int rank) { transports_[rank].reset(); }
+  bool IsThere(int rank) const { return transports_[rank] != nullptr; }
+  // Another process in a learner's place, for which all others are absent. Returns the former one.
+  std::unique_ptr<Transport> Replace(int rank, bool shares) {
+    auto former = std::exchange(transports_[rank], std::make_unique<Transport>());
+    Transport::Learner& self = options_.learners[rank];
+    self.port = transports_[rank]->Listen(self.ip);
+    self.door = shares ? transports_[rank]->ListenHere() : "";
+    Transport::Options options = options_;
+    options.rank = rank;
+    for (int other = 0; other < size(); ++other) options.learners[other].absent = other != rank;
+    transports_[rank]->Start(options);
+    return former;
+  }
 
  private:
   Transport::Options options_;

@@ -15,7 +15,7 @@ from absl import flags
 
 from tfdgan.cli import flagfiles, help
 from tfdgan.distributed import launch
-from tfdgan.errors import LocalFault, SharedError, TrainingFault, UserError
+from tfdgan.errors import JobOver, LocalFault, SharedError, TrainingFault, UserError
 from tfdgan.options import Options
 
 _RANK_0_SPEAKS_FIRST = 10.0  # seconds, as learners of a busy machine come to it one after the other
@@ -97,6 +97,8 @@ def run(main: Callable[[list[str]], None], argv: list[str]) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         main(argv)
+    except JobOver as error:
+        print(f"learner {launch.rank()} is not needed any more: {error}", flush=True)
     except TrainingFault as error:
         _end(f"fault: {error}" if launch.has_floor() else None, 1)
     except SharedError as error:

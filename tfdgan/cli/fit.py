@@ -2,22 +2,25 @@
 
 import dataclasses
 import os
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from tfdgan import distributed
-from tfdgan.cli import flagfiles, own_pieces, preparation
+from tfdgan.cli import flagfiles, joining, own_pieces, preparation
 from tfdgan.cli.objects import MakeStrategy, make_trainer
 from tfdgan.distributed import collectives
 from tfdgan.distributed.horovod import is_internal_error
-from tfdgan.errors import LocalFault
+from tfdgan.distributed.visit import Visit
+from tfdgan.errors import LocalFault, SharedError, TrainingFault
+from tfdgan.gossip.native.assembly import Assembly
 from tfdgan.objectives import Objective
 from tfdgan.storage import files
 from tfdgan.storage.claim import Claim
 from tfdgan.tasks import names
 from tfdgan.tasks.base import Sampler, Task
 from tfdgan.tasks.options import TaskOptions
+from tfdgan.training.admission import Admission
 from tfdgan.training.consensus import Kind
 from tfdgan.training.loop import Run
 from tfdgan.training.options import RunOptions
@@ -58,18 +61,28 @@ def fit(
       LocalFault: another learner is lost.
     """
     own_pieces.check(options, task, objective, strategy)
-    preparation.start(options, own_strategy=strategy is not None)
+    visit = preparation.start(options, own_strategy=strategy is not None)
     task = task or names.task_class(options.task)(options)
-    preparation.agree(options, own_strategy=strategy is not None)
-    claim = preparation.claim(options)
+    assembly = preparation.agree(options, strategy is not None, visit)
+    token = preparation.token(visit)
+    claim = preparation.claim(options, token)
     try:
-        return _train(options, task, objective, strategy, claim)
+        return _train(options, task, objective, strategy, _Company(visit, assembly, token, claim))
     finally:
         claim.release()
 
 
+class _Company(NamedTuple):
+    """What a learner has to do with the others' job: the visit by which it joins, or what carries agreements."""
+
+    visit: Visit | None
+    assembly: Assembly | None
+    token: str
+    claim: Claim
+
+
 def _train(
-    options: TaskOptions, task: Task, objective: Objective | None, strategy: MakeStrategy | None, claim: Claim
+    options: TaskOptions, task: Task, objective: Objective | None, strategy: MakeStrategy | None, company: _Company
 ) -> Sampler:
     """`fit` once the learners have agreed, and have the workdir."""
     with collectives.together():
@@ -79,7 +92,10 @@ def _train(
     with collectives.together():
         source = task.source(distributed.rank(), distributed.size())
         task.check(source)
-    preparation.check_same_data(options.dataset, task.digest)
+    if visit := company.visit:
+        joining.check_data(visit, options.dataset, task.digest)
+    else:
+        preparation.check_same_data(options.dataset, task.digest)
     with collectives.together():
         generator, critic = task.build_models(source.sample_shape, source.classes)
         learner, size = distributed.rank(), distributed.size()
@@ -88,13 +104,21 @@ def _train(
         )
     data = f"--dataset={options.dataset}"
     kind, parts = consensus_kind(options), options.part(RunOptions)
-    run = Run(parts, task, trainer, kind, data, options.pretraining_steps, options.can_set_back)
+    admission = None
+    if (visit or (company.assembly and company.assembly.degrades)) and options.can_set_back and strategy is None:
+        values = flagfiles.values(options, ignore="local")
+        facts = {"values": values, "digest": task.digest, "token": company.token}
+        admission = Admission(company.assembly, options.workdir, facts)
+    run = Run(parts, task, trainer, kind, data, options.pretraining_steps, options.can_set_back, admission, visit)
     for remark in remarks:
         say_once(f"note: {remark}")
     start = run.start()
-    _open(run, options, start, claim)
+    _open(run, options, start, company.claim)
     try:
         return run.steps(source, start)
+    except (TrainingFault, SharedError) as error:
+        run.abandon(str(error))
+        raise
     except LocalFault as error:
         raise LocalFault(f"{error}; last good checkpoint: {run.last_good()}") from error
     except Exception as error:

@@ -7,10 +7,11 @@ import os
 import tensorflow as tf
 
 from tfdgan import distributed
-from tfdgan.cli import flagfiles
+from tfdgan.cli import flagfiles, joining
 from tfdgan.distributed import collectives, job, launch
 from tfdgan.distributed.horovod import is_internal_error
 from tfdgan.distributed.rendezvous import Rendezvous
+from tfdgan.distributed.visit import Visit
 from tfdgan.errors import SharedError, UserError
 from tfdgan.gossip import backends, topology
 from tfdgan.gossip.native import addresses, build, wire_key
@@ -27,22 +28,30 @@ def is_first_of_host() -> bool:
     return job.local_rank() == 0
 
 
-def start(options: TaskOptions, own_strategy: bool) -> None:
-    """Start Horovod where this run needs it: not alone, and not where an earlier run's exchange goes on."""
+def start(options: TaskOptions, own_strategy: bool) -> Visit | None:
+    """Start Horovod where this run needs it: not alone, and not where an earlier run's exchange goes on.
+
+    Returns a visit to the running job that this process joins; None if it begins with the others.
+    """
     if collectives.lost():
         lost = ", ".join(map(str, collectives.lost()))
         raise UserError(f"learner(s) {lost} were lost in an earlier run of this process; start the job anew")
+    if options.join:
+        if own_strategy:
+            raise UserError("--join: a strategy passed in from Python may keep what others cannot know; leave it out")
+        return joining.ask(options)
     in_steps = own_strategy or _horovod_in_steps(options)
     if collectives.are_carried():  # or some would wait for Horovod, and the others for them
         _check_same(options)
         if not in_steps:
-            return
+            return None
     if in_steps and (options.rendezvous or job.met_at()):
         raise UserError("--rendezvous: this run may need Horovod in its steps; start it by horovodrun")
     if options.rendezvous:
         _meet(options)
     else:
         job.start(options.gossip_backend == "horovod_pairs", in_steps, horovod=own_strategy)
+    return None
 
 
 def _meet(options: TaskOptions) -> None:
@@ -64,10 +73,11 @@ def _horovod_in_steps(options: TaskOptions) -> bool:
     return True
 
 
-def agree(options: TaskOptions, own_strategy: bool) -> None:
+def agree(options: TaskOptions, own_strategy: bool, visit: Visit | None) -> Assembly | None:
     """Check that all learners can train together by these options, set up the exchange, and make the workdir.
 
     Where the native exchange runs, it carries ticks, checkpoints and scores too, and Horovod ends unless steps use it.
+    Returns what carries them, or None. A learner that joins has nothing of the kind before it is let in.
     """
     _check_same(options)
     with collectives.together():
@@ -76,17 +86,25 @@ def agree(options: TaskOptions, own_strategy: bool) -> None:
         if options.gossip_backend == "horovod_pairs" and distributed.size() > 1 and not job.allows_process_sets():
             raise UserError("--gossip_backend=horovod_pairs: call tfdgan.start(process_sets=True) first")
     _check_same_matrix(options)
-    if assembly := _start_gossip(options):
+    if visit:
+        joining.listen(options, visit, _settings(options), options.schedule(distributed.size(), options.seed))
+        assembly = None
+    elif assembly := _start_gossip(options):
         collectives.gather_by(assembly)
         if not own_strategy:
             collectives.leave_meeting()
     with collectives.together():
         _prepare_workdir(options)
+    return assembly
 
 
-def claim(options: TaskOptions) -> Claim:
+def token(visit: Visit | None) -> str:
+    """What the processes of this job, and no others, have in common."""
+    return visit.told["facts"]["token"] if visit else collectives.gather(os.urandom(16).hex(), "claim")[0]
+
+
+def claim(options: TaskOptions, token: str) -> Claim:
     """Have the workdir of each host for this job alone; returns this learner's claim, to be released."""
-    token = collectives.gather(os.urandom(16).hex(), "claim")[0]
     mine = Claim(options.workdir, token)
     try:
         for first in (True, False):  # learner 0 before the others, whose workdir may be learner 0's
@@ -107,11 +125,14 @@ def _start_gossip(options: TaskOptions) -> Assembly | None:
     if not options.gossips and (backend not in ("auto", "native") or not backends.native_loads()):
         return None  # nothing is mixed; Horovod carries the rest
     schedule = options.schedule(distributed.size(), options.seed) if options.gossips else None
-    settings = Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
-    exchange = backends.start(backend, settings, schedule)
+    exchange = backends.start(backend, _settings(options), schedule)
     if exchange.name != "native":
         return None
     return _assembly(options.gossip_timeout, options.on_peer_loss == "degrade")
+
+
+def _settings(options: TaskOptions) -> Settings:
+    return Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
 
 
 @functools.cache  # a second run of this process goes on with the learners of the first

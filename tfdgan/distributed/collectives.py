@@ -2,7 +2,7 @@
 
 import contextlib
 import socket
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,6 +39,33 @@ class Gathering(Protocol):
         """The sum of each array over the learners in `ranks`."""
 
 
+class Apart:
+    """A `Gathering`, and a `Meeting`, of a learner that prepares for itself: as if all had the same values.
+
+    Args:
+      ranks: who counts as being there.
+      lost: {rank: why} of the others.
+    """
+
+    def __init__(self, ranks: Sequence[int], lost: Mapping[int, str] = {}) -> None:
+        self.ranks, self.lost = list(ranks), dict(lost)
+
+    def gather(self, value: Any) -> list[Any]:
+        """The value, once for each learner."""
+        return [value] * len(self.ranks)
+
+    def mean(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The arrays."""
+        return list(arrays)
+
+    def total(self, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """The arrays' values, once for each learner."""
+        return [array * len(self.ranks) for array in arrays]
+
+    def close(self) -> None:
+        """Nobody else is there."""
+
+
 class Meeting(Protocol):
     """What `meet_by` takes: `rendezvous.Rendezvous`."""
 
@@ -59,8 +86,8 @@ def gather_by(gathering: Gathering) -> None:
     _gathering = gathering
 
 
-def meet_by(meeting: Meeting) -> None:
-    """Use `meeting` for what is gathered before the exchange stands, instead of Horovod."""
+def meet_by(meeting: Meeting | None) -> None:
+    """Use `meeting` for what is gathered before the exchange stands, instead of Horovod; None: Horovod again."""
     global _meeting
     _meeting = meeting
 

@@ -35,6 +35,12 @@ def take_floor() -> None:
     _has_floor = True
 
 
+def leave_floor() -> None:
+    """Let another learner speak, which has come back to the first place."""
+    global _has_floor
+    _has_floor = False
+
+
 def has_floor() -> bool:
     """True if this learner says what concerns all: learner 0, or who has taken its place."""
     return _has_floor or rank() == 0

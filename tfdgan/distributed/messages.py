@@ -29,6 +29,13 @@ _DTYPES = {
 }
 
 
+def dtype(name: str) -> np.dtype:
+    """The type of arrays that has this name. Raises `ValueError` if messages know none."""
+    if name not in _DTYPES:
+        raise ValueError(f"no type of numbers: {name!r:.40}")
+    return _DTYPES[name]
+
+
 def encode(value: Any) -> bytes:
     """The bytes of None, bool, int, float, str, bytes, NumPy arrays; and of lists, tuples, sets and dicts of them.
 

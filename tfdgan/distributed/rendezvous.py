@@ -1,68 +1,24 @@
 """Meeting without a launcher: every learner calls on learner 0, which passes on what each of them says.
 
 It carries the few values that learners compare before the exchange stands; after that nobody needs learner 0 for it.
-
-    who            sends                                                           sealed by
-    learner 0      32 random bytes                                                 nothing
-    learner        a frame: {"rank", "size", "nonce": 32 random bytes}             the key of the file
-    learner 0      a frame: why the learner is not welcome, or None                the key of this connection
-    learner        a frame: a value                                                the key of this connection
-    learner 0      a frame: the values of all                                      the key of this connection
-
-A frame is its length (4 bytes, little-endian), an HMAC-SHA256, and what `messages.encode` makes of a value. The key of
-a connection is the HMAC of both random numbers under the file's key; the HMAC of a frame covers the direction and the
-frame's number too. Without a file that key is empty: whoever reaches learner 0 may then take a place.
+Without a key file the key of its lines is empty: whoever reaches learner 0 may then take a place.
 """
 
 import contextlib
-import hmac
 import ipaddress
-import os
 import socket
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
-from tfdgan.distributed import messages
+from tfdgan.distributed import line
+from tfdgan.distributed.line import GREETING, Line
 from tfdgan.errors import LocalFault, UserError
 
-_NONCE, _TAG = 32, 32
-_MOST_OF_A_STRANGER, _MOST = 4096, 64 << 20  # bytes of a frame
-_GREETING = 5.0  # seconds in which a greeting has to be there
 _AT_ONCE = 32  # greetings
 _MEETING, _ANSWER = 600.0, 900.0  # seconds to wait for everybody, and for a value: hosts may compile the exchange first
 _SAY_EVERY = 10.0
-
-
-class _Line:
-    """One connection to the other side, whose frames are sealed."""
-
-    def __init__(self, connection: socket.socket, key: bytes, sends: bytes, receives: bytes) -> None:
-        self.connection, self._key = connection, key
-        self._sends, self._receives, self._sent, self._received = sends, receives, 0, 0
-
-    def send(self, value: Any) -> None:
-        body = messages.encode(value)
-        tag = _tag(self._key, self._sends, self._sent, body)
-        self.connection.settimeout(_ANSWER)
-        self.connection.sendall(len(body).to_bytes(4, "little") + tag + body)
-        self._sent += 1
-
-    def receive(self, seconds: float, most: int = _MOST) -> Any:
-        """The next value. Raises `OSError` if none comes in time, `ValueError` if a frame is none of the other's."""
-        until = time.monotonic() + seconds
-        count = int.from_bytes(_exactly(self.connection, 4, until), "little")
-        if count > most:
-            raise ValueError(f"a frame of {count} bytes")
-        tag, body = _exactly(self.connection, _TAG, until), _exactly(self.connection, count, until)
-        if not hmac.compare_digest(tag, _tag(self._key, self._receives, self._received, body)):
-            raise ValueError("a frame that the key does not fit")
-        self._received += 1
-        return messages.decode(body)
-
-    def close(self) -> None:
-        self.connection.close()
 
 
 class Rendezvous:
@@ -86,7 +42,7 @@ class Rendezvous:
     def __init__(self, host: str, port: int, rank: int, size: int, key: bytes, say: Callable[[str], None]) -> None:
         self._where, self._rank, self._size, self._key, self._say = f"{host}:{port}", rank, size, key, say
         self.address = "127.0.0.1"
-        self._lines: dict[int, _Line] = {}
+        self._lines: dict[int, Line] = {}
         if rank == 0:
             self._receive_all(host, port)
         else:
@@ -96,11 +52,11 @@ class Rendezvous:
         """[value of each learner]: all learners call it together."""
         try:
             if self._rank:
-                self._with(0, lambda line: line.send(value))
-                return self._with(0, lambda line: line.receive(_ANSWER))
-            values = [value, *(self._with(rank, lambda line: line.receive(_ANSWER)) for rank in range(1, self._size))]
+                self._with(0, lambda one: one.send(value))
+                return self._with(0, lambda one: one.receive(_ANSWER))
+            values = [value, *(self._with(rank, lambda one: one.receive(_ANSWER)) for rank in range(1, self._size))]
             for rank in range(1, self._size):
-                self._with(rank, lambda line: line.send(values))
+                self._with(rank, lambda one: one.send(values))
             return values
         except LocalFault:
             self.close()  # the others need not wait for what will not come
@@ -108,10 +64,10 @@ class Rendezvous:
 
     def close(self) -> None:
         """Leave: nobody needs the meeting any more."""
-        for line in self._lines.values():
-            line.close()
+        for one in self._lines.values():
+            one.close()
 
-    def _with(self, rank: int, speak: Callable[[_Line], Any]) -> Any:
+    def _with(self, rank: int, speak: Callable[[Line], Any]) -> Any:
         """What `speak` says to, or hears from, a learner that must be there."""
         try:
             return speak(self._lines[rank])
@@ -140,24 +96,19 @@ class Rendezvous:
                     self._say(f"waiting for {words}")
                     spoke = time.monotonic()
         self.address = next(
-            (a for line in self._lines.values() if (a := _own_address(line)) != "127.0.0.1"), self.address
+            (a for one in self._lines.values() if (a := _own_address(one)) != "127.0.0.1"), self.address
         )
 
     def _greet(self, connection: socket.socket, taken: threading.Lock, doors: threading.BoundedSemaphore) -> None:
         """Let a learner in, or turn a stranger away."""
         try:
-            connection.settimeout(_GREETING)
-            nonce = os.urandom(_NONCE)
-            connection.sendall(nonce)
-            hello = _Line(connection, hmac.digest(self._key, nonce, "sha256"), b"", b"hello")
-            said = hello.receive(_GREETING, _MOST_OF_A_STRANGER)
-            rank, size, theirs = said["rank"], said["size"], said["nonce"]
-            line = _Line(connection, _session(self._key, nonce, theirs), b"down", b"up")
+            said, visitor = line.greeted(connection, self._key)
+            rank, size = said["rank"], said["size"]
             with taken:
                 problem = self._problem(rank, size)
-                line.send(problem)
+                visitor.send(problem)
                 if problem is None:
-                    self._lines[rank] = line
+                    self._lines[rank] = visitor
                     return
         except (OSError, ValueError, TypeError, KeyError):
             pass
@@ -178,7 +129,7 @@ class Rendezvous:
         until, spoke = time.monotonic() + _MEETING, time.monotonic()
         while True:
             try:
-                connection, nonce = _nonce_of(host, port)
+                connection, _, nonce = line.connected(host, port)
                 break
             except OSError as error:
                 if time.monotonic() > until:
@@ -187,31 +138,18 @@ class Rendezvous:
                     self._say(f"waiting for learner 0 at {self._where} ({error})")
                     spoke = time.monotonic()
                 time.sleep(0.2)
-        mine = os.urandom(_NONCE)
-        line = _Line(connection, _session(self._key, nonce, mine), b"up", b"down")
         try:
-            hello = _Line(connection, hmac.digest(self._key, nonce, "sha256"), b"hello", b"")
-            hello.send({"rank": self._rank, "size": self._size, "nonce": mine})
-            problem = line.receive(_GREETING)
+            host_line = line.introduced(connection, nonce, self._key, {"rank": self._rank, "size": self._size})
+            problem = host_line.receive(GREETING)
         except (OSError, ValueError) as error:
-            line.close()
+            connection.close()
             raise UserError(
                 f"--rendezvous={self._where}: who answers there is no learner 0 with the same --wire_key_file ({error})"
             ) from error
         if problem is not None:
-            line.close()
+            host_line.close()
             raise UserError(f"--rendezvous={self._where}: {problem}")
-        self._lines[0], self.address = line, _own_address(line)
-
-
-def _nonce_of(host: str, port: int) -> tuple[socket.socket, bytes]:
-    """A connection to learner 0, and what learner 0 says first: a router that forwards the port says nothing."""
-    connection = socket.create_connection((host, port), timeout=_GREETING)
-    try:
-        return connection, _exactly(connection, _NONCE, time.monotonic() + _GREETING)
-    except OSError:
-        connection.close()
-        raise
+        self._lines[0], self.address = host_line, _own_address(host_line)
 
 
 def _listener(host: str, port: int, say: Callable[[str], None]) -> socket.socket:
@@ -233,28 +171,5 @@ def _listener(host: str, port: int, say: Callable[[str], None]) -> socket.socket
     return listener
 
 
-def _own_address(line: _Line) -> str:
-    return str(line.connection.getsockname()[0])
-
-
-def _session(key: bytes, nonce: bytes, other: bytes) -> bytes:
-    return hmac.digest(key, b"tfdgan rendezvous" + nonce + other, "sha256")
-
-
-def _tag(key: bytes, direction: bytes, number: int, body: bytes) -> bytes:
-    return hmac.digest(key, direction + number.to_bytes(8, "little") + body, "sha256")
-
-
-def _exactly(connection: socket.socket, count: int, until: float) -> bytes:
-    """The next `count` bytes. Raises `OSError` if the connection ends, or they are not there in time."""
-    found = bytearray()
-    while len(found) < count:
-        left = until - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("timed out")
-        connection.settimeout(left)
-        more = connection.recv(min(count - len(found), 1 << 20))
-        if not more:
-            raise OSError("the connection has ended")
-        found += more
-    return bytes(found)
+def _own_address(one: Line) -> str:
+    return str(one.connection.getsockname()[0])

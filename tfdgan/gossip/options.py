@@ -74,6 +74,12 @@ class GossipOptions(Options):
     learners: int = option(
         0, "Number of learners under --rendezvous; 0: as the launcher says.", minimum=0, below=10_000, once=True
     )
+    join: str = option(
+        "",
+        "Take a free place in a running job, and its state from a neighbour: HOST:PORT of any learner's lobby, or the "
+        "roster.json of a workdir. --learner asks for one place (native backend, --on_peer_loss=degrade).",
+        once=True,
+    )
     gossip_listen: str = option(
         "",
         "Where to listen, ADDRESS:PORT or :PORT, such as :7000; further learners of a host take the next ports. "
@@ -110,11 +116,15 @@ class GossipOptions(Options):
             raise UserError(f"--topology={self.topology}: choose one of {', '.join(topology.NAMES)}, or a .npy file")
         if self.gossip_rounds > MOST_ROUNDS:
             raise UserError(f"--gossip_rounds={self.gossip_rounds}: must be at most {MOST_ROUNDS}")
-        if not self.rendezvous and (self.learner >= 0 or self.learners):
+        if not (self.rendezvous or self.join) and (self.learner >= 0 or self.learners):
             name, value = ("learner", self.learner) if self.learner >= 0 else ("learners", self.learners)
             raise UserError(f"--{name}={value}: learners are counted by the launcher; without one give --rendezvous")
         if self.rendezvous and self.gossip_backend not in ("auto", "native"):
             raise UserError(f"--rendezvous: is without Horovod, which --gossip_backend={self.gossip_backend} needs")
+        if self.join and self.on_peer_loss != "degrade":
+            raise UserError(
+                f"--join: others let nobody in with --on_peer_loss={self.on_peer_loss}; give --on_peer_loss=degrade"
+            )
         if self.on_peer_loss == "degrade" and self.gossip_backend not in ("auto", "native"):
             raise UserError(
                 f"--on_peer_loss=degrade: Horovod ends with any learner, so --gossip_backend={self.gossip_backend} "

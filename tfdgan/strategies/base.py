@@ -136,7 +136,7 @@ class Strategy(abc.ABC):
         return values[tf.newaxis], 0, no_wait()
 
     def restrict_to(self, ranks: Sequence[int]) -> bool:
-        """Go on with the learners `ranks` alone, ascending; the others are lost.
+        """Go on with the learners `ranks`, ascending: the others are lost, and of those lost before some may be back.
 
         Returns:
           True if the functions that call this strategy have to be traced again.

@@ -30,19 +30,20 @@ class Mixing(Strategy):
         channel: str = "weights",
     ) -> None:
         super().__init__(players)
-        self._schedule, self._rounds, self._backend = schedule, rounds, backend
+        self._whole = self._schedule = schedule
+        self._rounds, self._backend = rounds, backend
         self._wire_dtype, self._channel = wire_dtype, channel
         for player in self.players:
             player.average_among(len(schedule.ranks))
 
     def restrict_to(self, ranks: Sequence[int]) -> bool:
         """Mix among the learners `ranks`. In a symmetric topology the lost edges' weights have gone back to self, which
-        keeps the mean, so nothing changes; a directed topology is made anew among those left."""
+        keeps the mean, so nothing changes; a directed topology is made anew among these."""
         for player in self.players:
             player.average_among(len(ranks))
-        if self._schedule.is_symmetric:
+        if self._whole.is_symmetric:
             return False
-        self._schedule = topology.restrict_to(self._schedule, ranks)
+        self._schedule = topology.restrict_to(self._whole, ranks)
         return True
 
     def bytes_a_step(self) -> float:

@@ -53,6 +53,9 @@ class TaskOptions(
                 **dict(mix_order="late", mix_delay=0, compression="none", pretraining_steps=0, clip_norm=0.0),
                 **dict(lookahead_every=0, quasi_global=0.0),
             )
+        if self.join and not self.can_set_back:
+            way = f"--compression={self.compression}" if self.gossips else f"--strategy={self.strategy}"
+            raise UserError(f"--join: nobody can come in under {way}, whose learners know more than weights")
         if self.splits_batches and self.batch_size < 2:
             raise UserError("--batch_size=1: has no halves, which --second_moment=split_batch needs; use at least 2")
         if self.trainer != "clipped_ratio":
@@ -74,7 +77,7 @@ class TaskOptions(
 
     @property
     def can_set_back(self) -> bool:
-        """True if a learner may go on from the mean of the others: neither its strategy nor the others' minds."""
+        """True if a learner may go on from others' state: neither its strategy nor the others' minds."""
         return self.gossips and self.compression == "none"
 
     @property

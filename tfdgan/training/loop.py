@@ -5,7 +5,7 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -14,16 +14,19 @@ import tensorflow as tf
 
 from tfdgan import __version__, distributed
 from tfdgan.data import Source
-from tfdgan.distributed import collectives, job, launch
+from tfdgan.distributed import collectives, job
+from tfdgan.distributed.visit import Visit
 from tfdgan.errors import DiskError, LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
-from tfdgan.training import consensus, consensus_file, recalibration, scoring
+from tfdgan.training import arrival, consensus, consensus_file, recalibration, scoring
+from tfdgan.training.admission import Admission
 from tfdgan.training.checkpoints import Checkpoints
+from tfdgan.training.company import Company
 from tfdgan.training.consensus_file import Consensus
 from tfdgan.training.monitor import say
 from tfdgan.training.noise import Noise
 from tfdgan.training.options import RunOptions
-from tfdgan.training.record import Record, is_writer, say_once
+from tfdgan.training.record import Record, say_once
 from tfdgan.training.set_back import set_back
 from tfdgan.training.stop_request import StopRequest
 from tfdgan.training.tick import RECONNECTIONS, Ticker
@@ -65,6 +68,8 @@ class Run:
       data: names the data in errors.
       pretraining_steps: how many steps come before the game.
       can_set_back: whether a learner may go on from the mean of the others.
+      admission: lets learners in at ticks; None where nobody can come back.
+      visit: of a learner that joins a running job; None of one that was there from the start.
     """
 
     def __init__(
@@ -76,6 +81,8 @@ class Run:
         data: str,
         pretraining_steps: int = 0,
         can_set_back: bool = False,
+        admission: Admission | None = None,
+        visit: Visit | None = None,
     ) -> None:
         self._can_set_back = can_set_back
         self._options, self._task, self._trainer = options, task, trainer
@@ -85,17 +92,24 @@ class Run:
         self._rank, self._size = distributed.rank(), distributed.size()
         self._checkpoints = Checkpoints(options.workdir, self._rank, self._size, options.keep_checkpoints)
         self._record: Record | None = None
-        self._lost: dict[int, str] = {}
+        self._company = Company(trainer, admission, collectives.lost())
+        self._visit = visit
         self._is_saved = True
         self._holder = 0  # whose workdir has what the run has left so far
-        self._reconnections = self._resets = 0
+        self._resets = 0
 
     def start(self) -> int:
-        """Restore the newest checkpoint or begin anew; returns the number of steps already done."""
+        """Restore the newest checkpoint or begin anew; returns the number of steps already done.
+
+        A learner that joins a running job does neither; it is given its state in `steps`.
+        """
         trainer = self._trainer
-        collectives.broadcast_to_all([v for variables in trainer.state.values() for v in variables])
+        if not self._visit:
+            collectives.broadcast_to_all([v for variables in trainer.state.values() for v in variables])
         trainer.reseed_for_learner(self._rank)
         trainer.reset()
+        if self._visit:
+            return self._visit.told["step"]
         found, wrong = self._checkpoints.newest()
         for text in wrong:
             say_once(f"warning: a checkpoint is not whole: {text}")
@@ -125,7 +139,11 @@ class Run:
         self, start: int, hyper_parameters: dict[str, Any], flags: str, claim: Callable[[], None] = lambda: None
     ) -> None:
         """Open the logs; the arguments are as `Record` takes them. All learners call it together."""
-        self._record = Record(self._options, start, hyper_parameters, flags, self._holder, self.last_good, claim)
+        self._make_record = functools.partial(
+            Record, self._options, start, hyper_parameters, flags, self._holder, self.last_good, claim
+        )
+        if not self._visit:
+            self._record = self._make_record()
 
     def steps(self, source: Source, start: int) -> Any:
         """Take the steps from `start`; returns the sampler of the consensus.
@@ -134,22 +152,33 @@ class Run:
           TrainingFault: NaN or Inf in a loss or a gradient.
           LocalFault: another learner is lost.
         """
-        options, trainer, record = self._options, self._trainer, self._open_record
+        options, trainer, company = self._options, self._trainer, self._company
         count = options.batch_size * trainer.batches_a_step
-        stream = source.stream(count, options.seed, start, labelled=self._task.labelled)
-        batches = iter(stream.with_options(_light()).prefetch(2))
         ticker = Ticker(trainer, count, options.seed)
+
+        def batches_from(step: int) -> Iterator[Any]:
+            stream = source.stream(count, options.seed, step, labelled=self._task.labelled)
+            return iter(stream.with_options(_light()).prefetch(2))
+
         reached, sampler = start, None
         with StopRequest() as stop:
+            if self._visit:
+                ticker.prepare()
+                reached, batches = self._arrive(self._visit, batches_from)
+            else:
+                company.begin(start)
+                batches = batches_from(start)
+            record = self._open_record
             while reached < options.steps:
                 steps = min(options.steps_per_loop, self._next_event(reached) - reached)
                 ticker.add(trainer.steps(reached, steps, batches), steps)
                 reached += steps
                 if not self._is_event(reached):
                     continue
-                report = ticker.exchange(reached, stop.requested)
-                self._meet_losses(reached)
-                self._say_reconnections(reached, int(report.scalars[RECONNECTIONS]))
+                report = ticker.exchange(reached, stop.requested, company.wanted)
+                company.meet_losses(reached)
+                company.meet_reconnections(reached, int(report.scalars[RECONNECTIONS]))
+                company.meet_paces(reached, report.paces)
                 if report.faults:
                     self._contain(reached, report.faults)
                 record.tick(reached, report.scalars)
@@ -161,10 +190,21 @@ class Run:
                     if self._is_saved:
                         say_once(f"stopped on request at step {reached}; the same command goes on from there")
                     break
+                if reached < options.steps:
+                    if company.meet_guests(reached, self._next_event(reached), report.wanted, record, self._resets):
+                        ticker.skip()
         if sampler is None:  # nothing was left to do
             sampler = self._sampler(self._consensus()[0])
         self._end(reached)
         return sampler
+
+    def _arrive(self, visit: Visit, batches_from: Callable[[int], Iterator[Any]]) -> tuple[int, Iterator[Any]]:
+        """Join a running job: (steps that it has done, the data from there on)."""
+        arrived = arrival.arrive(visit, self._trainer, batches_from)
+        self._record = self._make_record(memory=arrived.memory)
+        self._resets = arrived.memory["resets"]
+        self._company.come_in(arrived)
+        return arrived.step, arrived.batches
 
     def _saves(self, step: int) -> bool:
         last = step == self._options.steps
@@ -250,23 +290,6 @@ class Run:
         what = found.group() if found else f"Horovod has ended, {lost or 'some learner has left the job'}"
         return LocalFault(f"{what}; last good checkpoint: {self.last_good()}")
 
-    def _meet_losses(self, step: int) -> None:
-        """Say which learners have been lost since the last tick, and go on without them."""
-        lost = collectives.lost()
-        if len(lost) == len(self._lost):
-            return
-        for learner in sorted(set(lost) - set(self._lost)):
-            say_once(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(collectives.ranks())} go on")
-        self._lost = lost
-        if is_writer():
-            launch.take_floor()
-        self._trainer.restrict_to(collectives.ranks())
-
-    def _say_reconnections(self, step: int, count: int) -> None:
-        if count > self._reconnections:
-            say_once(f"step {step}: {count - self._reconnections} connection(s) broke and came back; nothing is lost")
-        self._reconnections = count
-
     def _contain(self, reached: int, faults: dict[int, int]) -> None:
         """Set the learners with NaN or Inf back to where the others are, or raise `TrainingFault`."""
         learner = min(faults, key=lambda rank: (faults[rank], rank))
@@ -288,6 +311,10 @@ class Run:
         """The folder of the newest checkpoint, or words that there is none."""
         committed = self._checkpoints.committed()
         return self._checkpoints.folder(committed[-1]) if committed else "none was saved yet"
+
+    def abandon(self, why: str) -> None:
+        """The run ends on every learner alike: nobody can come back to it."""
+        self._company.close(f"the job has ended: {why}")
 
     def _check_facts(self, manifest: dict[str, Any]) -> None:
         """Raise `UserError` if the data has other facts, such as words' numbers, than the checkpoint."""
@@ -314,9 +341,11 @@ class Run:
             )
 
     def _end(self, step: int) -> None:
+        done = step == self._options.steps
+        self._company.close(f"the job {'is done' if done else 'was stopped'} at step {step}")
         if strangers := backends.refused():
             say(f"warning: learner {self._rank} refused {strangers} connection(s) that did not come from a learner")
-        self._open_record.close(is_done=self._is_saved and step == self._options.steps)
+        self._open_record.close(is_done=self._is_saved and done)
         if not self._is_saved:
             raise DiskError(
                 f"{self._options.workdir}: the checkpoint of step {step}, where training ended, could not be written; "

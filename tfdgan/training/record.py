@@ -45,6 +45,7 @@ class Record:
       holder: the learner whose workdir has the scores so far.
       last_good: says where the last good checkpoint is.
       claim: has the workdir for this job, when a learner becomes the writer.
+      memory: of a learner that joins a running job: what the others remember, as `memory` gives it.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Record:
         holder: int,
         last_good: Callable[[], str],
         claim: Callable[[], None],
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         self._options, self._arguments = options, (hyper_parameters, flags)
         self._last_good, self._claim = last_good, claim
@@ -64,6 +66,11 @@ class Record:
         self._refused: set[str] = set()  # what the disk did not take the last time
         self._monitor: Monitor | None = None
         self._samples_path: str | None = None
+        if memory is not None:
+            self._settled, self._scores = memory["settled"], memory["scores"]
+            self._ticks = [(step, scalars) for step, scalars in memory["ticks"]]
+            self._began = time.monotonic() - memory["seconds"]
+            return
         known: tuple[float, list[dict[str, Any]]] = (0.0, [])
         with collectives.together():
             if distributed.rank() == holder:
@@ -75,6 +82,28 @@ class Record:
         self._began = time.monotonic() - seconds
         with collectives.together():
             self._take_up()
+
+    def memory(self) -> dict[str, Any]:
+        """What a learner has to know of the run that joins it."""
+        ticks = [(step, {name: float(value) for name, value in scalars.items()}) for step, scalars in self._ticks]
+        seconds = time.monotonic() - self._began
+        return {"settled": self._settled, "scores": self._scores, "ticks": ticks, "seconds": seconds}
+
+    def make_way(self, first: int) -> None:
+        """Learner `first` is about to be back: if it will be the writer, the one there is brings all to disk."""
+        writer = collectives.ranks()[0]
+        if first > writer:
+            return
+        flushed = True
+        if self._monitor is not None:
+            flushed = self._monitor.flush()
+            self._monitor.close()
+            self._monitor = None
+            launch.leave_floor()
+        flushed = collectives.gather(flushed, "record.make_way")[0]
+        if flushed and collectives.ranks()[0] == writer and self._ticks:
+            self._settled, self._ticks = self._ticks[-1][0], []
+        self._flushed_by = None
 
     def tick(self, step: int, scalars: Mapping[str, float]) -> None:
         """Take in a tick's scalars."""

@@ -23,12 +23,16 @@ class Report:
     Attributes:
       scalars: {name: value} for logs: means over learners and over the steps since the last tick.
       stop: True if any learner was asked to stop.
+      wanted: True if any learner has a guest that can be let in.
       faults: {learner: step} of the first NaN or Inf on each learner that had one.
+      paces: {learner: seconds a step that it did not wait for others}.
     """
 
     scalars: dict[str, float]
     stop: bool
+    wanted: bool
     faults: dict[int, int]
+    paces: dict[int, float]
 
 
 class Ticker:
@@ -49,6 +53,10 @@ class Ticker:
             autograph=False,
         )
 
+    def prepare(self) -> None:
+        """Trace what a tick computes: at the first tick of a learner that joins the others would wait for it."""
+        self._sketch()
+
     def add(self, means: Mapping[str, tf.Tensor], steps: int) -> None:
         """Take in the means of named figures over `steps` steps, scalars float64."""
         self._figures.append((means, steps))
@@ -57,27 +65,36 @@ class Ticker:
         """Leave out the time since the last tick: it went into something other than steps."""
         self._since = time.perf_counter()
 
-    def exchange(self, step: int, stop: bool) -> Report:
+    def exchange(self, step: int, stop: bool, wanted: bool = False) -> Report:
         """Exchange figures with all learners after `step` steps; returns the `Report`, the same on every learner.
 
         Args:
           stop: whether this learner was asked to stop.
+          wanted: whether this learner has a guest that can be let in.
         """
         steps = sum(count for _, count in self._figures)
         seconds = (time.perf_counter() - self._since) / max(steps, 1)
         mine = {**self._means(), **self._trainer.diagnose(step)}
         names = sorted(mine)
-        head = [float(stop), float(self._trainer.fault_step.numpy()), seconds, float(backends.reconnections())]
+        head = [
+            float(stop),
+            float(wanted),
+            float(self._trainer.fault_step.numpy()),
+            seconds,
+            float(backends.reconnections()),
+        ]
         vector = np.concatenate([head, [mine[name] for name in names], self._sketch().numpy().ravel()])
         everyone = collectives.gather_vector(vector, "tick")
-        stops, faults, times, reconnections = everyone[:, : len(head)].T
+        stops, wants, faults, times, reconnections = everyone[:, : len(head)].T
         figures = everyone[:, len(head) : len(head) + len(names)]
         sketches = everyone[:, len(head) + len(names) :]
         self._figures = []
         self.skip()
         scalars = self._scalars(step, names, figures, times, sketches)
         scalars[RECONNECTIONS] = reconnections.sum() // 2  # both ends count one
-        return Report(scalars, bool(stops.any()), _by_learner(faults))
+        waiting = figures[:, names.index(WAITING)] if WAITING in names else np.zeros(len(times))
+        paces = dict(zip(collectives.ranks(), (times - waiting).tolist(), strict=True))
+        return Report(scalars, bool(stops.any()), bool(wants.any()), _by_learner(faults), paces)
 
     def _scalars(
         self, step: int, names: list[str], figures: np.ndarray, times: np.ndarray, sketches: np.ndarray

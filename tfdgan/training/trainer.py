@@ -22,6 +22,7 @@ from tfdgan.training.pretraining import Pretraining
 from tfdgan.training.step_loop import looped
 
 WAITING = "time/waiting"
+SEED_STATE = "seed_generator_state"  # of Keras' SeedGenerator: a seed and a counter
 
 
 class Trainer(abc.ABC):
@@ -120,7 +121,7 @@ class Trainer(abc.ABC):
         return GradientsFunction(make, weights, nets, self._game.noise_every, self._game.jit)
 
     def restrict_to(self, ranks: Sequence[int]) -> None:
-        """Go on with the learners `ranks` alone; the others are lost."""
+        """Go on with the learners `ranks`: the others are lost, and of those lost before some may be back."""
         if any([strategy.restrict_to(ranks) for strategy in self._strategies]):
             self._compile()
 
@@ -128,7 +129,7 @@ class Trainer(abc.ABC):
         """Give this learner random states (of dropout) of its own; before, every learner has those of learner 0."""
         for player in self.players:
             for variable in player.model.variables:
-                if variable.name == "seed_generator_state":  # of Keras' SeedGenerator: a seed and a counter
+                if variable.name == SEED_STATE:
                     state = tf.convert_to_tensor(variable)
                     variable.assign(state + tf.cast([learner * 7919, 0], state.dtype))
 

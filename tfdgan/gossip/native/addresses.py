@@ -32,8 +32,8 @@ def endpoint(flag: str, value: str) -> Endpoint:
     return Endpoint(found["host"].strip("[]"), int(found["port"]))
 
 
-def to_listen_on(listen: str) -> Endpoint:
-    """Where this learner listens: at `--gossip_listen`, else at any port of Horovod's interface.
+def to_listen_on(listen: str, past: int = 0) -> Endpoint:
+    """Where this learner listens: at `--gossip_listen`, `past` ports later, else at any port of Horovod's interface.
 
     The learners of a host take the port that is given and those after it, by local rank. Without a host it is the
     address of Horovod's interface.
@@ -41,16 +41,16 @@ def to_listen_on(listen: str) -> Endpoint:
     if not listen:
         return Endpoint(of_interface(), 0)
     given = endpoint("gossip_listen", listen)
-    return Endpoint(_in_digits("gossip_listen", given.host) if given.host else of_interface(), _mine(given.port))
+    return Endpoint(_in_digits("gossip_listen", given.host) if given.host else of_interface(), _mine(given.port + past))
 
 
-def to_announce(listening: Endpoint, advertise: str) -> Endpoint:
-    """Where the others find this learner: at `--gossip_advertise`, else where it listens."""
+def to_announce(listening: Endpoint, advertise: str, past: int = 0) -> Endpoint:
+    """Where the others find this learner: at `--gossip_advertise`, `past` ports later, else where it listens."""
     if advertise:
         given = endpoint("gossip_advertise", advertise)
         if not given.host:
             raise UserError(f"--gossip_advertise={advertise}: name the host by which other learners reach this one")
-        return Endpoint(given.host, _mine(given.port))
+        return Endpoint(given.host, _mine(given.port + past))
     everywhere = listening.host in ("0.0.0.0", "::")
     return Endpoint(of_interface() if everywhere else listening.host, listening.port)
 

@@ -6,7 +6,7 @@ neither; they need a connection between any two learners.
 
 import itertools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,15 +31,20 @@ class Assembly:
     the one with more dead ways is excluded, of equals the higher rank, by all learners alike. They agree if at most
     one learner or one way is lost in the course of one gathering; a second one ends up lost in the next.
 
+    Where the network has split, the side with more than half of the learners that were last together goes on, at
+    exactly half the one with the lowest rank; on any other side `gather` raises an error. Those whose process is known
+    to have ended are on no side. So two parts of a job never both go on.
+
     Args:
       timeout: `gossip_timeout`, seconds.
       degrade: go on among those left; else any loss is an error.
+      absent: {rank: why} of those who are lost already, as a learner knows that joins late.
     """
 
-    def __init__(self, timeout: float, degrade: bool) -> None:
+    def __init__(self, timeout: float, degrade: bool, absent: Mapping[int, str] = {}) -> None:
         self._rank, self._size, self._timeout, self.degrades = job.rank(), job.size(), timeout, degrade
         self._numbers = itertools.count()
-        self._lost: dict[int, str] = {}
+        self._lost = dict(absent)
         for rank in range(self._rank + 1, self._size):  # now: a learner late for its first gathering is not silent
             library.pulse(rank)
 
@@ -52,6 +57,16 @@ class Assembly:
     def lost(self) -> dict[int, str]:
         """{rank: why}, agreed by all that are left in the last gathering."""
         return dict(self._lost)
+
+    def readmit(self, ranks: Collection[int], number: int) -> None:
+        """Go on with learners that are there again; all learners call it between the same gatherings.
+
+        Args:
+          ranks: whom `library.readmit` has taken in.
+          number: of the next round of letters, above all so far.
+        """
+        self._numbers = itertools.count(number)
+        self._lost = {rank: why for rank, why in self._lost.items() if rank not in ranks}
 
     def gather(self, value: Any) -> list[Any]:
         """[value of each learner in `ranks`], on every one of them; any value that `messages.encode` takes.
@@ -194,6 +209,17 @@ def _agreed(ranks: Sequence[int], unheard: Mapping[int, Mapping[int, str]], gone
     # Who misses the view of a learner that the others exclude may still name that learner the next time.
     left = set(ranks) - set(lost)
     dead = [(rank, other) for rank in sorted(unheard) for other in unheard[rank] if {rank, other} <= left]
+    sides = _sides(left, {frozenset(way) for way in dead})
+    if len(sides) > 1:
+        first = max(sides, key=lambda side: (len(side), -min(side)))
+        goes_on = (2 * len(first), -min(first)) >= (len(left), -min(left))
+        for side in sides:
+            if side is first and goes_on:
+                continue
+            why = f"is one of {len(side)} that hear each other, of {len(left)} learners that were last together"
+            for rank in side:
+                lost[rank] = next((unheard[r][rank] for r, other in dead if other == rank and r not in side), why)
+        dead = [way for way in dead if not set(way) & set(lost)]
     while dead:
         ways = {frozenset(way) for way in dead}
         worst = max(ranks, key=lambda rank: (sum(rank in way for way in ways), rank))
@@ -201,6 +227,15 @@ def _agreed(ranks: Sequence[int], unheard: Mapping[int, Mapping[int, str]], gone
         lost[worst] = whys[0] if whys else "cannot hear another learner, which cannot hear it"
         dead = [way for way in dead if worst not in way]
     return lost
+
+
+def _sides(ranks: Collection[int], dead: Collection[frozenset[int]]) -> list[set[int]]:
+    """The learners in sets: within each there is a way between any two, perhaps by others, and none between sets."""
+    sides: list[set[int]] = []
+    for rank in sorted(ranks):
+        reached = [side for side in sides if any(frozenset((rank, other)) not in dead for other in side)]
+        sides = [side for side in sides if side not in reached] + [{rank}.union(*reached)]
+    return sides
 
 
 def _read(letter: bytes, rank: int) -> tuple[Any, dict[int, str]]:

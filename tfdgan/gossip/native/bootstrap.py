@@ -5,7 +5,7 @@ import dataclasses
 import os
 import socket
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tfdgan.distributed import collectives, job
@@ -47,8 +47,27 @@ class Settings:
     gossip_shared_memory: str = "auto"
 
 
-_started: Settings | None = None  # those it was started with
 _MOST_AT_ONCE = 64  # learners of a random schedule
+
+
+@dataclasses.dataclass
+class Job:
+    """What a process knows of the job whose exchange it serves.
+
+    Attributes:
+      settings: those it was started with.
+      learners: by rank, what each says of itself.
+      key: of the exchange.
+      salt: 32 bytes, of which the key was made together with the key file's; zeros where there was no file.
+    """
+
+    settings: Settings
+    learners: list[dict[str, Any]]
+    key: bytes
+    salt: bytes
+
+
+_job: Job | None = None
 
 
 def start(settings: Settings | None = None, schedule: Schedule | None = None) -> None:
@@ -62,13 +81,14 @@ def start(settings: Settings | None = None, schedule: Schedule | None = None) ->
         already with other settings.
     """
     settings = settings or Settings()
-    if _started is None:
+    if _job is None:
         connect(announce(settings), settings, schedule)
-    elif _started != settings:
+    elif _job.settings != settings:
+        then = _job.settings
         changed = [
-            (field.name, getattr(settings, field.name), getattr(_started, field.name))
+            (field.name, getattr(settings, field.name), getattr(then, field.name))
             for field in dataclasses.fields(Settings)
-            if getattr(settings, field.name) != getattr(_started, field.name)
+            if getattr(settings, field.name) != getattr(then, field.name)
         ]
         raise UserError(
             f"{', '.join(f'--{name}={new}' for name, new, _ in changed)}: the native exchange of this process runs "
@@ -78,19 +98,26 @@ def start(settings: Settings | None = None, schedule: Schedule | None = None) ->
 
 def is_started() -> bool:
     """True once `start` or `connect` has been called."""
-    return _started is not None
+    return _job is not None
+
+
+def running() -> Job:
+    """The job whose exchange this process serves, once it does."""
+    if _job is None:
+        raise RuntimeError("the native exchange has not been started")
+    return _job
 
 
 def start_if_needed() -> None:
     """Start with the default options unless it runs already."""
-    if _started is None:
+    if _job is None:
         start()
 
 
 def announce(settings: Settings) -> list[dict[str, Any]]:
     """Listen; returns what each learner says of itself, on every learner."""
     try:
-        mine = _listen(settings)
+        mine = listen(settings)
     except (UserError, OSError) as error:  # the others wait to hear of it
         mine = {"problem": str(error)}
     everyone = collectives.gather_at_start(mine, "gossip.native.learners")
@@ -102,7 +129,7 @@ def announce(settings: Settings) -> list[dict[str, Any]]:
     return everyone
 
 
-def _listen(settings: Settings) -> dict[str, Any]:
+def listen(settings: Settings) -> dict[str, Any]:
     """Listen; returns what the others need to know of this learner."""
     secret = wire_key.of_file(settings.wire_key_file) if settings.wire_key_file else None
     asked = addresses.to_listen_on(settings.gossip_listen)
@@ -133,7 +160,6 @@ def senders(hosts: Sequence[str], rank: int, schedule: Schedule | None = None) -
 
 def connect(everyone: Sequence[dict[str, Any]], settings: Settings, schedule: Schedule | None = None) -> None:
     """Serve, with neighbours as `announce` returned them."""
-    global _started
     rank, run = job.rank(), everyone[0]["run"]
     machines, seals = ([learner[name] for learner in everyone] for name in ("machine", "seals"))
     if rank == 0 and len(set(machines)) > 1 and not settings.wire_key_file and settings.wire_security != "none":
@@ -145,16 +171,47 @@ def connect(everyone: Sequence[dict[str, Any]], settings: Settings, schedule: Sc
     text = security.remark(settings.wire_security, seals, machines)
     if text and rank == 0:
         warnings.warn(text, stacklevel=2)
-    learners = [_as_seen(everyone, other, rank, settings) for other in range(len(everyone))]
     key = wire_key.of_run(wire_key.of_file(settings.wire_key_file), run) if settings.wire_key_file else run
-    rate = 1e6 / 8 * settings.link_mbit / max(1, senders(machines, rank, schedule))
-    degrade, memory = settings.on_peer_loss == "degrade", settings.gossip_memory << 20
-    library.start(rank, learners, key, settings.gossip_timeout, degrade, rate, memory)
-    _started = settings
-    atexit.register(library.stop)
+    salt = run if settings.wire_key_file else bytes(len(run))
+    known = [{name: value for name, value in each.items() if name not in ("run", "fingerprint")} for each in everyone]
+    _serve(Job(settings, known, key, salt), schedule)
     # Connections stand before the first mix: over a long way a handshake takes three round trips.
     for other in _neighbours(rank, len(everyone), schedule):
         library.pulse(other)
+
+
+def join(learners: Sequence[dict[str, Any]], key: bytes, salt: bytes, settings: Settings, schedule: Schedule) -> None:
+    """Serve in a running job: all others are absent until `readmit` has taken them in, and mixes go on without them."""
+    _serve(Job(settings, list(learners), key, salt), schedule, joins=True)
+
+
+def readmit(learners: Mapping[int, dict[str, Any]], first: int) -> None:
+    """Take in learners that are there again, all together; the arguments are as `library.readmit` takes them.
+
+    Args:
+      learners: {rank: what the learner says of itself}.
+    """
+    found = running()
+    for rank, learner in learners.items():
+        found.learners[rank] = learner
+    for rank in learners:
+        library.readmit(rank, _as_seen(found.learners, rank, job.rank(), found.settings), first)
+    library.serve()
+
+
+def _serve(found: Job, schedule: Schedule | None, joins: bool = False) -> None:
+    """Start the transport."""
+    global _job
+    rank, settings = job.rank(), found.settings
+    machines = [learner["machine"] for learner in found.learners]
+    learners = [_as_seen(found.learners, other, rank, settings) for other in range(len(machines))]
+    if joins:
+        learners = [learner._replace(is_absent=other != rank) for other, learner in enumerate(learners)]
+    rate = 1e6 / 8 * settings.link_mbit / max(1, senders(machines, rank, schedule))
+    degrade, memory = settings.on_peer_loss == "degrade", settings.gossip_memory << 20
+    library.start(rank, learners, found.key, settings.gossip_timeout, degrade, rate, memory)
+    _job = found
+    atexit.register(library.stop)
 
 
 def _neighbours(rank: int, size: int, schedule: Schedule | None) -> list[int]:

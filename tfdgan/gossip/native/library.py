@@ -27,6 +27,7 @@ class Learner(NamedTuple):
     is_here: bool  # on the same machine
     security: int  # of frames between the two, one of those of `security.py`
     door: str = ""  # by which memory is shared with it; "": by the network
+    is_absent: bool = False  # lost from the start, until `readmit`
 
 
 @functools.cache
@@ -54,7 +55,7 @@ def functions() -> ctypes.CDLL:
             size,
             [
                 *(size, size, strings, strings),
-                *(sizes, sizes, sizes, strings),
+                *(sizes, sizes, sizes, strings, sizes),
                 *(text, real, real, size, number, text, size),
             ],
         ),
@@ -67,6 +68,9 @@ def functions() -> ctypes.CDLL:
         "tfdgan_silent_for": (ctypes.c_double, [size]),
         "tfdgan_pulse": (None, [size]),
         "tfdgan_give_up": (None, [size, text]),
+        "tfdgan_has_ended": (None, [size, text]),
+        "tfdgan_serve": (None, []),
+        "tfdgan_readmit": (size, [size, text, text, size, size, size, text, number, text, size]),
     }
     for name, (result, arguments) in types.items():
         function = getattr(library, name)
@@ -108,7 +112,7 @@ def listen(ip: str, port: int = 0, shares: bool = False) -> tuple[int, str]:
     return port, door.value.decode()
 
 
-_hosts: Sequence[str] = ()
+_hosts: list[str] = []
 
 
 def start(
@@ -132,8 +136,8 @@ def start(
       memory: bytes that may have come and wait to be mixed.
     """
     global _hosts
-    hosts, ips, ports, are_here, securities, doors = zip(*learners, strict=True)
-    _hosts = hosts
+    hosts, ips, ports, are_here, securities, doors, absent = zip(*learners, strict=True)
+    _hosts = list(hosts)
     size, error = len(learners), ctypes.create_string_buffer(_ERROR)
     failed = functions().tfdgan_start(
         *(rank, size),
@@ -141,6 +145,7 @@ def start(
         (ctypes.c_char_p * size)(*(ip.encode() for ip in ips)),
         *((ctypes.c_int * size)(*numbers) for numbers in (ports, are_here, securities)),
         (ctypes.c_char_p * size)(*(door.encode() for door in doors)),
+        (ctypes.c_int * size)(*absent),
         *(key, float(timeout), float(rate), int(degrade), memory, error, _ERROR),
     )
     if failed:
@@ -209,3 +214,29 @@ def pulse(rank: int) -> None:
 def give_up(rank: int, why: str) -> None:
     """Treat a learner as lost from now on, and tell it."""
     functions().tfdgan_give_up(rank, why.encode())
+
+
+def has_ended(rank: int, why: str) -> None:
+    """Treat a learner as lost from now on: its process has ended, as somebody knows who watches it."""
+    functions().tfdgan_has_ended(rank, why.encode())
+
+
+def readmit(rank: int, learner: Learner, first: int) -> None:
+    """Take in a lost or absent learner again, as another process; all learners call it between the same mixes.
+
+    Args:
+      rank: its place.
+      learner: as this learner sees it.
+      first: the number of the next mix on every channel, above all so far.
+    """
+    error = ctypes.create_string_buffer(_ERROR)
+    host, ip, port, is_here, seal, door, _ = learner
+    named = (host.encode(), ip.encode(), port, int(is_here), seal, door.encode())
+    if functions().tfdgan_readmit(rank, *named, first, error, _ERROR):
+        raise UserError(f"native exchange: {error.value.decode()}")
+    _hosts[rank] = host
+
+
+def serve() -> None:
+    """Take in learners that dial, from now on if others were absent at the start."""
+    functions().tfdgan_serve()

@@ -88,15 +88,16 @@ int tfdgan_listen(const char* ip, int port, int shares, char* door, char* error,
 }
 
 int tfdgan_start(int rank, int size, const char* const* hosts, const char* const* ips, const int* ports,
-                 const int* are_here, const int* securities, const char* const* doors, const unsigned char* key,
-                 double timeout, double rate, int degrade, unsigned long long memory, char* error, int room) {
+                 const int* are_here, const int* securities, const char* const* doors, const int* absent,
+                 const unsigned char* key, double timeout, double rate, int degrade, unsigned long long memory,
+                 char* error, int room) {
   tfdgan::Process& process = tfdgan::TheProcess();
   std::lock_guard<std::mutex> lock(process.mutex);
   tfdgan::Transport::Options options;
   options.rank = rank;
   for (int i = 0; i < size; ++i) {
     const auto security = static_cast<tfdgan::Security>(securities[i]);
-    options.learners.push_back({hosts[i], ips[i], ports[i], are_here[i] != 0, security, doors[i]});
+    options.learners.push_back({hosts[i], ips[i], ports[i], are_here[i] != 0, security, doors[i], absent[i] != 0});
   }
   options.crypto = process.crypto;
   std::copy(key, key + options.key.size(), options.key.begin());
@@ -185,6 +186,27 @@ double tfdgan_silent_for(int peer) {
 
 void tfdgan_pulse(int peer) {
   if (const auto transport = tfdgan::ProcessTransport()) transport->Pulse(peer);
+}
+
+void tfdgan_has_ended(int peer, const char* why) {
+  if (const auto transport = tfdgan::ProcessTransport()) transport->HasEnded(peer, why);
+}
+
+int tfdgan_readmit(int peer, const char* host, const char* ip, int port, int is_here, int security, const char* door,
+                   unsigned long long first, char* error, int room) {
+  try {
+    if (const auto transport = tfdgan::ProcessTransport()) {
+      transport->Readmit(peer, {host, ip, port, is_here != 0, static_cast<tfdgan::Security>(security), door}, first);
+    }
+    return 0;
+  } catch (const std::exception& problem) {
+    tfdgan::Tell(problem.what(), error, room);
+    return -1;
+  }
+}
+
+void tfdgan_serve() {
+  if (const auto transport = tfdgan::ProcessTransport()) transport->Serve();
 }
 
 void tfdgan_give_up(int peer, const char* why) {

@@ -40,3 +40,8 @@ def of_run(secret: bytes, run: bytes) -> bytes:
 def fingerprint(key: bytes) -> str:
     """What learners compare to see that they have the same key. It tells nothing about the key."""
     return hmac.digest(key, b"tfdgan fingerprint", "sha256").hex()[:16]
+
+
+def of_lobbies(key: bytes) -> bytes:
+    """The key by which processes ask for a place in a run, made of the run's."""
+    return hmac.digest(key, b"tfdgan lobby", "sha256")

@@ -65,11 +65,22 @@ std::string Doorman::ListenHere() {
 }
 
 void Doorman::Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Place>& learners,
-                   Clock::duration patience, Host* host) {
+                   Clock::duration patience, bool serves, Host* host) {
   epoll_ = epoll, crypto_ = &crypto, key_ = key, rank_ = rank, learners_ = learners, patience_ = patience, host_ = host;
   for (const Place& learner : learners) addresses_.insert(learner.network.host());
   tokens_ = kStrangersAtOnce;
   counted_ = Clock::now();
+  serves_ = serves;
+  Watch(serves);
+}
+
+void Doorman::Expect(int peer, const Place& place) {
+  learners_[peer] = place;
+  addresses_.insert(place.network.host());
+}
+
+void Doorman::Serve() {
+  serves_ = true;
   Watch(true);
 }
 
@@ -186,7 +197,7 @@ int Doorman::Release(int socket) {
 }
 
 void Doorman::Expire(Clock::time_point now) {
-  Watch(true);
+  Watch(serves_);
   std::vector<int> late;
   for (const auto& item : visitors_) {
     if (now > item.second.deadline) late.push_back(item.first);

@@ -52,9 +52,14 @@ class Doorman {
   struct Place {
     Address network, door;
   };
-  // Serves from now on, by the events of `epoll`. A handshake may take `patience`. `learners`: by rank.
+  // Dials from now on, by the events of `epoll`, and takes in who dials if it `serves`. A handshake may take `patience`.
+  // `learners`: by rank.
   void Open(int epoll, const Crypto& crypto, const Digest& key, int rank, const std::vector<Place>& learners,
-            Clock::duration patience, Host* host);
+            Clock::duration patience, bool serves, Host* host);
+  // Takes in who dials from now on.
+  void Serve();
+  // A learner is at another place from now on.
+  void Expect(int peer, const Place& place);
   // Listens no more: whoever dials is refused, and so knows.
   void Close();
   void Dial(int peer);
@@ -110,7 +115,7 @@ class Doorman {
   uint64_t came_ = 0;
   double tokens_ = 0;          // strangers that may come now
   Clock::time_point counted_;  // until when tokens were given
-  bool listens_ = false;
+  bool serves_ = false, listens_ = false;
   std::atomic<uint64_t> refused_{0};
 };
 

@@ -60,6 +60,8 @@ class Switchboard : public Link::Reader {
   void GiveUp(int peer, const std::string& why);
   // A peer has given this learner up.
   void WasGivenUp(int peer);
+  // A lost peer is there again, on a host of that name. What is under way goes on without it.
+  void Readmit(int peer, const std::string& host);
   bool IsLost(int peer) const { return peers_[peer].lost; }
   const std::map<int, Status>& losses() const { return losses_; }
   // Gives up peers that are late; tells peers if this learner itself waits for others.
@@ -130,7 +132,7 @@ class Switchboard : public Link::Reader {
   std::string Who(int peer) const;
   Status Explain(const Call& call, int peer, Code code, const std::string& why) const;
 
-  const Settings settings_;
+  Settings settings_;
   std::vector<Peer> peers_;
   std::map<uint64_t, Call> calls_;     // by id, oldest first
   std::map<uint64_t, Exchange> kept_;  // by id: ended, with chunks that a peer may ask for again

@@ -143,6 +143,16 @@ void Switchboard::WasGivenUp(int peer) {
   Lose(peer, Code::kGone, kGivenUp);
 }
 
+void Switchboard::Readmit(int peer, const std::string& host) {
+  settings_.hosts[peer] = host;
+  for (auto& item : peers_[peer].early) {
+    for (Block& block : item.second.waiting) pool_.Give(std::move(block));
+  }
+  peers_[peer] = Peer();
+  losses_.erase(peer);
+  parted_.erase(peer);
+}
+
 void Switchboard::CheckTime(Clock::time_point now) {
   std::map<int, std::string> late;
   std::set<int> awaited;

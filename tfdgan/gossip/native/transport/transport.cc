@@ -16,6 +16,10 @@ namespace {
 
 constexpr size_t kSmall = 64 * 1024;  // bytes of a call
 
+Doorman::Place PlaceOf(const Transport::Learner& learner) {
+  return {AddressOf(learner.ip, learner.port), learner.door.empty() ? Address{} : AddressOfDoor(learner.door)};
+}
+
 }  // namespace
 
 int Transport::Listen(const std::string& ip, int port) { return doorman_.Listen(ip, port); }
@@ -28,10 +32,11 @@ void Transport::Start(const Options& options) {
   Switchboard::Settings settings;
   settings.rank = options.rank;
   std::vector<Doorman::Place> places;
+  bool serves = true;
   for (const Learner& learner : options.learners) {
     settings.hosts.push_back(learner.host);
-    const Address door = learner.door.empty() ? Address{} : AddressOfDoor(learner.door);
-    places.push_back({AddressOf(learner.ip, learner.port), door});
+    places.push_back(PlaceOf(learner));
+    serves &= !learner.absent;
   }
   settings.timeout = Seconds(options.timeout_seconds);
   settings.degrade = options.degrade;
@@ -48,6 +53,10 @@ void Transport::Start(const Options& options) {
   settings.is_found = [this](int peer) { return options_.rank < peer || lines_[peer].was_connected; };
   switchboard_ = std::make_unique<Switchboard>(std::move(settings));
   lines_.resize(options.learners.size());
+  for (size_t peer = 0; peer < lines_.size(); ++peer) {
+    if (options.learners[peer].absent) switchboard_->Lose(static_cast<int>(peer), Code::kGone, "is not there yet");
+  }
+  lost_ = switchboard_->losses();
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wake_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (epoll_ < 0 || wake_ < 0) throw std::system_error(errno, std::generic_category(), "gossip: epoll");
@@ -56,7 +65,7 @@ void Transport::Start(const Options& options) {
   event.data.fd = wake_;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
   doorman_.Open(epoll_, options_.crypto, options_.key, options_.rank, places,
-                std::min(Seconds(3), Seconds(options.timeout_seconds / 4)), this);
+                std::min(Seconds(3), Seconds(options.timeout_seconds / 4)), serves, this);
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -82,7 +91,7 @@ uint64_t Transport::Submit(Request request) {
   const auto shared = std::make_shared<Request>(std::move(request));
   ++calls_;
   std::unique_lock<std::mutex> lock(mutex_);
-  const uint64_t id = ++last_id_, sequence = sequences_[channel]++;
+  const uint64_t id = ++last_id_, sequence = sequences_.try_emplace(channel, first_).first->second++;
   if (closed_) {
     lock.unlock();
     shared->done({Code::kCancelled, "gossip: the exchange was stopped"});
@@ -160,6 +169,41 @@ void Transport::Pulse(int peer) {
 
 void Transport::GiveUp(int peer, const std::string& why) {
   Do([=] { switchboard_->GiveUp(peer, why); });
+}
+
+void Transport::HasEnded(int peer, const std::string& why) {
+  Do([=] { switchboard_->Lose(peer, Code::kGone, why); });
+}
+
+void Transport::Readmit(int peer, const Learner& learner, uint64_t first) {
+  const Doorman::Place place = PlaceOf(learner);
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    sequences_.clear();
+    first_ = first;
+    readmitting_ = peer;
+  }
+  Do([=] {
+    switchboard_->Lose(peer, Code::kGone, "has been started anew");  // if nobody has noticed yet
+    Close(peer);
+    lines_[peer] = Line();
+    options_.learners[peer] = learner;
+    doorman_.Expect(peer, place);
+    switchboard_->Readmit(peer, learner.host);
+    switchboard_->eager().insert(peer);
+    std::lock_guard<std::mutex> lock(mutex_);
+    lost_.erase(peer);
+    signs_.erase(peer);
+    letters_.erase(letters_.lower_bound({peer, 0}), letters_.lower_bound({peer + 1, 0}));
+    readmitting_ = -1;
+    changed_.notify_all();
+  });
+  std::unique_lock<std::mutex> lock(mutex_);
+  changed_.wait(lock, [this] { return readmitting_ < 0 || closed_; });
+}
+
+void Transport::Serve() {
+  Do([this] { doorman_.Serve(); });
 }
 
 void Transport::Do(std::function<void()> command) {

@@ -38,6 +38,7 @@ class Transport : private Doorman::Host {
     bool is_here = true;                  // on this learner's own host
     Security security = Security::kNone;  // of frames between it and this learner; the same on both sides
     std::string door;  // its door on this host, for a connection that shares memory; "": by the network
+    bool absent = false;  // lost from the start, until `Readmit`
   };
   struct Options {
     int rank = 0;
@@ -94,6 +95,13 @@ class Transport : private Doorman::Host {
   void Pulse(int peer);
   // Treats a peer as lost from now on, and tells it so.
   void GiveUp(int peer, const std::string& why);
+  // A peer's process has ended, as somebody knows who is to be believed.
+  void HasEnded(int peer, const std::string& why);
+  // A lost peer, or an absent one, is there again, as another process at a place of its own. All learners call this
+  // between the same calls; on every channel the next call has the number `first`, which is above all numbers so far.
+  void Readmit(int peer, const Learner& learner, uint64_t first);
+  // Takes in who dials, from now on if this learner started with absent peers, which would be turned away before.
+  void Serve();
 
  private:
   struct Line {  // to one peer
@@ -159,8 +167,10 @@ class Transport : private Doorman::Host {
   std::condition_variable changed_;
   std::vector<std::function<void()>> commands_;
   std::unordered_map<uint64_t, uint64_t> sequences_;
+  uint64_t first_ = 0;  // number of a channel's first call
   uint64_t last_id_ = 0;
   bool stopping_ = false, closed_ = false;
+  int readmitting_ = -1;  // a peer; -1: none
   std::map<int, Status> lost_;
   std::map<int, Clock::time_point> signs_;  // of life
   std::map<std::pair<int, uint64_t>, std::string> letters_;

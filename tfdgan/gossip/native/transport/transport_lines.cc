@@ -23,9 +23,12 @@ Answer Transport::OnHello(int peer, const SessionId& session, uint64_t received,
     doorman_.Abandon(peer);
     line.redial.Failed(Clock::now(), false, "it dials this learner");
   }
-  if (line.session.id == SessionId{} && options_.rank > peer) line.session.id = session;
   // Another process than the one that this learner has spoken to knows no session, or another.
-  if (session == SessionId{} || session != line.session.id || !line.session.CanHave(received)) return Answer::kGivenUp;
+  const bool begins = line.session.id == SessionId{} && options_.rank > peer;
+  if (session == SessionId{} || (!begins && session != line.session.id) || !line.session.CanHave(received)) {
+    return Answer::kGivenUp;
+  }
+  line.session.id = session;
   if (line.link) Disconnect(peer);  // that the peer has noticed to be broken
   *mine = line.session.received();
   return Answer::kGoOn;

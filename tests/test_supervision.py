@@ -1,0 +1,133 @@
+"""A supervisor by itself: when it starts its process again, how it ends, what it passes on."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import psutil
+import pytest
+from conftest import ROOT, environment
+
+from tfdgan.distributed import roster
+from tfdgan.distributed.lobby import Lobby
+from tfdgan.distributed.roster import Roster
+from tfdgan.gossip.native import wire_key
+
+pytestmark = pytest.mark.slow
+
+
+def supervise(folder, *does, most=3):
+    command = [sys.executable, "-m", "tfdgan.supervise", f"--max_restarts={most}", "-m", "supervised", folder, *does]
+    variables = {**environment(), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    return subprocess.Popen(
+        [str(part) for part in command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+
+
+def ended(job):
+    output, errors = job.communicate(timeout=60)
+    return job.returncode, output, errors
+
+
+def starts(folder):
+    return [line.split() for line in (folder / "starts").read_text().splitlines()]
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """A folder with the roster of a job whose other learners are out of reach."""
+    roster.write_key(tmp_path / "roster.json", bytes(32))
+    roster.write(tmp_path / "roster.json", Roster({0: ("127.0.0.1", 1)}))
+    return tmp_path
+
+
+@pytest.mark.parametrize("does, code", [("0", 0), ("2", 2), ("7", 7), ("-9", 137)])
+def test_before_training_has_begun_it_ends_as_its_process_did(tmp_path, does, code):
+    """There is no job to come back to."""
+    assert ended(supervise(tmp_path, does)) == (code, "", "")
+    assert len(starts(tmp_path)) == 1
+
+
+def test_it_starts_its_process_again_in_the_place_that_it_had(trained):
+    code, _, errors = ended(supervise(trained, -9, 1, 0))
+    assert code == 0
+    first, second, third = starts(trained)
+    assert first[1:] == ["--on_peer_loss=degrade", str(trained), "-9", "1", "0"]
+    assert second[1:] == third[1:] == [*first[1:], f"--join={trained}/roster.json", "--learner=3"]
+    assert errors.splitlines() == [
+        "supervisor: learner 3 was ended by signal 9: restart 1 of at most 3 in 1 s",
+        "supervisor: learner 3 ended with exit code 1: restart 2 of at most 3 in 2 s",
+    ]
+
+
+@pytest.mark.parametrize("does, code", [("2", 2), ("0", 0)])
+def test_what_a_restart_cannot_mend_ends_it(trained, does, code):
+    assert ended(supervise(trained, does))[0] == code
+    assert len(starts(trained)) == 1
+
+
+def test_it_gives_up_after_some_restarts_with_its_process_s_code(trained):
+    assert ended(supervise(trained, 5, most=1))[0] == 5
+    assert len(starts(trained)) == 2
+
+
+def test_a_job_that_is_over_is_not_joined(trained):
+    roster.write(trained / "roster.json", Roster({}, "the job is done at step 100"))
+    assert ended(supervise(trained, 1))[0] == 1
+    assert len(starts(trained)) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_signals_are_passed_on_and_no_restart_follows(trained, number):
+    job = supervise(trained, "wait")
+    assert job.stdout.readline() == "waits\n"
+    job.send_signal(number)
+    code, output, _ = ended(job)
+    assert (code, output) == (0, f"got 1 signal(s), {int(number)}\n")
+    assert len(starts(trained)) == 1
+
+
+def test_a_signal_during_the_pause_ends_it(trained):
+    job = supervise(trained, 1)
+    assert "restart 1" in job.stderr.readline()
+    job.send_signal(signal.SIGTERM)
+    assert ended(job)[0] == 128 + signal.SIGTERM
+
+
+def test_a_supervisor_that_is_killed_leaves_nobody_behind(trained):
+    job = supervise(trained, "wait")
+    assert job.stdout.readline() == "waits\n"
+    child = psutil.Process(int(starts(trained)[0][0]))
+    job.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        assert child.wait(10) is not False
+    assert not child.is_running()
+
+
+def test_it_needs_a_command(tmp_path):
+    found = subprocess.run(
+        [sys.executable, "-m", "tfdgan.supervise", "--max_restarts=1"], cwd=ROOT, capture_output=True, text=True,
+        env=environment(), timeout=60,
+    )  # fmt: skip
+    assert found.returncode == 2 and found.stderr.startswith("error: -m is missing")
+
+
+def test_others_are_told_at_once(trained):
+    """A lobby hears that the process has ended; the supervisor proves that it is of the job."""
+    heard = threading.Event()
+    listener = socket.create_server(("127.0.0.1", 0))
+    key = wire_key.of_lobbies(bytes(32))
+    lobby = Lobby(
+        listener, bytes(32), key, lambda said: (None, {}, False), None, lambda rank: rank == 3 and heard.set()
+    )
+    roster.write(trained / "roster.json", Roster({0: listener.getsockname()[:2], 3: ("127.0.0.1", 1)}))
+    begun = time.monotonic()
+    assert ended(supervise(trained, 5, 0))[0] == 0
+    assert heard.is_set() and time.monotonic() - begun < 20
+    lobby.close("done")

@@ -1,0 +1,86 @@
+"""How a process asks for a place in a running job, before it builds anything."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from tfdgan.cli import flagfiles
+from tfdgan.distributed import collectives, job, launch, roster
+from tfdgan.distributed.visit import Visit
+from tfdgan.errors import JobOver, UserError
+from tfdgan.gossip.native import addresses, bootstrap, library, wire_key
+from tfdgan.gossip.native.bootstrap import Settings
+from tfdgan.gossip.native.sealer import Sealer
+from tfdgan.gossip.schedule import Schedule
+from tfdgan.tasks.options import TaskOptions
+from tfdgan.training.monitor import say
+
+
+def ask(options: TaskOptions) -> Visit:
+    """Ask for a place, and be that learner from now on; until it is let in, all collectives are with itself.
+
+    Raises:
+      UserError: the job does not want this process, or was given other flags.
+      JobOver: there is no job any more.
+      LocalFault: nobody answers.
+    """
+    said = {"rank": _place(options), "seals": library.can_seal(), "machine": addresses.machine()}
+    find, key = _ways(options)
+    visit = Visit(find, lambda salt: wire_key.of_lobbies(key(salt)), said, Sealer, say)
+    told = visit.told
+    if different := flagfiles.changes(told["facts"]["values"], flagfiles.values(options, ignore="local")):
+        raise UserError(f"--join={options.join}: the job has other flags; {'; '.join(different)}; give the same")
+    rank, size, ranks = told["rank"], told["size"], sorted({*told["ranks"], told["rank"]})
+    machines = [learner["machine"] for learner in told["learners"]]
+    machines[rank] = said["machine"]
+    here = [learner for learner, machine in enumerate(machines) if machine == machines[rank]]
+    launch.give(rank, size)
+    job.take_place(job.Place(rank, size, here.index(rank), len(here)), visit.address)
+    collectives.gather_by(collectives.Apart(ranks, {r: "is not there" for r in range(size) if r not in ranks}))
+    collectives.meet_by(collectives.Apart(range(size)))
+    say(f"learner {rank} joins the job at step {told['step']}; {len(told['ranks'])} are there")
+    return visit
+
+
+def listen(options: TaskOptions, visit: Visit, settings: Settings, schedule: Schedule) -> None:
+    """Start the exchange of a process that joins."""
+    learners = list(visit.told["learners"])
+    learners[job.rank()] = bootstrap.listen(settings)
+    _, key = _ways(options)
+    bootstrap.join(learners, key(visit.salt), visit.salt, settings, schedule)
+
+
+def _place(options: TaskOptions) -> int:
+    """The place to ask for; -1: any that is free."""
+    if options.learner >= 0:
+        return options.learner
+    rank, _ = launch.place()
+    return -1 if rank is None else rank
+
+
+def _ways(options: TaskOptions) -> tuple[Callable[[], Iterable[tuple[str, int]]], Callable[[bytes], bytes]]:
+    """(finds the lobbies of those who may be there, makes the run's key from a lobby's salt)."""
+    if ":" in options.join and "/" not in options.join:
+        where = addresses.endpoint("join", options.join)
+        if not options.wire_key_file:
+            raise UserError(
+                f"--join={options.join}: give --wire_key_file, the one that the job has, or else a copy of its "
+                "workdir's roster.key"
+            )
+        secret = wire_key.of_file(options.wire_key_file)
+        return lambda: [where], lambda salt: wire_key.of_run(secret, salt) if any(salt) else secret
+
+    def find() -> Iterable[tuple[str, int]]:
+        found = roster.read(options.join)
+        if found.over is not None:
+            raise JobOver(found.over)
+        return found.lobbies.values()
+
+    find()
+    key = wire_key.of_file(roster.key_file(options.join))
+    return find, lambda _: key
+
+
+def check_data(visit: Visit, dataset: str, digest: Any) -> None:
+    """Raise `UserError` unless the numbers in samples mean the same here as for the job."""
+    if digest != visit.told["facts"]["digest"]:
+        raise UserError(f"--dataset={dataset}: this process reads other data than the job; copy one to all hosts")

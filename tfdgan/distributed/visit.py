@@ -1,0 +1,146 @@
+"""The way into a running job, as the process goes it that wants a place: the other side of a `Lobby`."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tfdgan.distributed import line, messages
+from tfdgan.distributed.line import GREETING, Line, MakeCipher
+from tfdgan.errors import JobOver, LocalFault, UserError
+
+_SALT = 32
+_ASKING = 600.0  # seconds in which somebody has to answer: until then a network may come back
+_PAUSE = 1.0
+_SAY_EVERY = 10.0
+_WAITING = 3600.0  # seconds for a tick of the others
+
+
+class Visit:
+    """A place that a process has been promised.
+
+    Args:
+      places: where learners may be found, asked again and again; it may raise `JobOver`.
+      key: function from a lobby's salt to the key of the job's lobbies.
+      said: what this process says of itself.
+      make_cipher: of lines that are encrypted.
+      say: takes a line for people.
+
+    Attributes:
+      told: what the job has agreed on.
+      host: (host, port) of the lobby.
+      salt: the lobby's.
+      address: of this host, in digits, as the lobby's sees it.
+
+    Raises:
+      UserError: who answers does not want this process.
+      LocalFault: nobody answers.
+    """
+
+    def __init__(
+        self,
+        places: Callable[[], Iterable[tuple[str, int]]],
+        key: Callable[[bytes], bytes],
+        said: dict[str, Any],
+        make_cipher: MakeCipher,
+        say: Callable[[str], None],
+    ) -> None:
+        until, spoke, why = time.monotonic() + _ASKING, time.monotonic(), "nobody is there"
+        while True:
+            for host, port in places():
+                try:
+                    self._line, self.told, self.salt = _asked(host, port, key, said)
+                except (OSError, ValueError) as error:
+                    why = f"{host}:{port}: {error}"
+                    continue
+                if problem := self.told.get("problem"):
+                    self._line.close()
+                    raise UserError(f"--join={host}:{port}: {problem}")
+                if self.told["rank"] is not None:
+                    self.host, self.address = (host, port), str(self._line.connection.getsockname()[0])
+                    if self.told["encrypts"]:
+                        self._line.encrypt(make_cipher)
+                    return
+                self._line.close()
+                why = self.told["later"]
+            if time.monotonic() > until:
+                raise LocalFault(f"no learner of the job has let this one in for {_ASKING:g} s ({why})")
+            if time.monotonic() - spoke > _SAY_EVERY:
+                say(f"waiting for a place in the job ({why})")
+                spoke = time.monotonic()
+            time.sleep(_PAUSE)
+
+    def ready(self, learner: dict[str, Any]) -> None:
+        """Say where this process listens."""
+        with self._others():
+            self._line.send({"ready": learner})
+
+    def state(self) -> dict[str, np.ndarray]:
+        """{name: array}: the state of the learner that was asked, as of its next tick."""
+        found: dict[str, np.ndarray] = {}
+        name, kind, shape, parts = "", "", list[int](), list[bytes]()
+        while True:
+            piece = self._hear("state")
+            if piece is None or piece[0] != name:
+                if parts:
+                    found[name] = np.frombuffer(b"".join(parts), messages.dtype(kind)).reshape(shape)
+                if piece is None:
+                    break
+                parts = []
+            name, kind, shape, part = piece
+            parts.append(part)
+        return found
+
+    def loaded(self) -> int:
+        """Say that the state is in place; returns the step after which this process is let in."""
+        with self._others():
+            self._line.send("loaded")
+        return self._hear("appointed")
+
+    def entered(self) -> dict[str, Any]:
+        """Who is there, and what they remember of the run, once they have let this process in."""
+        found = self._hear("in")
+        self._line.close()
+        return found
+
+    def _hear(self, what: str) -> Any:
+        with self._others():
+            said = self._line.receive(_WAITING)
+        if "over" in said:
+            raise JobOver(said["over"])
+        if what not in said:
+            raise LocalFault(f"the job did not let this learner in: {said.get('taken', said)}")
+        return said[what]
+
+    @contextlib.contextmanager
+    def _others(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            host, port = self.host
+            raise LocalFault(
+                f"the learner at {host}:{port}, which was to let this one in, has gone ({error})"
+            ) from error
+
+
+def _asked(
+    host: str, port: int, key: Callable[[bytes], bytes], said: dict[str, Any]
+) -> tuple[Line, dict[str, Any], bytes]:
+    """(a line to a lobby, what it answers, the lobby's salt)."""
+    connection, salt, nonce = line.connected(host, port, _SALT)
+    try:
+        found = line.introduced(connection, nonce, key(salt), said)
+        return found, found.receive(GREETING), salt
+    except (OSError, ValueError) as error:
+        connection.close()
+        raise ValueError(f"who answers is no learner with the same key ({error})") from error
+
+
+def report_end(places: Iterable[tuple[str, int]], key: bytes, rank: int) -> None:
+    """Tell the learners at some lobbies that learner `rank`'s process has ended; who does not answer is not told."""
+    for host, port in places:
+        with contextlib.suppress(OSError, ValueError):
+            found, *_ = _asked(host, port, lambda _: key, {"ended": rank})
+            found.close()

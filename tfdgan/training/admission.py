@@ -1,0 +1,189 @@
+"""Free places of a running job, and how a process takes one at a tick: the part of the learners that are there."""
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tfdgan import distributed
+from tfdgan.distributed import collectives, job, roster
+from tfdgan.distributed.lobby import Lobby
+from tfdgan.distributed.roster import Roster
+from tfdgan.errors import UserError
+from tfdgan.gossip.native import addresses, bootstrap, library, security, wire_key
+from tfdgan.gossip.native.assembly import Assembly
+from tfdgan.gossip.native.sealer import Sealer
+
+_CALLS_A_STEP = 24  # bits: fewer mixes than 2^24 of one channel, and fewer letters, come with one step
+
+
+class _Appointment(NamedTuple):
+    """Whose guest it is, where it listens, and after which step it is let in."""
+
+    host: int
+    learner: dict[str, Any]
+    step: int
+
+
+class Admission:
+    """The lobby of a learner, and what all learners do at ticks to let somebody in.
+
+    A guest builds its nets by itself, is given the state of the learner whose lobby it came to, and is let in at the
+    tick after the one at which all learners hear that it has loaded them. From then on the others mix with it.
+
+    Args:
+      assembly: carries what learners agree on; None before a learner that joins has been let in.
+      workdir: where the roster is kept on this host.
+      facts: {name: value} that a guest is told, so that it can see whether it may take part.
+    """
+
+    def __init__(self, assembly: Assembly | None, workdir: str, facts: Mapping[str, Any]) -> None:
+        self._assembly, self._facts, self._step = assembly, dict(facts), 0
+        self._path = os.path.join(workdir, roster.NAME)
+        self._appointed: dict[int, _Appointment] = {}  # by place
+        self._is_open = False
+        running = bootstrap.running()
+        listener, self.place = _listen(running.settings)
+        key = wire_key.of_lobbies(running.key)
+        self._lobby = Lobby(listener, running.salt, key, self._receive, Sealer, _note_end)
+        running.learners[distributed.rank()]["lobby"] = self.place
+
+    def meet(self, step: int) -> None:
+        """Tell each other where lobbies are, and take in guests from now on; all learners call it together."""
+        places = collectives.gather(self.place, "lobbies")
+        for rank, place in zip(collectives.ranks(), places, strict=True):
+            bootstrap.running().learners[rank]["lobby"] = place
+        self.open(self._assembly, step)
+
+    def open(self, assembly: Assembly | None, step: int) -> None:
+        """Take in guests from now on, after `step` steps, knowing where the lobbies are."""
+        self._assembly, self._step = assembly, step
+        if self._keeps_roster():
+            roster.write_key(self._path, bootstrap.running().key)
+        self._is_open = True
+        self.keep_roster()
+        roster.note(distributed.rank(), self._path)
+
+    def wanted(self) -> bool:
+        """True if a guest of this learner can be appointed."""
+        return bool(self._candidates())
+
+    def give_state(self, step: int, make: Callable[[], Mapping[str, np.ndarray]]) -> None:
+        """Send this learner's state, which `make` copies, to guests that wait for it; after `step` steps."""
+        self._step = step
+        for rank in self._lobby.loaded():
+            if rank in collectives.ranks():  # another learner's guest was quicker
+                self._lobby.tell(rank, "taken", f"learner {rank} is there by now")
+        self._lobby.give_state(make)
+
+    def appoint(self, following: int) -> None:
+        """Agree on whom to let in after step `following`; all learners call it together."""
+        everyone = collectives.gather(self._candidates(), "admission.guests")
+        for host, guests in zip(collectives.ranks(), everyone, strict=True):
+            for rank, learner in guests.items():
+                if rank not in self._appointed:
+                    self._appointed[rank] = _Appointment(host, learner, following)
+                    if host == distributed.rank():
+                        self._lobby.tell(rank, "appointed", following)
+
+    def expected(self, step: int) -> list[int]:
+        """The places, ascending, that are to be taken after `step` steps; the same on every learner."""
+        here = collectives.ranks()
+        self._appointed = {rank: one for rank, one in self._appointed.items() if one.host in here and rank not in here}
+        return sorted(rank for rank, one in self._appointed.items() if one.step <= step)
+
+    def let_in(self, step: int, memory: Mapping[str, Any]) -> None:
+        """Let those in who are expected, after `step` steps; all learners call it together, between the same mixes.
+
+        Args:
+          memory: what they have to know of the run.
+        """
+        if self._assembly is None:
+            raise RuntimeError("Admission.open comes before Admission.let_in")
+        ranks, first = self.expected(step), step << _CALLS_A_STEP
+        bootstrap.readmit({rank: self._appointed[rank].learner for rank in ranks}, first)
+        collectives.gather(None, "admission.barrier")  # everybody has: whom one learner turns away has lost it
+        self._assembly.readmit(ranks, first)
+        told = {
+            "first": first,
+            "learners": bootstrap.running().learners,
+            "ranks": self._assembly.ranks,
+            "lost": self._assembly.lost,
+            "memory": dict(memory),
+        }
+        for rank in ranks:
+            if self._appointed.pop(rank).host == distributed.rank():
+                self._lobby.tell(rank, "in", told)
+        self.keep_roster()
+
+    def keep_roster(self, over: str | None = None) -> None:
+        """Write down, on each host, who is there; a disk that fails is no reason to stop."""
+        if not self._keeps_roster():
+            return
+        learners = bootstrap.running().learners
+        lobbies = {rank: learners[rank]["lobby"] for rank in collectives.ranks() if "lobby" in learners[rank]}
+        try:
+            roster.write(self._path, Roster(lobbies, over))
+        except OSError:
+            return  # it is written again with the next change
+
+    def close(self, over: str) -> None:
+        """Take in nobody any more, since the job is over."""
+        self._lobby.close(over)
+        self.keep_roster(over)
+
+    def _candidates(self) -> dict[int, dict[str, Any]]:
+        """{place: where its guest listens} of this learner's guests that have loaded, and are not appointed yet."""
+        taken = {*collectives.ranks(), *self._appointed}
+        return {rank: learner for rank, learner in self._lobby.loaded().items() if rank not in taken}
+
+    def _keeps_roster(self) -> bool:
+        """True on the first learner of this host that is there."""
+        learners, mine = bootstrap.running().learners, distributed.rank()
+        return mine == min(r for r in collectives.ranks() if learners[r]["machine"] == learners[mine]["machine"])
+
+    def _receive(self, said: dict[str, Any]) -> tuple[int | None, dict[str, Any], bool]:
+        """What to answer to a guest; on a thread of the lobby."""
+        running, here = bootstrap.running(), collectives.ranks()
+        free = [rank for rank in range(job.size()) if rank not in here]
+        asked, seals = int(said["rank"]), bool(said["seals"])
+        if asked >= job.size():
+            return None, {"problem": f"--learner={asked}: learners are numbered from 0 to {job.size() - 1}"}, False
+        if not self._is_open or not free or (asked >= 0 and asked not in free):
+            whose = f"learner {asked} is" if asked >= 0 else "all learners are"
+            return None, {"later": f"{whose} still there, as far as learner {distributed.rank()} knows"}, False
+        mine = running.learners[distributed.rank()]
+        seal = security.between(
+            running.settings.wire_security, said["machine"] == mine["machine"], mine["seals"] and seals
+        )
+        if running.settings.wire_security == "encrypted" and seal != security.ENCRYPTED:
+            return (
+                None,
+                {"problem": "--wire_security=encrypted: this process was set up without OpenSSL's headers"},
+                False,
+            )
+        told = {"size": job.size(), "ranks": here, "step": self._step, "facts": self._facts}
+        told["learners"] = running.learners
+        return (asked if asked >= 0 else free[0]), told, seal == security.ENCRYPTED
+
+
+def _note_end(rank: int) -> None:
+    if 0 <= rank < job.size() and rank != distributed.rank():
+        library.has_ended(rank, "is gone (its process has ended, as its supervisor says)")
+
+
+def _listen(settings: bootstrap.Settings) -> tuple[socket.socket, tuple[str, int]]:
+    """(a socket that listens, where the others reach it); given ports are those after the ports of the exchange."""
+    past = job.local_size()
+    asked = addresses.to_listen_on(settings.gossip_listen, past)
+    family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
+    try:
+        listener = socket.create_server((asked.host, asked.port), family=family, backlog=64)
+    except OSError as error:
+        raise UserError(
+            f"--gossip_listen: no lobby for those who join at {asked.host} port {asked.port} ({error})"
+        ) from error
+    place = addresses.to_announce(asked._replace(port=listener.getsockname()[1]), settings.gossip_advertise, past)
+    return listener, (place.host, place.port)
