@@ -35,7 +35,7 @@ class Job:
         self.place = listener.getsockname()[:2]
         self.lobby = Lobby(listener, SALT, KEY, self._receive, Sealer, self.ended.append)
 
-    def _receive(self, said):
+    def _receive(self, said, promised):
         if said["rank"] != 2:
             return None, {"later": f"learner {said['rank']} is still there"}, False
         return 2, {"ranks": [0, 1]}, self._encrypts
@@ -133,7 +133,7 @@ def test_a_place_that_is_taken_is_asked_for_again(job, monkeypatch):
 
 
 def test_who_is_not_wanted_hears_why(job):
-    job.lobby._receive = lambda said: (None, {"problem": "no such learner"}, False)
+    job.lobby._receive = lambda said, promised: (None, {"problem": "no such learner"}, False)
     with pytest.raises(UserError, match=r"join=127.0.0.1:\d+: no such learner"):
         job.visit()
 

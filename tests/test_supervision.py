@@ -124,7 +124,7 @@ def test_others_are_told_at_once(trained):
     listener = socket.create_server(("127.0.0.1", 0))
     key = wire_key.of_lobbies(bytes(32))
     lobby = Lobby(
-        listener, bytes(32), key, lambda said: (None, {}, False), None, lambda rank: rank == 3 and heard.set()
+        listener, bytes(32), key, lambda said, promised: (None, {}, False), None, lambda rank: rank == 3 and heard.set()
     )
     roster.write(trained / "roster.json", Roster({0: listener.getsockname()[:2], 3: ("127.0.0.1", 1)}))
     begun = time.monotonic()

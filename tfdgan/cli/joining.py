@@ -34,6 +34,7 @@ def ask(options: TaskOptions) -> Visit:
     machines[rank] = said["machine"]
     here = [learner for learner, machine in enumerate(machines) if machine == machines[rank]]
     launch.give(rank, size)
+    launch.take_floor()  # until it is in, nobody else knows of its errors
     job.take_place(job.Place(rank, size, here.index(rank), len(here)), visit.address)
     collectives.gather_by(collectives.Apart(ranks, {r: "is not there" for r in range(size) if r not in ranks}))
     collectives.meet_by(collectives.Apart(range(size)))

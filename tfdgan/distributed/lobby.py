@@ -57,7 +57,8 @@ class Lobby:
       listener: a socket that listens.
       salt: 32 bytes, told to everybody: who has the job's key file makes the key of them.
       key: that proves to be of the job.
-      receive: function from what a guest says of itself to (its place or None, what it is told, whether both encrypt).
+      receive: function from what a guest says of itself, and the places that other guests were promised, to (its place
+        or None, what it is told, whether both encrypt).
       make_cipher: of lines that are encrypted.
       on_end: takes a learner whose supervisor says that it has ended.
     """
@@ -67,7 +68,7 @@ class Lobby:
         listener: socket.socket,
         salt: bytes,
         key: bytes,
-        receive: Callable[[dict[str, Any]], tuple[int | None, dict[str, Any], bool]],
+        receive: Callable[[dict[str, Any], set[int]], tuple[int | None, dict[str, Any], bool]],
         make_cipher: MakeCipher,
         on_end: Callable[[int], None],
     ) -> None:
@@ -134,7 +135,9 @@ class Lobby:
                 self._on_end(int(said["ended"]))
                 visitor.send("thanks")
                 return
-            rank, told, encrypts = self._receive(said)
+            with self._mutex:
+                promised = {guest.rank for guest in self._guests}
+            rank, told, encrypts = self._receive(said, promised)
             visitor.send({**told, "rank": rank, "encrypts": encrypts})
             if encrypts:
                 visitor.encrypt(self._make_cipher)
@@ -147,7 +150,7 @@ class Lobby:
         """A guest that is known to the learner meanwhile."""
         guest = _Guest(rank)
         with self._mutex:
-            for other in self._guests:  # who asks again has broken off
+            for other in self._guests:  # who asks again for one place has broken off
                 if other.rank == rank:
                     other.letters.put(("taken", f"another process asks for the place of learner {rank}"))
                     other.stage = "gone"

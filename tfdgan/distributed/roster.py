@@ -1,4 +1,4 @@
-"""Where the learners of a running job can be found: a file in the workdir of each host, and beside it the job's key.
+"""Where the learners of a running job can be found: a file in the workdir of each, and beside it the job's key.
 
     workdir/roster.json    the learners' lobbies, for people and programs
     workdir/roster.key     mode 0600: 64 hexadecimal digits, which prove that a process is of this job
@@ -9,6 +9,7 @@ Whoever may read the key may take a place in the job.
 import contextlib
 import json
 import os
+import socket
 from typing import NamedTuple
 
 from tfdgan.errors import UserError
@@ -38,7 +39,7 @@ def write(path: str, roster: Roster) -> None:
 
 def write_key(path: str, key: bytes) -> None:
     """Write the key that belongs to the roster at `path`; nobody but its owner can read it, at any time."""
-    beside = f"{key_file(path)}.{os.getpid()}"
+    beside = f"{key_file(path)}.{socket.gethostname()}.{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         os.remove(beside)
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

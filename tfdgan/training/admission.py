@@ -1,5 +1,6 @@
 """Free places of a running job, and how a process takes one at a tick: the part of the learners that are there."""
 
+import contextlib
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -60,7 +61,7 @@ class Admission:
     def open(self, assembly: Assembly | None, step: int) -> None:
         """Take in guests from now on, after `step` steps, knowing where the lobbies are."""
         self._assembly, self._step = assembly, step
-        if self._keeps_roster():
+        with contextlib.suppress(OSError):
             roster.write_key(self._path, bootstrap.running().key)
         self._is_open = True
         self.keep_roster()
@@ -119,15 +120,11 @@ class Admission:
         self.keep_roster()
 
     def keep_roster(self, over: str | None = None) -> None:
-        """Write down, on each host, who is there; a disk that fails is no reason to stop."""
-        if not self._keeps_roster():
-            return
+        """Write down who is there, the same on every learner; a disk that fails is no reason to stop."""
         learners = bootstrap.running().learners
         lobbies = {rank: learners[rank]["lobby"] for rank in collectives.ranks() if "lobby" in learners[rank]}
-        try:
+        with contextlib.suppress(OSError):  # it is written again with the next change
             roster.write(self._path, Roster(lobbies, over))
-        except OSError:
-            return  # it is written again with the next change
 
     def close(self, over: str) -> None:
         """Take in nobody any more, since the job is over."""
@@ -139,21 +136,18 @@ class Admission:
         taken = {*collectives.ranks(), *self._appointed}
         return {rank: learner for rank, learner in self._lobby.loaded().items() if rank not in taken}
 
-    def _keeps_roster(self) -> bool:
-        """True on the first learner of this host that is there."""
-        learners, mine = bootstrap.running().learners, distributed.rank()
-        return mine == min(r for r in collectives.ranks() if learners[r]["machine"] == learners[mine]["machine"])
-
-    def _receive(self, said: dict[str, Any]) -> tuple[int | None, dict[str, Any], bool]:
+    def _receive(self, said: dict[str, Any], promised: set[int]) -> tuple[int | None, dict[str, Any], bool]:
         """What to answer to a guest; on a thread of the lobby."""
         running, here = bootstrap.running(), collectives.ranks()
-        free = [rank for rank in range(job.size()) if rank not in here]
+        free = [
+            rank for rank in range(job.size()) if rank not in here and (rank == said["rank"] or rank not in promised)
+        ]
         asked, seals = int(said["rank"]), bool(said["seals"])
         if asked >= job.size():
             return None, {"problem": f"--learner={asked}: learners are numbered from 0 to {job.size() - 1}"}, False
         if not self._is_open or not free or (asked >= 0 and asked not in free):
-            whose = f"learner {asked} is" if asked >= 0 else "all learners are"
-            return None, {"later": f"{whose} still there, as far as learner {distributed.rank()} knows"}, False
+            whose = f"the place of learner {asked} is" if asked >= 0 else "all places are"
+            return None, {"later": f"{whose} taken, as far as learner {distributed.rank()} knows"}, False
         mine = running.learners[distributed.rank()]
         seal = security.between(
             running.settings.wire_security, said["machine"] == mine["machine"], mine["seals"] and seals

@@ -23,12 +23,14 @@ class Arrived(NamedTuple):
       step: steps that the job has done.
       batches: iterator of the data from there on.
       memory: what the others remember of the run.
+      megabytes: of the state that came.
     """
 
     assembly: Assembly
     step: int
     batches: Any
     memory: dict[str, Any]
+    megabytes: float
 
 
 def arrive(visit: Visit, trainer: Trainer, batches_from: Callable[[int], Any]) -> Arrived:
@@ -43,7 +45,8 @@ def arrive(visit: Visit, trainer: Trainer, batches_from: Callable[[int], Any]) -
     trainer.steps(begun, 1, batches_from(begun))
     own = [(v, np.array(v)) for variables in trainer.state.values() for v in variables if v.name == SEED_STATE]
     visit.ready(bootstrap.running().learners[distributed.rank()])
-    checkpoints.restore(trainer.state, visit.state(), "the state of the learner at {}:{}".format(*visit.host))
+    state = visit.state()
+    checkpoints.restore(trainer.state, state, "the state of the learner at {}:{}".format(*visit.host))
     for variable, value in own:
         variable.assign(value)
     trainer.fault_step.assign(-1)
@@ -51,7 +54,8 @@ def arrive(visit: Visit, trainer: Trainer, batches_from: Callable[[int], Any]) -
     trainer.continue_from(step)
     batches = batches_from(step)
     told = visit.entered()
-    return Arrived(_come_in(trainer, told), step, batches, told["memory"])
+    megabytes = sum(array.nbytes for array in state.values()) / 1e6
+    return Arrived(_come_in(trainer, told), step, batches, told["memory"], megabytes)
 
 
 def _come_in(trainer: Trainer, told: dict[str, Any]) -> Assembly:

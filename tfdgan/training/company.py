@@ -6,10 +6,11 @@ from tfdgan.distributed import collectives, launch
 from tfdgan.gossip.native import library
 from tfdgan.training.admission import Admission
 from tfdgan.training.arrival import Arrived, state_of
+from tfdgan.training.monitor import say
 from tfdgan.training.record import Record, is_writer, say_once
 from tfdgan.training.trainer import Trainer
 
-_SLOW, _TICKS = 3.0, 3  # times the median step, for so many ticks in a row
+_SLOW, _TICKS = 4.0, 5  # times the median step, for so many ticks in a row
 
 
 class Company:
@@ -61,13 +62,14 @@ class Company:
             admission.appoint(following)
         guests = admission.expected(step)
         if guests:
+            speaks = is_writer()  # the next writer may be one of them
             record.make_way(guests[0])
             admission.let_in(step, {**record.memory(), "resets": resets, "reconnections": self._reconnections})
             self._lost = collectives.lost()
             self._trainer.restrict_to(collectives.ranks())
             self._trainer.reset_strategies()
-            for learner in guests:
-                say_once(f"step {step}: {library.named(learner)} is back; {len(collectives.ranks())} go on")
+            for learner in guests if speaks else ():
+                say(f"step {step}: {library.named(learner)} is back; {len(collectives.ranks())} go on")
         admission.give_state(step, lambda: state_of(self._trainer))
         return bool(guests)
 

@@ -5,6 +5,7 @@ import functools
 import itertools
 import json
 import re
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -14,7 +15,7 @@ import tensorflow as tf
 
 from tfdgan import __version__, distributed
 from tfdgan.data import Source
-from tfdgan.distributed import collectives, job
+from tfdgan.distributed import collectives, job, launch
 from tfdgan.distributed.visit import Visit
 from tfdgan.errors import DiskError, LocalFault, TrainingFault, UserError
 from tfdgan.gossip import backends
@@ -200,10 +201,16 @@ class Run:
 
     def _arrive(self, visit: Visit, batches_from: Callable[[int], Iterator[Any]]) -> tuple[int, Iterator[Any]]:
         """Join a running job: (steps that it has done, the data from there on)."""
+        begun = time.monotonic()
         arrived = arrival.arrive(visit, self._trainer, batches_from)
         self._record = self._make_record(memory=arrived.memory)
         self._resets = arrived.memory["resets"]
+        launch.leave_floor()
         self._company.come_in(arrived)
+        say(
+            f"learner {self._rank} is in after step {arrived.step}, {time.monotonic() - begun:.0f} s after its nets "
+            f"were built, with a state of {arrived.megabytes:.3g} MB"
+        )
         return arrived.step, arrived.batches
 
     def _saves(self, step: int) -> bool:

@@ -105,6 +105,7 @@ class Ticker:
             if name in names:
                 scalars[f"{name}_spread"] = np.ptp(figures[:, names.index(name)])
         scalars["consensus/distance"] = consensus_distance.sketched_distance(sketches)
+        scalars["network/learners"] = len(times)
         scalars["time/step"] = times.mean()
         scalars["time/waiting_share"] = scalars.setdefault(WAITING, 0.0) / max(times.mean(), 1e-9)
         if (sent := self._trainer.bytes_a_step(step - 1)) is not None:

@@ -166,9 +166,10 @@ class Assembly:
                 elif seconds > self._timeout:
                     silent[rank] = f"is late: no sign of life for {self._timeout:g} s"
             # A learner that has written counts as here, even if it is gone by now: the next gathering will find out.
-            for rank, (has_ended, why) in gone.items():
+            for rank, loss in gone.items():
                 if rank in others and rank not in values:
-                    (lost if has_ended else silent)[rank] = why
+                    (lost if loss.has_ended else silent)[rank] = loss.why
+            _check_wanted(gone)
             if (lost or silent) and not self.degrades:
                 lost = silent | lost
                 break
@@ -194,7 +195,16 @@ def _batches(arrays: Sequence[np.ndarray]) -> list[list[tuple[int, slice]]]:
 
 def _gone() -> dict[int, str]:
     """{rank: why} of learners whose processes have ended, as far as this one knows."""
-    return {rank: why for rank, (has_ended, why) in library.losses().items() if has_ended}
+    losses = library.losses()
+    _check_wanted(losses)
+    return {rank: loss.why for rank, loss in losses.items() if loss.has_ended}
+
+
+def _check_wanted(losses: Mapping[int, library.Loss]) -> None:
+    """Raise `LocalFault` if another learner has given this one up: who goes on all the same makes a second history."""
+    for rank, loss in losses.items():
+        if loss.gave_up:
+            raise LocalFault(f"gossip: {library.named(rank)} {loss.why}")
 
 
 def _agreed(ranks: Sequence[int], unheard: Mapping[int, Mapping[int, str]], gone: Mapping[int, str]) -> dict[int, str]:

@@ -170,17 +170,25 @@ def counters() -> dict[str, int]:
     return dict(zip(names, values, strict=True))
 
 
-def losses() -> dict[int, tuple[bool, str]]:
-    """{rank: (whether its process has ended, why)} of the learners that this one has lost."""
+class Loss(NamedTuple):
+    """Why a learner is lost: whether its process has ended, whether it lives and has given this learner up."""
+
+    has_ended: bool
+    gave_up: bool
+    why: str
+
+
+def losses() -> dict[int, Loss]:
+    """{rank: loss} of the learners that this one has lost."""
     text = ctypes.create_string_buffer(1 << 16)
     functions().tfdgan_lost(text, len(text))
     lines = (line.split(" ", 2) for line in text.value.decode().splitlines())
-    return {int(rank): (gone == "1", why) for rank, gone, why in lines}
+    return {int(rank): Loss(kind == "1", kind == "2", why) for rank, kind, why in lines}
 
 
 def lost() -> dict[int, str]:
     """{rank: why} of the learners that this one has lost."""
-    return {rank: why for rank, (_, why) in losses().items()}
+    return {rank: loss.why for rank, loss in losses().items()}
 
 
 def send_letter(rank: int, number: int, body: bytes) -> None:

@@ -139,16 +139,18 @@ void tfdgan_counters(unsigned long long* six) {
   six[5] = counted.reconnections;
 }
 
-// Lines "rank gone why" of the learners lost so far, gone: 1 if the process has ended; returns how many.
+// Lines "rank kind why" of the learners lost so far; kind: 1 if the process has ended, 2 if it lives and has given this
+// learner up, else 0. Returns how many.
 int tfdgan_lost(char* lines, int room) {
   const auto transport = tfdgan::ProcessTransport();
   if (!transport) return 0;
   std::string text;
   const auto lost = transport->Lost();
   for (const auto& one : lost) {
-    const char* const gone = one.second.code == tfdgan::Code::kGone ? " 1 " : " 0 ";
+    const tfdgan::Code code = one.second.code;
+    const char* const kind = code == tfdgan::Code::kGone ? " 1 " : code == tfdgan::Code::kGivenUp ? " 2 " : " 0 ";
     const std::string line =
-        std::to_string(one.first) + gone + tfdgan::OneLine(one.second.message, tfdgan::kLongestReason) + "\n";
+        std::to_string(one.first) + kind + tfdgan::OneLine(one.second.message, tfdgan::kLongestReason) + "\n";
     if (text.size() + line.size() < static_cast<size_t>(room)) text += line;
   }
   std::memcpy(lines, text.c_str(), text.size() + 1);

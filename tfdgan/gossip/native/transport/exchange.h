@@ -17,7 +17,8 @@
 
 namespace tfdgan {
 
-enum class Code { kOk, kLate, kGone, kMismatch, kCancelled };
+// kGone: a process has ended. kGivenUp: of a loss only, the peer lives and does without this learner.
+enum class Code { kOk, kLate, kGone, kMismatch, kCancelled, kGivenUp };
 
 struct Status {
   Code code = Code::kOk;

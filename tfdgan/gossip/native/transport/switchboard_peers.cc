@@ -140,7 +140,7 @@ void Switchboard::GiveUp(int peer, const std::string& why) {
 void Switchboard::WasGivenUp(int peer) {
   static const std::string kGivenUp = "has given this learner up as late";
   FailAll({Code::kGone, "gossip: " + Who(peer) + " " + kGivenUp});
-  Lose(peer, Code::kGone, kGivenUp);
+  Lose(peer, Code::kGivenUp, kGivenUp);
 }
 
 void Switchboard::Readmit(int peer, const std::string& host) {
@@ -188,8 +188,9 @@ void Switchboard::CheckTime(Clock::time_point now) {
   }
   for (const auto& item : late) {
     const bool found = settings_.is_found(item.first);
-    GiveUp(item.first,
-           found ? item.second : "has not connected to " + settings_.place + " for " + seconds.str() + " s");
+    // The peer is not told: the learners have yet to agree on who goes on.
+    Lose(item.first, Code::kLate,
+         found ? item.second : "has not connected to " + settings_.place + " for " + seconds.str() + " s");
   }
   if (waits && now - last_hold_ > settings_.timeout / 4) {
     last_hold_ = now;
