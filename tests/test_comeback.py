@@ -165,6 +165,7 @@ def test_a_place_is_taken_by_a_process_that_nobody_supervised(tmp_path):
         assert re.search(r"error: --join=.*: the job has other flags; learning_rate_g: \S+ -> 0.5; give the same", said)
         wait_for(r"learner 1 joins the job at step \d+; 1 are there", "other")
         wait_for(r"step \d+: learner 1 on \S+ is back; 2 go on", "log0")
+        wait_for("learner 1 is in after step", "other")
         assert (tmp_path / "host2/roster.key").stat().st_mode & 0o777 == 0o600
         jobs[0].send_signal(signal.SIGTERM)
         assert jobs[0].wait(60) == jobs[3].wait(60) == 0

@@ -2,8 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
-import json
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +15,9 @@ from tfdgan import __version__, distributed
 from tfdgan.data import Source
 from tfdgan.distributed import collectives, job, launch
 from tfdgan.distributed.visit import Visit
-from tfdgan.errors import DiskError, LocalFault, TrainingFault, UserError
+from tfdgan.errors import DiskError, LocalFault, TrainingFault
 from tfdgan.gossip import backends
-from tfdgan.training import arrival, consensus, consensus_file, recalibration, scoring
+from tfdgan.training import arrival, consensus, consensus_file, recalibration, resumption, scoring
 from tfdgan.training.admission import Admission
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.company import Company
@@ -90,8 +88,8 @@ class Run:
         batches = options.recalibrate if recalibration.has_statistics(trainer.generator) else 0
         self._kind = dataclasses.replace(kind, recalibrated=batches)
         self._data, self._pretraining_steps = data, pretraining_steps
-        self._rank, self._size = distributed.rank(), distributed.size()
-        self._checkpoints = Checkpoints(options.workdir, self._rank, self._size, options.keep_checkpoints)
+        self._rank = distributed.rank()
+        self._checkpoints = Checkpoints(options.workdir, self._rank, distributed.size(), options.keep_checkpoints)
         self._record: Record | None = None
         self._company = Company(trainer, admission, collectives.lost())
         self._visit = visit
@@ -104,36 +102,14 @@ class Run:
 
         A learner that joins a running job does neither; it is given its state in `steps`.
         """
-        trainer = self._trainer
+        trainer, options = self._trainer, self._options
         if not self._visit:
             collectives.broadcast_to_all([v for variables in trainer.state.values() for v in variables])
         trainer.reseed_for_learner(self._rank)
         trainer.reset()
         if self._visit:
             return self._visit.told["step"]
-        found, wrong = self._checkpoints.newest()
-        for text in wrong:
-            say_once(f"warning: a checkpoint is not whole: {text}")
-        if found is None:
-            say_once(f"training {self._options.steps} steps on {self._size} learner(s), {self._options.workdir}")
-            return 0
-        step, self._holder = found.step, found.holder
-        with collectives.together():
-            if self._rank == found.holder:
-                self._check_facts(self._checkpoints.manifest(step))
-        if found.whole:
-            with collectives.together():
-                self._checkpoints.load(step, trainer.state)
-            say_once(f"resuming at step {step}")
-        else:
-            consensus.start_from(trainer, self._checkpoints, found)
-            say_once(
-                f"starting at step {step} from the consensus: that checkpoint does not hold a state for each of these "
-                f"{self._size} learner(s), so optimizers begin anew"
-            )
-        trainer.continue_from(step)
-        if self._rank == found.holder:
-            self._warn_of_threads(step)
+        step, self._holder = resumption.resume(trainer, self._checkpoints, options, self._task.facts, self._data)
         return step
 
     def open_logs(
@@ -322,30 +298,6 @@ class Run:
     def abandon(self, why: str) -> None:
         """The run ends on every learner alike: nobody can come back to it."""
         self._company.close(f"the job has ended: {why}")
-
-    def _check_facts(self, manifest: dict[str, Any]) -> None:
-        """Raise `UserError` if the data has other facts, such as words' numbers, than the checkpoint."""
-        for name, now in json.loads(json.dumps(self._task.facts)).items():
-            then = manifest.get(name, now)
-            if then == now:
-                continue
-            difference = f"{then} -> {now}"
-            if isinstance(then, list) and isinstance(now, list):
-                pairs = itertools.zip_longest(then, now)
-                place, (old, new) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
-                difference = f"place {place} was {old!r} and is {new!r}"
-            raise UserError(
-                f"{self._data}: not the data that {self._options.workdir} was trained on; {name}: {difference}; use "
-                "another folder"
-            )
-
-    def _warn_of_threads(self, step: int) -> None:
-        then = tuple(self._checkpoints.manifest(step).get("threads", ()))
-        if then != job.threads():
-            say(
-                f"warning: {job.threads()} threads (intra, inter), the checkpoint had {then}: "
-                "the run will not be the same bit for bit"
-            )
 
     def _end(self, step: int) -> None:
         done = step == self._options.steps

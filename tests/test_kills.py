@@ -1,0 +1,30 @@
+"""What tools/experiments/kills.py makes of a run's ticks: by hand."""
+
+import json
+
+import kills
+import pytest
+import tensorflow as tf
+
+TICKS = [(0.0, 20, 4), (2.0, 40, 4), (5.0, 60, 3), (7.0, 80, 3), (8.0, 100, 4)]
+
+
+def test_pace():
+    """80 steps in 8 s; 20 steps each of 4, 3, 3 and 4 learners, which were there for 2, 3, 2 and 1 s."""
+    assert kills.pace(TICKS) == pytest.approx((10.0, 8.0, 280.0, 8 + 9 + 6 + 4))
+
+
+def test_dead_times():
+    assert kills.dead_times([(3.0, 1)], TICKS, 4) == [5.0]
+    assert kills.dead_times([(3.0, 1), (7.5, 0)], TICKS, 4) == [5.0, None]
+
+
+def test_ticks_and_scores_are_read_from_a_workdir(tmp_path):
+    assert kills.ticks(str(tmp_path)) == []
+    with tf.summary.create_file_writer(str(tmp_path / "tensorboard")).as_default():
+        for step, learners in ((20, 8), (40, 7)):
+            tf.summary.scalar("network/learners", float(learners), step)
+    assert [(step, learners) for _, step, learners in kills.ticks(str(tmp_path))] == [(20, 8), (40, 7)]
+    lines = [{"name": "good samples", "step": step, "value": step / 100} for step in (10, 20)]
+    (tmp_path / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert kills.scores(str(tmp_path)) == {"good samples": 0.2}
