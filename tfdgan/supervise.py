@@ -14,15 +14,15 @@ from tfdgan.errors import UserError
 
 def main(argv: list[str]) -> None:
     """Parse the flags, run the learner, end as it ended."""
-    if "-m" not in argv[:-1]:
-        raise UserError("-m is missing: give the learner's command, such as -m tfdgan.train --flagfile=...")
-    where = argv.index("-m")
+    where = argv.index("-m") if "-m" in argv else len(argv)
 
     def define(flag_values: flags.FlagValues) -> None:
         text = "How often a learner is started again, in all."
         flags.DEFINE_integer("max_restarts", 20, text, lower_bound=0, flag_values=flag_values)
 
     found = command.parse(argv[:where], define)
+    if not argv[where + 1 :]:
+        raise UserError("-m is missing: give the learner's command, such as -m tfdgan.train --flagfile=...")
     learner = [sys.executable, "-m", argv[where + 1], "--on_peer_loss=degrade", *argv[where + 2 :]]
     sys.exit(Supervisor(learner, found.max_restarts).run())
 

@@ -112,9 +112,9 @@ def _train(
     run = Run(parts, task, trainer, kind, data, options.pretraining_steps, options.can_set_back, admission, visit)
     for remark in remarks:
         say_once(f"note: {remark}")
-    start = run.start()
-    _open(run, options, start, company.claim)
     try:
+        start = run.start()
+        _open(run, options, start, company.claim)
         return run.steps(source, start)
     except (TrainingFault, SharedError) as error:
         run.abandon(str(error))
@@ -125,6 +125,9 @@ def _train(
         if isinstance(error, tf.errors.OpError) or is_internal_error(error):
             raise run.explained(error) from error
         raise
+    finally:
+        if admission:
+            admission.leave()
 
 
 def _open(run: Run, options: TaskOptions, start: int, claim: Claim) -> None:

@@ -99,7 +99,9 @@ class Lobby:
                 guest.letters.put((what, value))
 
     def close(self, why: str) -> None:
-        """Take in nobody any more; tell guests that the job is over, and why."""
+        """Take in nobody any more; tell guests that the job is over, and why. Safe to call again."""
+        if not self._is_open:
+            return
         self._is_open = False
         with contextlib.suppress(OSError):  # wakes who waits for a connection
             self._listener.shutdown(socket.SHUT_RDWR)

@@ -121,6 +121,8 @@ class Admission:
 
     def keep_roster(self, over: str | None = None) -> None:
         """Write down who is there, the same on every learner; a disk that fails is no reason to stop."""
+        if not self._is_open:  # who is not in yet does not speak for the job
+            return
         learners = bootstrap.running().learners
         lobbies = {rank: learners[rank]["lobby"] for rank in collectives.ranks() if "lobby" in learners[rank]}
         with contextlib.suppress(OSError):  # it is written again with the next change
@@ -130,6 +132,10 @@ class Admission:
         """Take in nobody any more, since the job is over."""
         self._lobby.close(over)
         self.keep_roster(over)
+
+    def leave(self) -> None:
+        """Take in nobody any more here; the others may go on. Safe to call after `close`."""
+        self._lobby.close("this learner has left")
 
     def _candidates(self) -> dict[int, dict[str, Any]]:
         """{place: where its guest listens} of this learner's guests that have loaded, and are not appointed yet."""
