@@ -1,7 +1,8 @@
 """A learner's stand-in for tests/test_supervision.py: python -m supervised [flags of a learner] FOLDER DOES ...
 
 It counts its starts in FOLDER/starts, keeps the flags of each, and does the n-th of DOES at its n-th start, the last of
-them from then on: an exit code, -n to end by signal n, or "wait" to wait for a signal and end with 0.
+them from then on: an exit code, -n to end by signal n, or "wait" to wait for a signal and end with 0. It takes part in
+the job whose roster is there, unless "outside" follows.
 """
 
 import os
@@ -17,8 +18,9 @@ with open(f"{folder}/starts", "a") as file:
 with open(f"{folder}/starts") as file:
     start = len(file.readlines())
 do = does[min(start, len(does)) - 1]
-if os.path.exists(f"{folder}/roster.json"):
-    roster.note(3, f"{folder}/roster.json")
+do, *outside = do.split()
+if os.path.exists(f"{folder}/roster.json") and not outside:
+    roster.note(3, f"process-{os.getpid()}", f"{folder}/roster.json")
 if do == "wait":
     ended = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import socket
+import struct
 import threading
 import time
 
@@ -33,12 +34,19 @@ class Job:
         self._encrypts, self.ended = encrypts, []
         listener = socket.create_server(("127.0.0.1", 0))
         self.place = listener.getsockname()[:2]
-        self.lobby = Lobby(listener, SALT, KEY, self._receive, Sealer, self.ended.append)
+        self.lobby = Lobby(
+            listener, SALT, KEY, self._receive, self._check, Sealer, lambda *which: self.ended.append(which)
+        )
 
     def _receive(self, said, promised):
-        if said["rank"] != 2:
-            return None, {"later": f"learner {said['rank']} is still there"}, False
+        if said["rank"] != 2 or 2 in promised:
+            return None, {"later": f"the place of learner {said['rank']} is taken", "lobbies": []}, False
         return 2, {"ranks": [0, 1]}, self._encrypts
+
+    def _check(self, learner):
+        if learner.get("place") == "nowhere":
+            raise UserError("nowhere: has no address")
+        return {**learner, "process": "new"}
 
     def visit(self, rank=2, place=None, key=KEY):
         return Visit(lambda: [place or self.place], lambda salt: key, {"rank": rank}, Sealer, lambda text: None)
@@ -55,7 +63,14 @@ class Job:
 def job():
     job = Job()
     yield job
-    job.lobby.close("the test is over")
+    job.lobby.close("over", "the test is over")
+
+
+def until(holds, seconds=10):
+    limit = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 def in_background(function):
@@ -93,13 +108,13 @@ def test_a_guest_gets_the_state_and_comes_in(encrypts):
         assert found[name].tobytes() == array.tobytes()
     step = in_background(guest.loaded)
     job.until(job.lobby.loaded)
-    assert job.lobby.loaded() == {2: {"place": "there"}}
+    assert job.lobby.loaded() == {2: {"place": "there", "process": "new"}}
     job.lobby.tell(2, "appointed", 150)
     assert step() == 150
     job.lobby.tell(2, "in", {"first": 1 << 40, "lost": {1: "is gone"}})
     assert guest.entered() == {"first": 1 << 40, "lost": {1: "is gone"}}
     job.until(lambda: not job.lobby.loaded())
-    job.lobby.close("done")
+    job.lobby.close("over", "done")
 
 
 @pytest.mark.parametrize("encrypts", [False, True])
@@ -115,7 +130,7 @@ def test_what_passes_over_the_wire(encrypts, monkeypatch):
     job.until(lambda: job.lobby._at("loading"))
     assert state()["step"] == 7
     assert (STATE["weights"].tobytes()[: 1 << 20] in b"".join(passed)) != encrypts
-    job.lobby.close("done")
+    job.lobby.close("over", "done")
 
 
 def test_another_key_is_none_of_the_job(job, monkeypatch):
@@ -128,7 +143,7 @@ def test_another_key_is_none_of_the_job(job, monkeypatch):
 def test_a_place_that_is_taken_is_asked_for_again(job, monkeypatch):
     monkeypatch.setattr(visit, "_ASKING", 0.5)
     monkeypatch.setattr(visit, "_PAUSE", 0.1)
-    with pytest.raises(LocalFault, match="learner 1 is still there"):
+    with pytest.raises(LocalFault, match="the place of learner 1 is taken"):
         job.visit(rank=1)
 
 
@@ -142,30 +157,74 @@ def test_the_end_of_the_job_is_told(job):
     guest = job.visit()
     guest.ready({})
     heard = in_background(guest.state)
-    job.until(lambda: not job.lobby._at("ready"))
-    job.lobby.close("the job is done at step 10")
-    heard()
-    with pytest.raises((JobOver, LocalFault)):
-        guest.loaded()
+    until(lambda: job.lobby._at("ready"))
+    job.lobby.close("over", "the job is done at step 10")
+    assert str(heard()) == "the job is done at step 10" and isinstance(heard(), JobOver)
 
 
-def test_a_guest_that_asks_again_takes_the_place_of_its_former_self(job):
+def test_a_learner_that_leaves_is_not_the_end_of_the_job(job):
+    guest = job.visit()
+    guest.ready({})
+    heard = in_background(guest.state)
+    until(lambda: job.lobby._at("ready"))
+    job.lobby.close("left", "the learner that was asked has left the job")
+    assert isinstance(heard(), LocalFault) and "has left the job" in str(heard())
+
+
+def test_a_place_is_promised_once_and_free_again_when_its_guest_has_gone(job):
     first = job.visit()
-    first.ready({"process": 1})
-    second = job.visit()
-    second.ready({"process": 2})
-    state = in_background(second.state)
+    first.ready({})
+    second = in_background(job.visit)
+    until(lambda: job.lobby._at("ready"))
+    time.sleep(0.3)
+    first._line.close()  # as if its process had ended
+    assert second().told["rank"] == 2
+
+
+def test_a_guest_that_goes_after_it_has_loaded_is_not_expected(job):
+    guest = job.visit()
+    guest.ready({})
+    state = in_background(guest.state)
     job.until(lambda: job.lobby._at("loading"))
     state()
-    in_background(second.loaded)
-    job.until(job.lobby.loaded)
-    assert job.lobby.loaded() == {2: {"process": 2}}
-    with pytest.raises(LocalFault, match="did not let this learner in: another process asks"):
-        first.state()
+    guest._line.send("loaded")
+    until(job.lobby.loaded)
+    guest._line.close()
+    until(lambda: not job.lobby.loaded())
+
+
+def test_who_goes_as_it_is_let_in_is_reported(job, monkeypatch):
+    """The others have let it in: they would wait for it."""
+    guest = job.visit()
+    guest.ready({})
+    state = in_background(guest.state)
+    job.until(lambda: job.lobby._at("loading"))
+    state()
+    monkeypatch.setattr(line, "has_ended", lambda connection: False)  # it is not seen to go
+    guest._line.send("loaded")
+    until(job.lobby.loaded)
+    guest._line.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    guest._line.close()
+    time.sleep(0.2)
+    job.lobby.tell(2, "in", {})
+    until(lambda: job.ended == [(2, "new")])
+
+
+def test_an_address_that_cannot_be_used_is_refused(job):
+    guest = job.visit()
+    guest.ready({"place": "nowhere"})
+    with pytest.raises(LocalFault, match="did not let this learner in: nowhere: has no address"):
+        guest.state()
+
+
+def test_a_guest_asks_those_whom_others_name(job):
+    other = Job()
+    other.lobby._receive = lambda said, promised: (None, {"later": "taken", "lobbies": [list(job.place)]}, False)
+    assert other.visit().host == job.place
 
 
 def test_strangers_take_no_place_and_do_not_keep_guests_out(job):
-    idle = [socket.create_connection(job.place) for _ in range(10)]
+    idle = [socket.create_connection(job.place) for _ in range(14)]
     for garbage in (b"", b"x", os.urandom(100), b"\xff" * 4 + os.urandom(4096)):
         with socket.create_connection(job.place) as stranger, contextlib.suppress(OSError):
             stranger.sendall(garbage)
@@ -175,10 +234,10 @@ def test_strangers_take_no_place_and_do_not_keep_guests_out(job):
 
 
 def test_a_supervisor_is_believed_only_with_the_key(job):
-    visit.report_end([job.place, ("127.0.0.1", 1)], KEY, 1)
-    assert job.ended == [1]
-    visit.report_end([job.place], b"x" * 32, 0)
-    assert job.ended == [1]
+    visit.report_end([job.place, ("127.0.0.1", 1)], KEY, 1, "former")
+    assert job.ended == [(1, "former")]
+    visit.report_end([job.place], b"x" * 32, 0, "former")
+    assert job.ended == [(1, "former")]
 
 
 def test_frames_that_are_changed_repeated_or_swapped_are_refused():
@@ -210,8 +269,8 @@ def test_a_roster(tmp_path):
     path = str(tmp_path / "roster.json")
     roster.write(path, Roster({3: ("fd00::5", 7003), 0: ("host", 7000)}))
     assert roster.read(path) == Roster({0: ("host", 7000), 3: ("fd00::5", 7003)})
-    roster.write(path, Roster({}, "the job is done at step 5"))
-    assert roster.read(path).over == "the job is done at step 5"
+    roster.write(path, Roster({}, "the job has ended: NaN", well=False))
+    assert roster.read(path) == Roster({}, "the job has ended: NaN", well=False)
     for _ in range(2):
         roster.write_key(path, KEY)
         assert os.stat(tmp_path / "roster.key").st_mode & 0o777 == 0o600

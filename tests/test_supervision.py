@@ -1,12 +1,11 @@
 """A supervisor by itself: when it starts its process again, how it ends, what it passes on."""
 
-import contextlib
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 import psutil
@@ -50,7 +49,9 @@ def trained(tmp_path):
 @pytest.mark.parametrize("does, code", [("0", 0), ("2", 2), ("7", 7), ("-9", 137)])
 def test_before_training_has_begun_it_ends_as_its_process_did(tmp_path, does, code):
     """There is no job to come back to."""
-    assert ended(supervise(tmp_path, does)) == (code, "", "")
+    exit_code, output, errors = ended(supervise(tmp_path, does))
+    assert (exit_code, output) == (code, "")
+    assert bool(re.match("supervisor: the learner .* before it took part in a job", errors)) == (does != "0")
     assert len(starts(tmp_path)) == 1
 
 
@@ -58,7 +59,7 @@ def test_it_starts_its_process_again_in_the_place_that_it_had(trained):
     code, _, errors = ended(supervise(trained, -9, 1, 0))
     assert code == 0
     first, second, third = starts(trained)
-    assert first[1:] == ["--on_peer_loss=degrade", str(trained), "-9", "1", "0"]
+    assert first[1:] == [str(trained), "-9", "1", "0", "--on_peer_loss=degrade"]
     assert second[1:] == third[1:] == [*first[1:], f"--join={trained}/roster.json", "--learner=3"]
     assert errors.splitlines() == [
         "supervisor: learner 3 was ended by signal 9: restart 1 of at most 3 in 1 s",
@@ -66,10 +67,11 @@ def test_it_starts_its_process_again_in_the_place_that_it_had(trained):
     ]
 
 
-@pytest.mark.parametrize("does, code", [("2", 2), ("0", 0)])
-def test_what_a_restart_cannot_mend_ends_it(trained, does, code):
-    assert ended(supervise(trained, does))[0] == code
-    assert len(starts(trained)) == 1
+def test_who_is_not_let_in_is_not_started_again(trained):
+    """With 2 a process ends that the job does not want; the first one took part."""
+    code, _, errors = ended(supervise(trained, 2, "2 outside"))
+    assert code == 2 and len(starts(trained)) == 2
+    assert errors.splitlines()[-1] == "supervisor: learner 3 ended with exit code 2, and was not let in again"
 
 
 def test_it_gives_up_after_some_restarts_with_its_process_s_code(trained):
@@ -79,8 +81,10 @@ def test_it_gives_up_after_some_restarts_with_its_process_s_code(trained):
 
 def test_a_job_that_is_over_is_not_joined(trained):
     roster.write(trained / "roster.json", Roster({}, "the job is done at step 100"))
+    assert ended(supervise(trained, 1))[0] == 0
+    roster.write(trained / "roster.json", Roster({}, "the job has ended: NaN", well=False))
     assert ended(supervise(trained, 1))[0] == 1
-    assert len(starts(trained)) == 1
+    assert len(starts(trained)) == 2
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -105,9 +109,8 @@ def test_a_supervisor_that_is_killed_leaves_nobody_behind(trained):
     assert job.stdout.readline() == "waits\n"
     child = psutil.Process(int(starts(trained)[0][0]))
     job.kill()
-    with contextlib.suppress(psutil.NoSuchProcess):
-        assert child.wait(10) is not False
-    assert not child.is_running()
+    gone, alive = psutil.wait_procs([child], timeout=10)
+    assert gone and not alive
 
 
 def test_it_needs_a_command(tmp_path):
@@ -120,14 +123,14 @@ def test_it_needs_a_command(tmp_path):
 
 def test_others_are_told_at_once(trained):
     """A lobby hears that the process has ended; the supervisor proves that it is of the job."""
-    heard = threading.Event()
+    heard = []
     listener = socket.create_server(("127.0.0.1", 0))
     key = wire_key.of_lobbies(bytes(32))
-    lobby = Lobby(
-        listener, bytes(32), key, lambda said, promised: (None, {}, False), None, lambda rank: rank == 3 and heard.set()
-    )
+    refuse = lambda said, promised: (None, {}, False)  # noqa: E731
+    lobby = Lobby(listener, bytes(32), key, refuse, dict, None, lambda *which: heard.append(which))
     roster.write(trained / "roster.json", Roster({0: listener.getsockname()[:2], 3: ("127.0.0.1", 1)}))
     begun = time.monotonic()
     assert ended(supervise(trained, 5, 0))[0] == 0
-    assert heard.is_set() and time.monotonic() - begun < 20
-    lobby.close("done")
+    assert len(heard) == 1 and heard[0][0] == 3 and heard[0][1].startswith("process-")
+    assert time.monotonic() - begun < 20
+    lobby.close("over", "done")

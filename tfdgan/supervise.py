@@ -23,7 +23,7 @@ def main(argv: list[str]) -> None:
     found = command.parse(argv[:where], define)
     if not argv[where + 1 :]:
         raise UserError("-m is missing: give the learner's command, such as -m tfdgan.train --flagfile=...")
-    learner = [sys.executable, "-m", argv[where + 1], "--on_peer_loss=degrade", *argv[where + 2 :]]
+    learner = [sys.executable, "-m", *argv[where + 1 :], "--on_peer_loss=degrade"]
     sys.exit(Supervisor(learner, found.max_restarts).run())
 
 

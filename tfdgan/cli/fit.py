@@ -59,6 +59,7 @@ def fit(
       UserError: input that cannot be used, before the first step; the same on every learner.
       TrainingFault: NaN or Inf in a loss or a gradient.
       LocalFault: another learner is lost.
+      JobOver: of a learner that joins: there is no job any more.
     """
     own_pieces.check(options, task, objective, strategy)
     visit = preparation.start(options, own_strategy=strategy is not None)
@@ -67,13 +68,13 @@ def fit(
     token = preparation.token(visit)
     claim = preparation.claim(options, token)
     try:
-        return _train(options, task, objective, strategy, _Company(visit, assembly, token, claim))
+        return _train(options, task, objective, strategy, _Entry(visit, assembly, token, claim))
     finally:
         claim.release()
 
 
-class _Company(NamedTuple):
-    """What a learner has to do with the others' job: the visit by which it joins, or what carries agreements."""
+class _Entry(NamedTuple):
+    """How a learner has come to the job: by a visit, or from the start, with what carries agreements."""
 
     visit: Visit | None
     assembly: Assembly | None
@@ -82,7 +83,7 @@ class _Company(NamedTuple):
 
 
 def _train(
-    options: TaskOptions, task: Task, objective: Objective | None, strategy: MakeStrategy | None, company: _Company
+    options: TaskOptions, task: Task, objective: Objective | None, strategy: MakeStrategy | None, entry: _Entry
 ) -> Sampler:
     """`fit` once the learners have agreed, and have the workdir."""
     with collectives.together():
@@ -92,7 +93,7 @@ def _train(
     with collectives.together():
         source = task.source(distributed.rank(), distributed.size())
         task.check(source)
-    if visit := company.visit:
+    if visit := entry.visit:
         joining.check_data(visit, options.dataset, task.digest)
     else:
         preparation.check_same_data(options.dataset, task.digest)
@@ -105,16 +106,17 @@ def _train(
     data = f"--dataset={options.dataset}"
     kind, parts = consensus_kind(options), options.part(RunOptions)
     admission = None
-    if (visit or (company.assembly and company.assembly.degrades)) and options.can_set_back and strategy is None:
+    if (visit or (entry.assembly and entry.assembly.degrades)) and options.can_set_back and strategy is None:
         values = flagfiles.values(options, ignore="local")
-        facts = {"values": values, "digest": task.digest, "token": company.token}
-        admission = Admission(company.assembly, options.workdir, facts)
+        facts = {"values": values, "digest": task.digest, "token": entry.token}
+        with collectives.together():
+            admission = Admission(entry.assembly, options.workdir, facts)
     run = Run(parts, task, trainer, kind, data, options.pretraining_steps, options.can_set_back, admission, visit)
     for remark in remarks:
         say_once(f"note: {remark}")
     try:
         start = run.start()
-        _open(run, options, start, company.claim)
+        _open(run, options, start, entry.claim)
         return run.steps(source, start)
     except (TrainingFault, SharedError) as error:
         run.abandon(str(error))

@@ -45,7 +45,7 @@ def ask(options: TaskOptions) -> Visit:
 def listen(options: TaskOptions, visit: Visit, settings: Settings, schedule: Schedule) -> None:
     """Start the exchange of a process that joins."""
     learners = list(visit.told["learners"])
-    learners[job.rank()] = bootstrap.listen(settings)
+    learners[job.rank()] = bootstrap.told(bootstrap.listen(settings))
     _, key = _ways(options)
     bootstrap.join(learners, key(visit.salt), visit.salt, settings, schedule)
 
@@ -77,7 +77,7 @@ def _ways(options: TaskOptions) -> tuple[Callable[[], Iterable[tuple[str, int]]]
         return found.lobbies.values()
 
     find()
-    key = wire_key.of_file(roster.key_file(options.join))
+    key = wire_key.of_file(roster.key_file(options.join), "--join: key")
     return find, lambda _: key
 
 

@@ -1,5 +1,6 @@
 """A process beside each learner that starts the learner again when it dies; it loads no TensorFlow."""
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -17,14 +18,15 @@ from tfdgan.gossip.native import wire_key
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _USER_ERROR, _OF_A_SIGNAL = 2, 128  # exit codes
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY = 1.0, 60.0, 300.0  # seconds
+_ASKED = 60.0  # seconds: who ran for longer and was not let in has asked in vain
 _DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
 class Supervisor:
     """Runs a learner, and runs it again to take its place in the job when it has died.
 
-    It is started again if its process ended by a signal or with exit code 1 after training had begun, but not if
-    somebody asked it to stop, or what it was given cannot be used.
+    It is started again if its process has ended otherwise than with 0 after it took part in the job, but not if
+    somebody asked it to stop, if the job is over, or if a process finds no way back in.
 
     Args:
       command: of the learner.
@@ -44,30 +46,33 @@ class Supervisor:
         with tempfile.TemporaryDirectory(prefix="tfdgan-") as folder:
             note, pause, joins = os.path.join(folder, "roster"), _FIRST_PAUSE, list[str]()
             while True:
-                begun = time.monotonic()
+                begun, former = time.monotonic(), roster.noted(note)
                 code = self._run_once([*self._command, *joins], note)
-                found = roster.noted(note)
-                if found is None or not self._again(code, found[1]):
-                    return code if code >= 0 else _OF_A_SIGNAL - code
-                rank, path = found
-                self._restarts += 1
+                seconds, found = time.monotonic() - begun, roster.noted(note)
+                ends_with = code if code >= 0 else _OF_A_SIGNAL - code
+                if code == 0 or self._stopped_by:
+                    return ends_with
                 how = f"was ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
-                pause = _FIRST_PAUSE if time.monotonic() - begun > _HEALTHY else pause
-                words = f"learner {rank} {how}: restart {self._restarts} of at most {self._most} in {pause:g} s"
-                print(f"supervisor: {words}", file=sys.stderr, flush=True)
-                _tell_others(rank, path)
+                if found is None:
+                    _say(f"the learner {how} before it took part in a job: nobody can come back to that")
+                    return ends_with
+                if (over := _over(found.path)) is not None:
+                    return 0 if over.well else ends_with
+                if found == former and (code == _USER_ERROR or seconds > _ASKED):
+                    _say(f"learner {found.rank} {how}, and was not let in again")
+                    return ends_with
+                if self._restarts >= self._most:
+                    _say(f"learner {found.rank} {how}, after {self._restarts} restarts")
+                    return ends_with
+                self._restarts += 1
+                pause = _FIRST_PAUSE if found != former and seconds > _HEALTHY else pause
+                _say(f"learner {found.rank} {how}: restart {self._restarts} of at most {self._most} in {pause:g} s")
+                if found != former:
+                    _tell_others(found)
                 self._wait(pause)
                 if self._stopped_by:
                     return _OF_A_SIGNAL + self._stopped_by
-                pause, joins = min(2 * pause, _LONGEST_PAUSE), [f"--join={path}", f"--learner={rank}"]
-
-    def _again(self, code: int, path: str) -> bool:
-        if code in (0, _USER_ERROR) or self._stopped_by or self._restarts >= self._most:
-            return False
-        try:
-            return roster.read(path).over is None
-        except UserError:
-            return True
+                pause, joins = min(2 * pause, _LONGEST_PAUSE), [f"--join={found.path}", f"--learner={found.rank}"]
 
     def _run_once(self, command: Sequence[str], note: str) -> int:
         # A session of its own: Ctrl-C reaches the learner once, from here.
@@ -92,17 +97,32 @@ class Supervisor:
             time.sleep(0.1)
 
 
-def _tell_others(rank: int, path: str) -> None:
-    """Tell all learners at once that one has ended: behind a firewall they could not see it."""
+def _say(text: str) -> None:
+    with contextlib.suppress(OSError):  # nobody reads any more
+        print(f"supervisor: {text}", file=sys.stderr, flush=True)
+
+
+def _over(path: str) -> roster.Roster | None:
+    """The roster of a job that is over; None while it runs, as far as is known here."""
     try:
-        lobbies = roster.read(path).lobbies
-        key = wire_key.of_lobbies(wire_key.of_file(roster.key_file(path)))
+        found = roster.read(path)
+    except UserError:
+        return None
+    return None if found.over is None else found
+
+
+def _tell_others(found: roster.Note) -> None:
+    """Tell all learners at once that one has ended: from another machine they cannot know it."""
+    try:
+        lobbies = roster.read(found.path).lobbies
+        key = wire_key.of_lobbies(wire_key.of_file(roster.key_file(found.path)))
     except UserError:
         return
-    visit.report_end([place for other, place in lobbies.items() if other != rank], key, rank)
+    others = [place for other, place in lobbies.items() if other != found.rank]
+    visit.report_end(others, key, found.rank, found.process)
 
 
 def _die_with_parent() -> None:
-    """No learner is left behind by a supervisor that is killed."""
+    """No learner is left behind by a supervisor that is killed, where the system can see to it."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_DIES_WITH_PARENT, signal.SIGKILL, 0, 0, 0)

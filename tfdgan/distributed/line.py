@@ -10,8 +10,10 @@ where both sides can. The key of a connection is the HMAC of both random numbers
 frame covers the direction and the frame's number too.
 """
 
+import contextlib
 import hmac
 import os
+import select
 import socket
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ GREETING = 5.0  # seconds in which a greeting has to be there
 _NONCE, _TAG = 32, 32
 _MOST_OF_A_STRANGER, _MOST = 4096, 64 << 20  # bytes of a frame
 _PATIENCE = 900.0  # seconds for the other side to take a frame: hosts may compile the exchange first
+_SILENCE = 30  # seconds after which a machine that answers nothing counts as gone
 
 
 class Cipher(Protocol):
@@ -89,6 +92,7 @@ def greeted(connection: socket.socket, key: bytes) -> tuple[dict[str, Any], Line
       OSError, ValueError: who calls is none of the job's.
     """
     connection.settimeout(GREETING)
+    _watch(connection)
     nonce = os.urandom(_NONCE)
     connection.sendall(nonce)
     said = Line(connection, _hello(key, nonce), b"", b"hello").receive(GREETING, _MOST_OF_A_STRANGER)
@@ -104,6 +108,7 @@ def connected(host: str, port: int, opening: int = 0) -> tuple[socket.socket, by
     """
     connection = socket.create_connection((host, port), timeout=GREETING)
     try:
+        _watch(connection)
         until = time.monotonic() + GREETING
         return connection, exactly(connection, opening, until), exactly(connection, _NONCE, until)
     except OSError:
@@ -133,12 +138,26 @@ def exactly(connection: socket.socket, count: int, until: float) -> bytes:
     return bytes(found)
 
 
+def has_ended(connection: socket.socket) -> bool:
+    """True if the other side has closed, or said something that nobody waits for."""
+    return bool(select.select([connection], [], [], 0)[0])
+
+
+def _watch(connection: socket.socket) -> None:
+    """Notice a machine that has vanished, also while nothing is said."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in (("TCP_KEEPIDLE", 10), ("TCP_KEEPINTVL", 5), ("TCP_USER_TIMEOUT", 1000 * _SILENCE)):
+        if number := getattr(socket, name, None):
+            with contextlib.suppress(OSError):  # of another family
+                connection.setsockopt(socket.IPPROTO_TCP, number, value)
+
+
 def _hello(key: bytes, nonce: bytes) -> bytes:
     return hmac.digest(key, nonce, "sha256")
 
 
 def _session(key: bytes, nonce: bytes, other: bytes) -> bytes:
-    return hmac.digest(key, b"tfdgan rendezvous" + nonce + other, "sha256")
+    return hmac.digest(key, b"tfdgan line" + nonce + other, "sha256")
 
 
 def _tag(key: bytes, direction: bytes, number: int, body: bytes) -> bytes:

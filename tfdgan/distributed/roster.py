@@ -25,16 +25,18 @@ class Roster(NamedTuple):
     Attributes:
       lobbies: {learner: (host, port)} of those that live.
       over: None while the job runs; else words on how it has ended.
+      well: whether it has ended as it should.
     """
 
     lobbies: dict[int, tuple[str, int]]
     over: str | None = None
+    well: bool = True
 
 
 def write(path: str, roster: Roster) -> None:
     """Write a roster beside, then rename."""
     lobbies = [[rank, host, port] for rank, (host, port) in sorted(roster.lobbies.items())]
-    files.write_text(path, json.dumps({"lobbies": lobbies, "over": roster.over}, indent=2) + "\n")
+    files.write_text(path, json.dumps({"lobbies": lobbies, "over": roster.over, "well": roster.well}, indent=2) + "\n")
 
 
 def write_key(path: str, key: bytes) -> None:
@@ -56,7 +58,7 @@ def read(path: str) -> Roster:
     try:
         with open(path) as file:
             found = json.load(file)
-        return Roster({rank: (host, port) for rank, host, port in found["lobbies"]}, found["over"])
+        return Roster({rank: (host, port) for rank, host, port in found["lobbies"]}, found["over"], found["well"])
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"--join={path}: no roster of a job ({error}); give a workdir's {NAME}, or HOST:PORT"
@@ -68,17 +70,31 @@ def key_file(path: str) -> str:
     return os.path.splitext(path)[0] + ".key"
 
 
-def note(rank: int, path: str) -> None:
-    """Tell this learner's supervisor, if there is one, that training has begun, and where the roster is."""
+def remove_key(path: str) -> None:
+    """Remove the key: the job is over, and nobody needs it any more."""
+    with contextlib.suppress(OSError):
+        os.remove(key_file(path))
+
+
+class Note(NamedTuple):
+    """What a supervisor knows of its learner, once it takes part: which it is, which process, where the roster is."""
+
+    rank: int
+    process: str
+    path: str
+
+
+def note(rank: int, process: str, path: str) -> None:
+    """Tell this learner's supervisor, if there is one, that the learner takes part in the job."""
     if to := os.environ.get(NOTE):
-        files.write_text(to, f"{rank} {os.path.abspath(path)}\n")
+        files.write_text(to, f"{rank} {process} {os.path.abspath(path)}\n")
 
 
-def noted(note: str) -> tuple[int, str] | None:
-    """(learner, the roster's path) as `note` has written them; None if training has not begun."""
+def noted(note: str) -> Note | None:
+    """What `note` has written; None if the learner has never taken part."""
     try:
         with open(note) as file:
-            rank, path = file.read().strip().split(" ", 1)
-        return int(rank), path
+            rank, process, path = file.read().strip().split(" ", 2)
+        return Note(int(rank), process, path)
     except (OSError, ValueError):
         return None

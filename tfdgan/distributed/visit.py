@@ -1,6 +1,7 @@
 """The way into a running job, as the process goes it that wants a place: the other side of a `Lobby`."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -12,17 +13,19 @@ from tfdgan.distributed.line import GREETING, Line, MakeCipher
 from tfdgan.errors import JobOver, LocalFault, UserError
 
 _SALT = 32
-_ASKING = 600.0  # seconds in which somebody has to answer: until then a network may come back
+_ASKING = 3600.0  # seconds in which somebody has to let this process in: until then a network may come back
+_REFUSED = 60.0  # seconds of refusals by all hosts, after which nobody is there any more
 _PAUSE = 1.0
 _SAY_EVERY = 10.0
-_WAITING = 3600.0  # seconds for a tick of the others
+_SILENCE = 60.0  # seconds in which a lobby gives a sign, or sends a piece
 
 
 class Visit:
     """A place that a process has been promised.
 
     Args:
-      places: where learners may be found, asked again and again; it may raise `JobOver`.
+      places: where learners may be found, asked again and again; it may raise `JobOver`. Those that they name are asked
+        too.
       key: function from a lobby's salt to the key of the job's lobbies.
       said: what this process says of itself.
       make_cipher: of lines that are encrypted.
@@ -36,7 +39,8 @@ class Visit:
 
     Raises:
       UserError: who answers does not want this process.
-      LocalFault: nobody answers.
+      JobOver: there is no job any more.
+      LocalFault: nobody answers, or nobody has a place.
     """
 
     def __init__(
@@ -47,14 +51,19 @@ class Visit:
         make_cipher: MakeCipher,
         say: Callable[[str], None],
     ) -> None:
-        until, spoke, why = time.monotonic() + _ASKING, time.monotonic(), "nobody is there"
+        self._places = places
+        begun = spoke = there = time.monotonic()  # there: when somebody may have been the last time
+        why, named = "nobody is there", set[tuple[str, int]]()
         while True:
-            for host, port in places():
+            for host, port in dict.fromkeys([*places(), *named]):
                 try:
                     self._line, self.told, self.salt = _asked(host, port, key, said)
                 except (OSError, ValueError) as error:
                     why = f"{host}:{port}: {error}"
+                    if not isinstance(error, ConnectionRefusedError):
+                        there = time.monotonic()
                     continue
+                there = time.monotonic()
                 if problem := self.told.get("problem"):
                     self._line.close()
                     raise UserError(f"--join={host}:{port}: {problem}")
@@ -64,9 +73,13 @@ class Visit:
                         self._line.encrypt(make_cipher)
                     return
                 self._line.close()
-                why = self.told["later"]
-            if time.monotonic() > until:
+                why, named = self.told["later"], named | {(host, port) for host, port in self.told["lobbies"]}
+            if time.monotonic() - begun > _ASKING:
                 raise LocalFault(f"no learner of the job has let this one in for {_ASKING:g} s ({why})")
+            if time.monotonic() - there > _REFUSED:
+                raise LocalFault(
+                    f"no learner of the job is left ({why}); start the job again, from its last checkpoint"
+                )
             if time.monotonic() - spoke > _SAY_EVERY:
                 say(f"waiting for a place in the job ({why})")
                 spoke = time.monotonic()
@@ -106,13 +119,15 @@ class Visit:
         return found
 
     def _hear(self, what: str) -> Any:
-        with self._others():
-            said = self._line.receive(_WAITING)
-        if "over" in said:
-            raise JobOver(said["over"])
-        if what not in said:
-            raise LocalFault(f"the job did not let this learner in: {said.get('taken', said)}")
-        return said[what]
+        while True:
+            with self._others():
+                said = self._line.receive(_SILENCE)
+            if "over" in said:
+                raise JobOver(said["over"])
+            if what in said:
+                return said[what]
+            if "wait" not in said:
+                raise LocalFault(f"the job did not let this learner in: {', '.join(map(str, said.values()))}")
 
     @contextlib.contextmanager
     def _others(self) -> Iterator[None]:
@@ -120,6 +135,7 @@ class Visit:
             yield
         except (OSError, ValueError) as error:
             host, port = self.host
+            self._places()  # says so if the job is over
             raise LocalFault(
                 f"the learner at {host}:{port}, which was to let this one in, has gone ({error})"
             ) from error
@@ -138,9 +154,20 @@ def _asked(
         raise ValueError(f"who answers is no learner with the same key ({error})") from error
 
 
-def report_end(places: Iterable[tuple[str, int]], key: bytes, rank: int) -> None:
-    """Tell the learners at some lobbies that learner `rank`'s process has ended; who does not answer is not told."""
-    for host, port in places:
+def report_end(places: Iterable[tuple[str, int]], key: bytes, rank: int, process: str) -> None:
+    """Tell the learners at some lobbies, all at once, that a process of learner `rank` has ended.
+
+    Returns when all have heard it, or after some seconds: who does not answer is not told.
+    """
+
+    def report(host: str, port: int) -> None:
         with contextlib.suppress(OSError, ValueError):
-            found, *_ = _asked(host, port, lambda _: key, {"ended": rank})
+            found, *_ = _asked(host, port, lambda _: key, {"ended": rank, "process": process})
             found.close()
+
+    calls = [threading.Thread(target=report, args=place, daemon=True) for place in places]
+    for call in calls:
+        call.start()
+    until = time.monotonic() + GREETING
+    for call in calls:
+        call.join(max(0.0, until - time.monotonic()))

@@ -16,6 +16,7 @@ from tfdgan.errors import UserError
 from tfdgan.gossip.native import addresses, bootstrap, library, security, wire_key
 from tfdgan.gossip.native.assembly import Assembly
 from tfdgan.gossip.native.sealer import Sealer
+from tfdgan.training.monitor import say
 
 _CALLS_A_STEP = 24  # bits: fewer mixes than 2^24 of one channel, and fewer letters, come with one step
 
@@ -48,7 +49,7 @@ class Admission:
         running = bootstrap.running()
         listener, self.place = _listen(running.settings)
         key = wire_key.of_lobbies(running.key)
-        self._lobby = Lobby(listener, running.salt, key, self._receive, Sealer, _note_end)
+        self._lobby = Lobby(listener, running.salt, key, self._receive, _usable, Sealer, _note_end)
         running.learners[distributed.rank()]["lobby"] = self.place
 
     def meet(self, step: int) -> None:
@@ -61,23 +62,31 @@ class Admission:
     def open(self, assembly: Assembly | None, step: int) -> None:
         """Take in guests from now on, after `step` steps, knowing where the lobbies are."""
         self._assembly, self._step = assembly, step
-        with contextlib.suppress(OSError):
+        try:
             roster.write_key(self._path, bootstrap.running().key)
+        except OSError as error:
+            path = roster.key_file(self._path)
+            say(f"warning: {path}: cannot be written ({error.strerror}); nobody can join from here")
         self._is_open = True
         self.keep_roster()
-        roster.note(distributed.rank(), self._path)
+        mine = bootstrap.running().learners[distributed.rank()]
+        roster.note(distributed.rank(), mine["process"], self._path)
 
     def wanted(self) -> bool:
         """True if a guest of this learner can be appointed."""
         return bool(self._candidates())
 
-    def give_state(self, step: int, make: Callable[[], Mapping[str, np.ndarray]]) -> None:
-        """Send this learner's state, which `make` copies, to guests that wait for it; after `step` steps."""
+    def give_state(self, step: int, make: Callable[[], Mapping[str, np.ndarray]]) -> bool:
+        """Send this learner's state, which `make` copies, to guests that wait for it; False if there are none.
+
+        Args:
+          step: steps done.
+        """
         self._step = step
         for rank in self._lobby.loaded():
             if rank in collectives.ranks():  # another learner's guest was quicker
                 self._lobby.tell(rank, "taken", f"learner {rank} is there by now")
-        self._lobby.give_state(make)
+        return self._lobby.give_state(make)
 
     def appoint(self, following: int) -> None:
         """Agree on whom to let in after step `following`; all learners call it together."""
@@ -95,15 +104,25 @@ class Admission:
         self._appointed = {rank: one for rank, one in self._appointed.items() if one.host in here and rank not in here}
         return sorted(rank for rank, one in self._appointed.items() if one.step <= step)
 
-    def let_in(self, step: int, memory: Mapping[str, Any]) -> None:
+    def let_in(self, step: int, memory: Mapping[str, Any]) -> list[int]:
         """Let those in who are expected, after `step` steps; all learners call it together, between the same mixes.
 
         Args:
           memory: what they have to know of the run.
+
+        Returns:
+          Who came in: a guest may have gone meanwhile, or the learner whose guest it was.
         """
         if self._assembly is None:
             raise RuntimeError("Admission.open comes before Admission.let_in")
-        ranks, first = self.expected(step), step << _CALLS_A_STEP
+        there = set(self._lobby.loaded())
+        mine = [rank for rank, one in self._appointed.items() if one.host == distributed.rank() and rank in there]
+        everyone = collectives.gather((mine, bootstrap.running().first), "admission.there")
+        there = {rank for theirs, _ in everyone for rank in theirs}
+        # An earlier run of these processes may have gone further.
+        first = max(step << _CALLS_A_STEP, *(former + (1 << _CALLS_A_STEP) for _, former in everyone))
+        expected = self.expected(step)
+        ranks = [rank for rank in expected if rank in there]
         bootstrap.readmit({rank: self._appointed[rank].learner for rank in ranks}, first)
         collectives.gather(None, "admission.barrier")  # everybody has: whom one learner turns away has lost it
         self._assembly.readmit(ranks, first)
@@ -115,27 +134,37 @@ class Admission:
             "memory": dict(memory),
         }
         for rank in ranks:
-            if self._appointed.pop(rank).host == distributed.rank():
+            if self._appointed[rank].host == distributed.rank():
                 self._lobby.tell(rank, "in", told)
+        for rank in expected:
+            del self._appointed[rank]
         self.keep_roster()
+        return ranks
 
-    def keep_roster(self, over: str | None = None) -> None:
+    def keep_roster(self, over: str | None = None, well: bool = True) -> None:
         """Write down who is there, the same on every learner; a disk that fails is no reason to stop."""
         if not self._is_open:  # who is not in yet does not speak for the job
             return
         learners = bootstrap.running().learners
         lobbies = {rank: learners[rank]["lobby"] for rank in collectives.ranks() if "lobby" in learners[rank]}
         with contextlib.suppress(OSError):  # it is written again with the next change
-            roster.write(self._path, Roster(lobbies, over))
+            roster.write(self._path, Roster(lobbies, over, well))
 
-    def close(self, over: str) -> None:
-        """Take in nobody any more, since the job is over."""
-        self._lobby.close(over)
-        self.keep_roster(over)
+    def close(self, over: str, well: bool) -> None:
+        """Take in nobody any more, since the job is over.
+
+        Args:
+          over: words on how.
+          well: whether as it should.
+        """
+        self.keep_roster(over, well)
+        if self._is_open:
+            roster.remove_key(self._path)
+        self._lobby.close("over", over)
 
     def leave(self) -> None:
         """Take in nobody any more here; the others may go on. Safe to call after `close`."""
-        self._lobby.close("this learner has left")
+        self._lobby.close("left", "the learner that was asked has left the job")
 
     def _candidates(self) -> dict[int, dict[str, Any]]:
         """{place: where its guest listens} of this learner's guests that have loaded, and are not appointed yet."""
@@ -145,15 +174,15 @@ class Admission:
     def _receive(self, said: dict[str, Any], promised: set[int]) -> tuple[int | None, dict[str, Any], bool]:
         """What to answer to a guest; on a thread of the lobby."""
         running, here = bootstrap.running(), collectives.ranks()
-        free = [
-            rank for rank in range(job.size()) if rank not in here and (rank == said["rank"] or rank not in promised)
-        ]
+        free = [rank for rank in range(job.size()) if rank not in here and rank not in promised]
         asked, seals = int(said["rank"]), bool(said["seals"])
         if asked >= job.size():
             return None, {"problem": f"--learner={asked}: learners are numbered from 0 to {job.size() - 1}"}, False
         if not self._is_open or not free or (asked >= 0 and asked not in free):
             whose = f"the place of learner {asked} is" if asked >= 0 else "all places are"
-            return None, {"later": f"{whose} taken, as far as learner {distributed.rank()} knows"}, False
+            lobbies = [running.learners[rank]["lobby"] for rank in here if "lobby" in running.learners[rank]]
+            words = f"{whose} taken, as far as learner {distributed.rank()} knows"
+            return None, {"later": words, "lobbies": lobbies}, False
         mine = running.learners[distributed.rank()]
         seal = security.between(
             running.settings.wire_security, said["machine"] == mine["machine"], mine["seals"] and seals
@@ -169,8 +198,17 @@ class Admission:
         return (asked if asked >= 0 else free[0]), told, seal == security.ENCRYPTED
 
 
-def _note_end(rank: int) -> None:
-    if 0 <= rank < job.size() and rank != distributed.rank():
+def _usable(learner: dict[str, Any]) -> dict[str, Any]:
+    """Where a guest listens, its address in digits: learners shall not have to look it up while they train."""
+    host, port = learner["place"]
+    address = addresses.resolved(addresses.Endpoint(host, port), distributed.rank())
+    return {**bootstrap.told(learner), "place": (address, int(port))}
+
+
+def _note_end(rank: int, process: str) -> None:
+    if rank == distributed.rank() or not 0 <= rank < job.size():
+        return
+    if bootstrap.running().learners[rank].get("process") == process:  # and not another that has taken the place
         library.has_ended(rank, "is gone (its process has ended, as its supervisor says)")
 
 

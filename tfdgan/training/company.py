@@ -48,7 +48,7 @@ class Company:
             self._admission.keep_roster()
 
     def meet_guests(self, step: int, following: int, wanted: bool, record: Record, resets: int) -> bool:
-        """Let those in who were appointed at the last tick, and appoint who is ready by now; True if somebody came.
+        """Let those in who were appointed at the last tick, and appoint who is ready by now; True if it took time.
 
         Args:
           following: the step of the next tick.
@@ -60,18 +60,21 @@ class Company:
             return False
         if wanted:  # before anybody comes in, who does not know of this gathering
             admission.appoint(following)
-        guests = admission.expected(step)
-        if guests:
+        expected, guests = admission.expected(step), list[int]()
+        if expected:
             speaks = is_writer()  # the next writer may be one of them
-            record.make_way(guests[0])
-            admission.let_in(step, {**record.memory(), "resets": resets, "reconnections": self._reconnections})
-            self._lost = collectives.lost()
+            record.make_way(expected[0])
+            memory = {**record.memory(), "resets": resets, "reconnections": self._reconnections}
+            guests = admission.let_in(step, memory)
+        if guests:
+            # Who was lost meanwhile is met at the next tick.
+            self._lost = {rank: why for rank, why in self._lost.items() if rank not in guests}
             self._trainer.restrict_to(collectives.ranks())
             self._trainer.reset_strategies()
             for learner in guests if speaks else ():
                 say(f"step {step}: {library.named(learner)} is back; {len(collectives.ranks())} go on")
-        admission.give_state(step, lambda: state_of(self._trainer))
-        return bool(guests)
+        gave = admission.give_state(step, lambda: state_of(self._trainer))
+        return gave or bool(guests)
 
     def meet_reconnections(self, step: int, count: int) -> None:
         """Say how many connections have broken and come back, of `count` in all."""
@@ -86,6 +89,8 @@ class Company:
           seconds: {learner: seconds a step that it did not wait for others}.
         """
         usual = statistics.median(seconds.values())
+        if usual <= 0:  # nobody did anything but wait
+            return
         late = [learner for learner, each in seconds.items() if len(seconds) > 2 and each > _SLOW * usual]
         self._late = {learner: self._late.get(learner, 0) + 1 for learner in late}
         slow = {learner for learner, ticks in self._late.items() if ticks >= _TICKS}
@@ -109,7 +114,7 @@ class Company:
         if self._admission:
             self._admission.open(arrived.assembly, arrived.step)
 
-    def close(self, over: str) -> None:
-        """Take in nobody any more, since the job is over."""
+    def close(self, over: str, well: bool = True) -> None:
+        """Take in nobody any more, since the job is over; the arguments are as `Admission.close` takes them."""
         if self._admission:
-            self._admission.close(over)
+            self._admission.close(over, well)

@@ -297,7 +297,7 @@ class Run:
 
     def abandon(self, why: str) -> None:
         """The run ends on every learner alike: nobody can come back to it."""
-        self._company.close(f"the job has ended: {why}")
+        self._company.close(f"the job has ended: {why}", well=False)
 
     def _end(self, step: int) -> None:
         done = step == self._options.steps

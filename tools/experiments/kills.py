@@ -171,7 +171,7 @@ def main(argv):
             f"| {f'every {every:g} s' if every else 'none'} | {len(found['kills'])} | {found['code']} | "
             f"{found['ticks'][-1][1]} | {found['ticks'][-1][2]} | {seconds / 60:.1f} | "
             f"{100 * there / seconds / options.learners:.0f}% | {100 * taken / (usual * there):.1f}% | {rejoined} | "
-            f"{max(megabytes, default='')} | {shown} |"
+            f"{max(map(float, megabytes), default='')} | {shown} |"
         )
     head = [
         "| killed | kills | exit code | last step | learners then | minutes | learners there | of the undisturbed pace "

@@ -32,8 +32,9 @@ class Assembly:
     one learner or one way is lost in the course of one gathering; a second one ends up lost in the next.
 
     Where the network has split, the side with more than half of the learners that were last together goes on, at
-    exactly half the one with the lowest rank; on any other side `gather` raises an error. Those whose process is known
-    to have ended are on no side. So two parts of a job never both go on.
+    exactly half the one with the lowest rank; on any other side `gather` raises an error. So two parts of a job never
+    both go on. Those whose process is known to have ended are on no side: who has said farewell, whose supervisor says
+    so, or who was on this machine, which refuses connections to it.
 
     Args:
       timeout: `gossip_timeout`, seconds.

@@ -59,12 +59,14 @@ class Job:
       learners: by rank, what each says of itself.
       key: of the exchange.
       salt: 32 bytes, of which the key was made together with the key file's; zeros where there was no file.
+      first: the number of a channel's first mix since somebody came in the last time.
     """
 
     settings: Settings
     learners: list[dict[str, Any]]
     key: bytes
     salt: bytes
+    first: int = 0
 
 
 _job: Job | None = None
@@ -142,6 +144,7 @@ def listen(settings: Settings) -> dict[str, Any]:
         "door": door,
         "seals": library.can_seal(),
         "fingerprint": wire_key.fingerprint(secret) if secret else None,
+        "process": os.urandom(8).hex(),  # tells it from others that have had, or will have, its place
         "run": os.urandom(32),  # learner 0's is taken
     }
 
@@ -173,11 +176,15 @@ def connect(everyone: Sequence[dict[str, Any]], settings: Settings, schedule: Sc
         warnings.warn(text, stacklevel=2)
     key = wire_key.of_run(wire_key.of_file(settings.wire_key_file), run) if settings.wire_key_file else run
     salt = run if settings.wire_key_file else bytes(len(run))
-    known = [{name: value for name, value in each.items() if name not in ("run", "fingerprint")} for each in everyone]
-    _serve(Job(settings, known, key, salt), schedule)
+    _serve(Job(settings, [told(learner) for learner in everyone], key, salt), schedule)
     # Connections stand before the first mix: over a long way a handshake takes three round trips.
     for other in _neighbours(rank, len(everyone), schedule):
         library.pulse(other)
+
+
+def told(learner: dict[str, Any]) -> dict[str, Any]:
+    """What others may know of a learner for longer than the start takes."""
+    return {name: value for name, value in learner.items() if name not in ("run", "fingerprint")}
 
 
 def join(learners: Sequence[dict[str, Any]], key: bytes, salt: bytes, settings: Settings, schedule: Schedule) -> None:
@@ -192,6 +199,7 @@ def readmit(learners: Mapping[int, dict[str, Any]], first: int) -> None:
       learners: {rank: what the learner says of itself}.
     """
     found = running()
+    found.first = first
     for rank, learner in learners.items():
         found.learners[rank] = learner
     for rank in learners:
@@ -204,9 +212,12 @@ def _serve(found: Job, schedule: Schedule | None, joins: bool = False) -> None:
     global _job
     rank, settings = job.rank(), found.settings
     machines = [learner["machine"] for learner in found.learners]
-    learners = [_as_seen(found.learners, other, rank, settings) for other in range(len(machines))]
-    if joins:
-        learners = [learner._replace(is_absent=other != rank) for other, learner in enumerate(learners)]
+    if joins:  # the others' addresses, which may be out of use, are looked up when they are taken in
+        absent = library.Learner("", "0.0.0.0", 0, False, security.NONE, is_absent=True)
+        learners = [absent] * len(machines)
+        learners[rank] = _as_seen(found.learners, rank, rank, settings)
+    else:
+        learners = [_as_seen(found.learners, other, rank, settings) for other in range(len(machines))]
     rate = 1e6 / 8 * settings.link_mbit / max(1, senders(machines, rank, schedule))
     degrade, memory = settings.on_peer_loss == "degrade", settings.gossip_memory << 20
     library.start(rank, learners, found.key, settings.gossip_timeout, degrade, rate, memory)

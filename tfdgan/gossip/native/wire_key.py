@@ -7,11 +7,15 @@ import stat
 
 from tfdgan.errors import UserError
 
+_OF_THE_USER = "--wire_key_file"
 _DIGITS = re.compile(r"\s*([0-9a-fA-F]{64})\s*")
 
 
-def of_file(path: str) -> bytes:
+def of_file(path: str, name: str = _OF_THE_USER) -> bytes:
     """The 32 bytes that a key file holds as 64 hexadecimal digits; `openssl rand -hex 32` makes them.
+
+    Args:
+      name: of the file, in errors; only of the user's own they say how to make one.
 
     Raises:
       UserError: no such file, others than its owner may read it, or it holds something else.
@@ -22,13 +26,14 @@ def of_file(path: str) -> bytes:
             text = file.read(1 << 12)
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no text"
-        make = f"openssl rand -hex 32 > {path} && chmod 600 {path}"
-        raise UserError(f"--wire_key_file={path}: not readable ({why}); make one: {make}") from error
+        make = f"; make one: openssl rand -hex 32 > {path} && chmod 600 {path}" if name == _OF_THE_USER else ""
+        raise UserError(f"{name}={path}: not readable ({why}){make}") from error
     if mode & 0o077:
-        raise UserError(f"--wire_key_file={path}: mode {mode:04o} lets others read it; run chmod 600 {path}")
+        raise UserError(f"{name}={path}: mode {mode:04o} lets others read it; run chmod 600 {path}")
     found = _DIGITS.fullmatch(text)
     if not found:
-        raise UserError(f"--wire_key_file={path}: holds no 64 hexadecimal digits; make them by openssl rand -hex 32")
+        make = "; make them by openssl rand -hex 32" if name == _OF_THE_USER else ""
+        raise UserError(f"{name}={path}: holds no 64 hexadecimal digits{make}")
     return bytes.fromhex(found[1])
 
 
