@@ -110,12 +110,11 @@ def test_learners_come_back_and_the_record_has_no_gap(job):
     for name in (name for name in mean.files if name.startswith("model/")):
         np.testing.assert_allclose(mean[name], np.mean([shard[name] for shard in shards], 0), atol=1e-5)
         assert np.ptp([shard[name] for shard in shards], axis=0).max() < 1, name  # they learn together
-    seeds = {str(shard[n]) for shard in shards for n in shard.files if n.endswith("seed_generator_state")}
-    assert len(seeds) in (0, 3)
+    assert not (workdir / "roster.key").exists()
     assert json.loads((workdir / "roster.json").read_text())["over"] == f"the job was stopped at step {last}"
 
 
-def test_half_of_the_learners_at_once(job):
+def test_most_of_the_learners_at_once(job):
     """Whose processes have ended are on no side of a split: who is left goes on, and the others come back."""
     job.wait_for(r"step 200: good samples")
     for rank in (0, 1):
