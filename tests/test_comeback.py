@@ -79,16 +79,19 @@ def test_learners_come_back_and_the_record_has_no_gap(job):
     job.wait_for(r"step \d+: learner 2 is lost, it is gone .*; 2 go on")
     came = int(job.wait_for(r"step (\d+): learner 2 on \S+ is back; 3 go on")[1])
 
-    job.learners()[0].kill()  # the writer: learner 1 takes over, and gives the record back
-    job.wait_for(r"step \d+: learner 0 is lost, it is gone .*; 2 go on")
-    came = int(job.wait_for(r"step (\d+): learner 0 on \S+ is back; 3 go on")[1])
+    # Most of them at once, the writer too: who has ended is on no side of a split. Learner 2 writes until 0 is back.
+    for rank in (0, 1):
+        job.learners()[rank].kill()
+    job.wait_for(r"step \d+: learner 0 is lost, it is gone .*; [12] go on")
+    job.wait_for(r"step \d+: learner 1 is lost, it is gone .*; 1 go on")
+    came = int(job.wait_for(r"step (\d+): learner [01] on \S+ is back; 3 go on")[1])
     job.wait_for(rf"step {came + 400 - came % 200}: good samples")
 
     hung = job.learners()[1]
     hung.send_signal(signal.SIGSTOP)
-    job.wait_for(r"step \d+: learner 1 is lost, it (is late|is gone|cannot be reached).*; 2 go on")
+    job.wait_for(rf"(?s)step {came}: .*learner 1 is lost, it (is late|cannot be reached)[^\n]*; 2 go on")
     hung.send_signal(signal.SIGCONT)  # it finds that it was given up, ends, and its supervisor starts it anew
-    came = int(job.wait_for(r"step (\d+): learner 1 on \S+ is back; 3 go on")[1])
+    came = int(job.wait_for(rf"(?s)step {came}: .*step (\d+): learner 1 on \S+ is back; 3 go on")[1])
     job.wait_for(rf"step {came + 400 - came % 200}: good samples")
 
     learners = job.learners()
@@ -112,17 +115,6 @@ def test_learners_come_back_and_the_record_has_no_gap(job):
         assert np.ptp([shard[name] for shard in shards], axis=0).max() < 1, name  # they learn together
     assert not (workdir / "roster.key").exists()
     assert json.loads((workdir / "roster.json").read_text())["over"] == f"the job was stopped at step {last}"
-
-
-def test_most_of_the_learners_at_once(job):
-    """Whose processes have ended are on no side of a split: who is left goes on, and the others come back."""
-    job.wait_for(r"step 200: good samples")
-    for rank in (0, 1):
-        job.learners()[rank].kill()
-    job.wait_for(r"step \d+: learner 0 is lost.*")
-    job.wait_for(r"step \d+: learner 1 on \S+ is back")
-    job.wait_for(r"step \d+: learner 0 on \S+ is back")
-    assert set(job.learners()) == {0, 1, 2}
 
 
 def test_a_place_is_taken_by_a_process_that_nobody_supervised(tmp_path):

@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 from conftest import ROOT, environment, horovodrun, python
-from jobs import event_steps, learners_of
+from jobs import learners_of
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone, pytest.mark.xdist_group("peer loss")]
 
@@ -126,27 +126,6 @@ def test_degraded_the_others_train_on(number, mixing, start, tmp_path):
         job.wait_for(
             rf"fault: learner 2: gossip: (the other learners have given this one up: {alone}|learner [01] )", 60
         )
-
-
-def test_learner_0_may_die_and_the_logs_go_on(start, tmp_path):
-    """Who writes is the lowest learner that lives: no tick, score or checkpoint is missing, or there twice."""
-    steps = ["--steps=1500", "--eval_every=50", "--eval_samples=200", "--checkpoint_every=300"]
-    job = start(*steps, "--on_peer_loss=degrade", "--topology=ring")
-    job.wait_for("step 100: good samples", 120)
-    job.hit(signal.SIGKILL, rank=0)
-    job.wait_for(r"step \d+: learner 0 is lost, it is gone.*; 2 go on", TIMEOUT + 20)
-    job.wait_for(r"done: 1500 steps", 120)
-    assert "fault" not in job.said() and "error" not in job.said()
-    manifest = json.loads((tmp_path / "run/checkpoints/00001500/manifest.json").read_text())
-    assert (manifest["step"], manifest["learners"]) == (1500, 2)
-    assert sorted(manifest["sha256"]) == ["consensus.npz", "learner_001.npz", "learner_002.npz"]
-    scores = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
-    assert [(score["step"], score["name"]) for score in scores] == [
-        (step, name) for step in range(50, 1501, 50) for name in ("modes found of 25", "good samples")
-    ]
-    assert [score["seconds"] for score in scores] == sorted(score["seconds"] for score in scores)
-    for tag, every in (("loss/critic", 5), ("score/good samples", 50), ("consensus/distance_exact", 50)):
-        assert event_steps(tmp_path / "run/tensorboard", tag) == list(range(every, 1501, every)), tag
 
 
 def test_sigterm_reaches_learners_that_are_to_outlive_each_other(start):
