@@ -65,6 +65,7 @@ DEFAULTS = dict(
     wire_security="auto",
     wire_key_file="",
     rendezvous="",
+    join="",
     learner=-1,
     learners=0,
     max_resets=3,
@@ -151,7 +152,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 104
+    assert len(DEFAULTS) == 105
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 
@@ -216,7 +217,7 @@ def test_help_groups_what_belongs_together(capsys):
         groups[re.split(r"[:,]", title)[0]] = {line[4:] for line in lines if line.startswith("  --")}
     assert groups["Gossip"] == {
         *("topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "gossip_backend"),
-        *("gossip_timeout", "on_peer_loss", "link_mbit", "wire_dtype", "rendezvous", "learner", "learners"),
+        *("gossip_timeout", "on_peer_loss", "link_mbit", "wire_dtype", "rendezvous", "join", "learner", "learners"),
         *(
             "wire_security",
             "wire_key_file",
@@ -251,7 +252,7 @@ def test_flagfile_makes_the_same_configuration(tmp_path, changes):
 def test_flagfile_names_every_flag_once():
     """But those of one start, which are not kept."""
     lines = flagfiles.write(Config()).splitlines()
-    names = {field.name for field in dataclasses.fields(Config)} - {"rendezvous", "learner", "learners"}
+    names = {field.name for field in dataclasses.fields(Config)} - {"rendezvous", "join", "learner", "learners"}
     assert sorted(re.match("--(no(?=[a-z_]+$))?([a-z_0-9]+)", line)[2] for line in lines) == sorted(names)
     assert "--norandom_mixing" in lines and "--learning_rate_g=0.0001" in lines
 

@@ -1,7 +1,6 @@
 """What learners agree on before the first step: flags, matrices, a workdir, who carries the exchange."""
 
 import dataclasses
-import functools
 import os
 
 import tensorflow as tf
@@ -41,7 +40,7 @@ def start(options: TaskOptions, own_strategy: bool) -> Visit | None:
             raise UserError("--join: a strategy passed in from Python may keep what others cannot know; leave it out")
         return joining.ask(options)
     in_steps = own_strategy or _horovod_in_steps(options)
-    if collectives.are_carried():  # or some would wait for Horovod, and the others for them
+    if collectives.carrier():  # or some would wait for Horovod, and the others for them
         _check_same(options)
         if not in_steps:
             return None
@@ -128,16 +127,14 @@ def _start_gossip(options: TaskOptions) -> Assembly | None:
     exchange = backends.start(backend, _settings(options), schedule)
     if exchange.name != "native":
         return None
-    return _assembly(options.gossip_timeout, options.on_peer_loss == "degrade")
+    former = collectives.carrier()  # a second run of this process goes on with the learners of the first
+    return (
+        former if isinstance(former, Assembly) else Assembly(options.gossip_timeout, options.on_peer_loss == "degrade")
+    )
 
 
 def _settings(options: TaskOptions) -> Settings:
     return Settings(**{field.name: getattr(options, field.name) for field in dataclasses.fields(Settings)})
-
-
-@functools.cache  # a second run of this process goes on with the learners of the first
-def _assembly(timeout: float, degrade: bool) -> Assembly:
-    return Assembly(timeout, degrade)
 
 
 def _check_same(options: TaskOptions) -> None:

@@ -92,9 +92,9 @@ def meet_by(meeting: Meeting | None) -> None:
     _meeting = meeting
 
 
-def are_carried() -> bool:
-    """True if `gather_by` has set what carries the functions of this module."""
-    return _gathering is not None
+def carrier() -> Gathering | None:
+    """What `gather_by` has set; None where Horovod carries the functions of this module."""
+    return _gathering
 
 
 def leave_meeting() -> None:

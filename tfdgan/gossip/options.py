@@ -69,14 +69,17 @@ class GossipOptions(Options):
         once=True,
     )
     learner: int = option(
-        -1, "Number of this learner, from 0, under --rendezvous; -1: as the launcher says.", minimum=-1, once=True
+        -1,
+        "Number of this learner, from 0, under --rendezvous or --join; -1: as the launcher says.",
+        minimum=-1,
+        once=True,
     )
     learners: int = option(
         0, "Number of learners under --rendezvous; 0: as the launcher says.", minimum=0, below=10_000, once=True
     )
     join: str = option(
         "",
-        "Take a free place in a running job, and its state from a neighbour: HOST:PORT of any learner's lobby, or the "
+        "Take a free place in a running job and start from the state of a neighbour: HOST:PORT of any lobby, or the "
         "roster.json of a workdir. --learner asks for one place (native backend, --on_peer_loss=degrade).",
         once=True,
     )
