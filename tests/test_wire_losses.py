@@ -1,5 +1,6 @@
 """Peers that go, are late, or give this learner up: whom an error names, and what goes on without them."""
 
+import struct
 import time
 
 import numpy as np
@@ -73,13 +74,23 @@ def test_degraded_the_weight_goes_back_to_self(serve):
     np.testing.assert_array_equal(Mix().wait(5), [1.0, 2.0, 3.0])
 
 
-def test_degraded_a_late_peer_hears_that_it_was_given_up(serve):
+def test_degraded_a_peer_hears_that_it_was_given_up(serve):
+    end = peer.connect(serve(timeout=60, degrade=True), KEY)
+    mix = Mix()
+    assert peer.next_frame(end)[1] == numbers(1, 2, 3)
+    library.give_up(0, "is left out, as all have agreed")
+    np.testing.assert_array_equal(mix.wait(5), [1.0, 2.0, 3.0])
+    assert peer.next_frame(end)[0]["kind"] == peer.DROP
+
+
+def test_degraded_a_late_peer_is_not_told_before_learners_have_agreed(serve):
     end = peer.connect(serve(timeout=0.5, degrade=True), KEY)
     mix = Mix()
     assert peer.next_frame(end)[1] == numbers(1, 2, 3)
     with peer.speaking(end, received=1):
         np.testing.assert_array_equal(mix.wait(5), [1.0, 2.0, 3.0])
-    assert peer.next_frame(end)[0]["kind"] == peer.DROP
+    with pytest.raises(struct.error):  # the connection has ended without a word
+        peer.next_frame(end)
 
 
 def test_given_up_by_a_peer_is_an_error_in_any_mode(serve):

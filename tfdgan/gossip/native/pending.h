@@ -19,7 +19,9 @@ inline absl::Status StatusOf(const tfdgan::Status& status) {
   switch (status.code) {
     case Code::kOk: return absl::OkStatus();
     case Code::kLate: return absl::DeadlineExceededError(status.message);
-    case Code::kGone: return absl::UnavailableError(status.message);
+    case Code::kGone:
+    case Code::kUnheard:
+    case Code::kGivenUp: return absl::UnavailableError(status.message);
     case Code::kMismatch: return absl::InvalidArgumentError(status.message);
     case Code::kCancelled: return absl::CancelledError(status.message);
   }

@@ -17,8 +17,9 @@
 
 namespace tfdgan {
 
-// kGone: a process has ended. kGivenUp: of a loss only, the peer lives and does without this learner.
-enum class Code { kOk, kLate, kGone, kMismatch, kCancelled, kGivenUp };
+// kGone: a process has ended, or cannot be heard in this call. Of losses only: kUnheard, it may live all the same;
+// kGivenUp, it lives and does without this learner.
+enum class Code { kOk, kLate, kGone, kMismatch, kCancelled, kUnheard, kGivenUp };
 
 struct Status {
   Code code = Code::kOk;

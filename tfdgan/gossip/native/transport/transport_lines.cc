@@ -40,7 +40,7 @@ void Transport::OnConnected(int socket, int peer, Seal seal, uint64_t received) 
   sent_.clear();
   if (switchboard_->IsLost(peer) || !line.session.Resume(received, &sent_)) {
     close(socket);
-    return switchboard_->Lose(peer, Code::kLate, std::string("is gone (") + kBrokeProtocol + ")");
+    return switchboard_->Lose(peer, Code::kUnheard, std::string("is gone (") + kBrokeProtocol + ")");
   }
   switchboard_->Arrived(peer, sent_);
   line.link = std::make_unique<Link>(socket, peer, std::move(seal));
@@ -61,7 +61,7 @@ void Transport::OnFailed(int peer, bool refused, const std::string& why) {
   if (!line.redial.IsRefused()) return;
   const Learner& learner = options_.learners[peer];
   // From another machine a refusal may be a firewall's: it proves nothing about the process.
-  switchboard_->Lose(peer, learner.is_here ? Code::kGone : Code::kLate,
+  switchboard_->Lose(peer, learner.is_here ? Code::kGone : Code::kUnheard,
                      line.was_connected ? "is gone (its host refuses connections)"
                                         : "cannot be reached at " + learner.ip + " port " +
                                               std::to_string(learner.port) + " (" + why + ")");
@@ -99,7 +99,7 @@ void Transport::OnLink(int socket, uint32_t events) {
     if (!why.empty() && !switchboard_->IsLost(peer)) {
       if (why == kBrokeProtocol || why == kBrokenSeal) ++protocol_errors_;
       if (why == kBrokeProtocol) {
-        return switchboard_->Lose(peer, Code::kLate, std::string("is gone (") + kBrokeProtocol + ")");
+        return switchboard_->Lose(peer, Code::kUnheard, std::string("is gone (") + kBrokeProtocol + ")");
       }
       return Disconnect(peer);
     }
