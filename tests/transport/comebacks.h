@@ -86,6 +86,13 @@ inline void SomebodyElseKnows() {
   a.Expect({2});
   b.Expect({3});
   Check(job[0].Lost()[0].second.code == Code::kGone, "it counts as late");
+  // The same of a learner that was given up before.
+  job[0].GiveUp(1, "is late");
+  for (int i = 0; i < 100 && job[0].Lost().size() < 2; ++i) usleep(10'000);
+  Check(job[0].Lost()[0].second.code == Code::kLate, "it does not count as late");
+  job[0].HasEnded(1, "is gone after all");
+  for (int i = 0; i < 100 && job[0].Lost()[0].second.code != Code::kGone; ++i) usleep(10'000);
+  Check(job[0].Lost()[0].second.message == "is gone after all", "its end came too late to be heard");
 }
 
 }  // namespace tfdgan

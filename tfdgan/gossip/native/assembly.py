@@ -17,6 +17,7 @@ from tfdgan.gossip.native import library
 
 _DIALLER_SPEAKS_FIRST = 3.0  # seconds
 _PEEK = 0.05  # seconds to wait for one learner before looking at the next
+_WORD = 2.0  # seconds in which a supervisor would say that the process of a learner that is lost has ended
 _MOST = 32 << 20  # bytes of arrays that are combined at once: they fit into a letter, of at most 64 MiB
 
 
@@ -75,6 +76,8 @@ class Assembly:
         Raises:
           LocalFault: a learner is lost; with `degrade` only where it is this one, as the others see it.
         """
+        if self.degrades:
+            self._await_word()
         values, lost, unheard = self._round(dict.fromkeys(self.ranks, value), _gone())
         if self.degrades:
             views, lost, _ = self._round(dict.fromkeys(self.ranks, unheard), lost, unheard)
@@ -105,6 +108,14 @@ class Assembly:
           LocalFault: as `gather`.
         """
         return self._combined(arrays, np.sum)
+
+    def _await_word(self) -> None:
+        """Wait a little for those who are lost, and may live: it matters where the job may have split."""
+        until = time.monotonic() + _WORD
+        while time.monotonic() < until:
+            if all(loss.has_ended for rank, loss in library.losses().items() if rank in self.ranks):
+                return
+            time.sleep(_PEEK)
 
     def _combined(self, arrays: Sequence[np.ndarray], combine: Callable[..., np.ndarray]) -> list[np.ndarray]:
         whole = [np.empty_like(array) for array in arrays]
@@ -151,10 +162,13 @@ class Assembly:
             library.send_letter(rank, number, bodies[key])
         silent |= unheard
         values, begun = {self._rank: mine[self._rank]}, time.monotonic()
+        seen: dict[int, float] = {}  # when a loss was seen of which no end is known
         while waiting := [rank for rank in others if rank not in values | lost | silent]:
             gone = library.losses()  # asked first: a letter comes before its sender counts as gone
             for rank in waiting:
                 letter = library.take_letter(rank, number, _PEEK)
+                if letter is None and rank in gone:
+                    time.sleep(_PEEK)  # of who is lost nothing is waited for
                 if letter is not None:
                     values[rank], theirs = _read(letter, rank)
                     lost |= theirs
@@ -168,8 +182,12 @@ class Assembly:
                     silent[rank] = f"is late: no sign of life for {self._timeout:g} s"
             # A learner that has written counts as here, even if it is gone by now: the next gathering will find out.
             for rank, loss in gone.items():
-                if rank in others and rank not in values:
-                    (lost if loss.has_ended else silent)[rank] = loss.why
+                if rank not in others or rank in values:
+                    continue
+                if loss.has_ended:
+                    lost[rank] = loss.why
+                elif not self.degrades or time.monotonic() - seen.setdefault(rank, time.monotonic()) >= _WORD:
+                    silent[rank] = loss.why
             _check_wanted(gone)
             if (lost or silent) and not self.degrades:
                 lost = silent | lost

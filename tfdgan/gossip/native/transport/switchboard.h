@@ -60,6 +60,8 @@ class Switchboard : public Link::Reader {
   void GiveUp(int peer, const std::string& why);
   // A peer has given this learner up.
   void WasGivenUp(int peer);
+  // A peer's process has ended, whatever was known of it.
+  void HasEnded(int peer, const std::string& why);
   // A lost peer is there again, on a host of that name. What is under way goes on without it.
   void Readmit(int peer, const std::string& host);
   bool IsLost(int peer) const { return peers_[peer].lost; }

@@ -143,6 +143,11 @@ void Switchboard::WasGivenUp(int peer) {
   Lose(peer, Code::kGivenUp, kGivenUp);
 }
 
+void Switchboard::HasEnded(int peer, const std::string& why) {
+  Lose(peer, Code::kGone, why);
+  losses_[peer] = peers_[peer].why = {Code::kGone, why};
+}
+
 void Switchboard::Readmit(int peer, const std::string& host) {
   settings_.hosts[peer] = host;
   for (auto& item : peers_[peer].early) {

@@ -172,7 +172,12 @@ void Transport::GiveUp(int peer, const std::string& why) {
 }
 
 void Transport::HasEnded(int peer, const std::string& why) {
-  Do([=] { switchboard_->Lose(peer, Code::kGone, why); });
+  Do([=] {
+    switchboard_->HasEnded(peer, why);
+    std::lock_guard<std::mutex> lock(mutex_);
+    lost_ = switchboard_->losses();
+    changed_.notify_all();
+  });
 }
 
 void Transport::Readmit(int peer, const Learner& learner, uint64_t first) {
