@@ -26,6 +26,7 @@ def supervise(folder, *does, most=3):
     return subprocess.Popen(
         [str(part) for part in command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # also where the tests run under nohup
     )  # fmt: skip
 
 
