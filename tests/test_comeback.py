@@ -39,7 +39,7 @@ class Job:
     def said(self):
         return self._log.read_text()
 
-    def wait_for(self, text, seconds=120):
+    def wait_for(self, text, seconds=180):
         until = time.monotonic() + seconds
         while not (found := re.search(text, self.said())):
             assert time.monotonic() < until, f"no {text!r} in\n{self.said()[-4000:]}"
@@ -132,7 +132,7 @@ def test_a_place_is_taken_by_a_process_that_nobody_supervised(tmp_path):
                 stdin=subprocess.DEVNULL, stdout=file, stderr=file,
             )  # fmt: skip
 
-    def wait_for(text, log, seconds=60):
+    def wait_for(text, log, seconds=180):
         until = time.monotonic() + seconds
         while not re.search(text, (tmp_path / log).read_text()):
             ended = [job.poll() for job in jobs]
