@@ -150,10 +150,10 @@ def test_a_place_is_taken_by_a_process_that_nobody_supervised(tmp_path):
         wait_for("learner 1 is lost", "log0")
         lobby = f"--join=127.0.0.1:{listen + 2}"  # after the ports of this host's exchange
         jobs.append(begin(lobby, f"--workdir={tmp_path}/host2", "--learning_rate_g=0.5", log="wrong"))
-        jobs.append(begin(lobby, f"--workdir={tmp_path}/host2", log="other"))
         assert jobs[2].wait(120) == 2
         said = (tmp_path / "wrong").read_text()
         assert re.search(r"error: --join=.*: the job has other flags; learning_rate_g: \S+ -> 0.5; give the same", said)
+        jobs.append(begin(lobby, f"--workdir={tmp_path}/host2", log="other"))
         wait_for(r"learner 1 joins the job at step \d+; 1 are there", "other")
         wait_for(r"step \d+: learner 1 on \S+ is back; 2 go on", "log0")
         wait_for("learner 1 is in after step", "other")

@@ -303,6 +303,7 @@ void Transport::LookAtTheClock(Clock::time_point now) {
   const Clock::duration timeout = Seconds(options_.timeout_seconds), pause = now - looked_;
   // This process stood still, as when a machine sleeps: who kept silent meanwhile has not been heard yet.
   if (pause > timeout / 2) Excuse(pause, now);
+  stood_still_ |= pause > timeout;
   looked_ = now;
   doorman_.Expire(now);
   switchboard_->CheckTime(now);
