@@ -136,14 +136,14 @@ def test_what_passes_over_the_wire(encrypts, monkeypatch):
 def test_another_key_is_none_of_the_job(job, monkeypatch):
     monkeypatch.setattr(visit, "_ASKING", 0.5)
     monkeypatch.setattr(visit, "_PAUSE", 0.1)
-    with pytest.raises(LocalFault, match="no learner of the job has let this one in .* no learner with the same key"):
+    with pytest.raises(UserError, match="no learner of the job has let this one in .* no learner with the same key"):
         job.visit(key=b"x" * 32)
 
 
 def test_a_place_that_is_taken_is_asked_for_again(job, monkeypatch):
     monkeypatch.setattr(visit, "_ASKING", 0.5)
     monkeypatch.setattr(visit, "_PAUSE", 0.1)
-    with pytest.raises(LocalFault, match="the place of learner 1 is taken"):
+    with pytest.raises(UserError, match="the place of learner 1 is taken"):
         job.visit(rank=1)
 
 

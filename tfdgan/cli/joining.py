@@ -19,9 +19,8 @@ def ask(options: TaskOptions) -> Visit:
     """Ask for a place, and be that learner from now on; until it is let in, all collectives are with itself.
 
     Raises:
-      UserError: the job does not want this process, or was given other flags.
+      UserError: the job does not want this process, or was given other flags; or nobody answers.
       JobOver: there is no job any more.
-      LocalFault: nobody answers.
     """
     said = {"rank": _place(options), "seals": library.can_seal(), "machine": addresses.machine()}
     find, key = _ways(options)

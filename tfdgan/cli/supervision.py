@@ -18,7 +18,6 @@ from tfdgan.gossip.native import wire_key
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _USER_ERROR, _OF_A_SIGNAL = 2, 128  # exit codes
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY = 1.0, 60.0, 300.0  # seconds
-_ASKED = 60.0  # seconds: who ran for longer and was not let in has asked in vain
 _DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -58,7 +57,7 @@ class Supervisor:
                     return ends_with
                 if (over := _over(found.path)) is not None:
                     return 0 if over.well else ends_with
-                if found == former and (code == _USER_ERROR or seconds > _ASKED):
+                if found == former and code == _USER_ERROR:
                     _say(f"learner {found.rank} {how}, and was not let in again")
                     return ends_with
                 if self._restarts >= self._most:

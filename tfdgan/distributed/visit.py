@@ -38,9 +38,8 @@ class Visit:
       address: of this host, in digits, as the lobby's sees it.
 
     Raises:
-      UserError: who answers does not want this process.
+      UserError: who answers does not want this process; or nobody answers, or has a place: a restart would not help.
       JobOver: there is no job any more.
-      LocalFault: nobody answers, or nobody has a place.
     """
 
     def __init__(
@@ -75,10 +74,10 @@ class Visit:
                 self._line.close()
                 why, named = self.told["later"], named | {(host, port) for host, port in self.told["lobbies"]}
             if time.monotonic() - begun > _ASKING:
-                raise LocalFault(f"no learner of the job has let this one in for {_ASKING:g} s ({why})")
+                raise UserError(f"--join: no learner of the job has let this one in for {_ASKING:g} s ({why})")
             if time.monotonic() - there > _REFUSED:
-                raise LocalFault(
-                    f"no learner of the job is left ({why}); start the job again, from its last checkpoint"
+                raise UserError(
+                    f"--join: no learner of the job is left ({why}); start the job again, from its last checkpoint"
                 )
             if time.monotonic() - spoke > _SAY_EVERY:
                 say(f"waiting for a place in the job ({why})")
