@@ -28,3 +28,27 @@ def test_ticks_and_scores_are_read_from_a_workdir(tmp_path):
     lines = [{"name": "good samples", "step": step, "value": step / 100} for step in (10, 20)]
     (tmp_path / "scores.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert kills.scores(str(tmp_path)) == {"good samples": 0.2}
+    assert kills.scores(str(tmp_path / "none")) == {}
+
+
+def test_what_the_oldest_process_holds(tmp_path):
+    """Process 7 was seen at 10, 20, 30 and 40 s; 8 at 5 s alone."""
+    looks = [
+        {"process": 7, "seconds": 10.0 * k, "bytes": k * 1e6, "files": 30 + k, "threads": 9} for k in (1, 2, 3, 4)
+    ] + [{"process": 8, "seconds": 5.0, "bytes": 1.0, "files": 1, "threads": 1}]
+    (tmp_path / "resources.jsonl").write_text("".join(json.dumps(look) + "\n" for look in looks))
+    found = kills.held(str(tmp_path))
+    assert found["minutes of the oldest process"] == pytest.approx(40 / 60)
+    assert (found["MB at a quarter of it"], found["MB at its end"]) == (2.0, 4.0)
+    assert (found["files at a quarter"], found["files at its end"], found["threads at its end"]) == (32, 34, 9)
+
+
+def test_lines_show_means_and_ranges():
+    made = kills.lines({0.0: [{"kills": 0}], 60.0: [{"kills": 2, "s": None}, {"kills": 4, "s": 1.5}]})
+    assert made == [
+        "| killed | nobody | every 60 s |",
+        "|---|---|---|",
+        "| runs | 1 | 2 |",
+        "| kills | 0 (0 to 0) | 3 (2 to 4) |",
+        "| s |  | 1.5 (1.5 to 1.5) |",
+    ]

@@ -23,7 +23,7 @@ def ask(options: TaskOptions) -> Visit:
       JobOver: there is no job any more.
     """
     said = {"rank": _place(options), "seals": library.can_seal(), "machine": addresses.machine()}
-    find, key = _ways(options)
+    find, key = _lobbies(options), _key(options)  # in this order: where the job is over, its key is gone
     visit = Visit(find, lambda salt: wire_key.of_lobbies(key(salt)), said, Sealer, say)
     told = visit.told
     if different := flagfiles.changes(told["facts"]["values"], flagfiles.values(options, ignore="local")):
@@ -45,8 +45,7 @@ def listen(options: TaskOptions, visit: Visit, settings: Settings, schedule: Sch
     """Start the exchange of a process that joins."""
     learners = list(visit.told["learners"])
     learners[job.rank()] = bootstrap.told(bootstrap.listen(settings))
-    _, key = _ways(options)
-    bootstrap.join(learners, key(visit.salt), visit.salt, settings, schedule)
+    bootstrap.join(learners, _key(options)(visit.salt), visit.salt, settings, schedule)
 
 
 def _place(options: TaskOptions) -> int:
@@ -57,17 +56,16 @@ def _place(options: TaskOptions) -> int:
     return -1 if rank is None else rank
 
 
-def _ways(options: TaskOptions) -> tuple[Callable[[], Iterable[tuple[str, int]]], Callable[[bytes], bytes]]:
-    """(finds the lobbies of those who may be there, makes the run's key from a lobby's salt)."""
-    if ":" in options.join and "/" not in options.join:
+def _names_a_lobby(options: TaskOptions) -> bool:
+    """True for HOST:PORT, False for a roster's path."""
+    return ":" in options.join and "/" not in options.join
+
+
+def _lobbies(options: TaskOptions) -> Callable[[], Iterable[tuple[str, int]]]:
+    """A function that finds the lobbies of those who may be there."""
+    if _names_a_lobby(options):
         where = addresses.endpoint("join", options.join)
-        if not options.wire_key_file:
-            raise UserError(
-                f"--join={options.join}: give --wire_key_file, the one that the job has, or else a copy of its "
-                "workdir's roster.key"
-            )
-        secret = wire_key.of_file(options.wire_key_file)
-        return lambda: [where], lambda salt: wire_key.of_run(secret, salt) if any(salt) else secret
+        return lambda: [where]
 
     def find() -> Iterable[tuple[str, int]]:
         found = roster.read(options.join)
@@ -76,8 +74,21 @@ def _ways(options: TaskOptions) -> tuple[Callable[[], Iterable[tuple[str, int]]]
         return found.lobbies.values()
 
     find()
-    key = wire_key.of_file(roster.key_file(options.join), "--join: key")
-    return find, lambda _: key
+    return find
+
+
+def _key(options: TaskOptions) -> Callable[[bytes], bytes]:
+    """A function that makes the run's key from a lobby's salt."""
+    if not _names_a_lobby(options):
+        key = wire_key.of_file(roster.key_file(options.join), "--join: key")
+        return lambda _: key
+    if not options.wire_key_file:
+        raise UserError(
+            f"--join={options.join}: give --wire_key_file, the one that the job has, or else a copy of its workdir's "
+            "roster.key"
+        )
+    secret = wire_key.of_file(options.wire_key_file)
+    return lambda salt: wire_key.of_run(secret, salt) if any(salt) else secret
 
 
 def check_data(visit: Visit, dataset: str, digest: Any) -> None:

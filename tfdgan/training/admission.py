@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -13,7 +12,7 @@ from tfdgan.distributed import collectives, job, roster
 from tfdgan.distributed.lobby import Lobby
 from tfdgan.distributed.roster import Roster
 from tfdgan.errors import UserError
-from tfdgan.gossip.native import addresses, bootstrap, library, security, wire_key
+from tfdgan.gossip.native import bootstrap, reception, wire_key
 from tfdgan.gossip.native.assembly import Assembly
 from tfdgan.gossip.native.sealer import Sealer
 from tfdgan.training.monitor import say
@@ -47,9 +46,9 @@ class Admission:
         self._appointed: dict[int, _Appointment] = {}  # by place
         self._is_open = False
         running = bootstrap.running()
-        listener, self.place = _listen(running.settings)
+        listener, self.place = reception.listen(running.settings)
         key = wire_key.of_lobbies(running.key)
-        self._lobby = Lobby(listener, running.salt, key, self._receive, _usable, Sealer, _note_end)
+        self._lobby = Lobby(listener, running.salt, key, self._receive, reception.usable, Sealer, reception.note_end)
         running.learners[distributed.rank()]["lobby"] = self.place
 
     def meet(self, step: int) -> None:
@@ -183,45 +182,10 @@ class Admission:
             lobbies = [running.learners[rank]["lobby"] for rank in here if "lobby" in running.learners[rank]]
             words = f"{whose} taken, as far as learner {distributed.rank()} knows"
             return None, {"later": words, "lobbies": lobbies}, False
-        mine = running.learners[distributed.rank()]
-        seal = security.between(
-            running.settings.wire_security, said["machine"] == mine["machine"], mine["seals"] and seals
-        )
-        if running.settings.wire_security == "encrypted" and seal != security.ENCRYPTED:
-            return (
-                None,
-                {"problem": "--wire_security=encrypted: this process was set up without OpenSSL's headers"},
-                False,
-            )
+        try:
+            encrypts = reception.encrypts(said["machine"], seals)
+        except UserError as error:
+            return None, {"problem": error.as_flags()}, False
         told = {"size": job.size(), "ranks": here, "step": self._step, "facts": self._facts}
         told["learners"] = running.learners
-        return (asked if asked >= 0 else free[0]), told, seal == security.ENCRYPTED
-
-
-def _usable(learner: dict[str, Any]) -> dict[str, Any]:
-    """Where a guest listens, its address in digits: learners shall not have to look it up while they train."""
-    host, port = learner["place"]
-    address = addresses.resolved(addresses.Endpoint(host, port), distributed.rank())
-    return {**bootstrap.told(learner), "place": (address, int(port))}
-
-
-def _note_end(rank: int, process: str) -> None:
-    if rank == distributed.rank() or not 0 <= rank < job.size():
-        return
-    if bootstrap.running().learners[rank].get("process") == process:  # and not another that has taken the place
-        library.has_ended(rank, "is gone (its process has ended, as its supervisor says)")
-
-
-def _listen(settings: bootstrap.Settings) -> tuple[socket.socket, tuple[str, int]]:
-    """(a socket that listens, where the others reach it); given ports are those after the ports of the exchange."""
-    past = job.local_size()
-    asked = addresses.to_listen_on(settings.gossip_listen, past)
-    family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
-    try:
-        listener = socket.create_server((asked.host, asked.port), family=family, backlog=64)
-    except OSError as error:
-        raise UserError(
-            f"--gossip_listen: no lobby for those who join at {asked.host} port {asked.port} ({error})"
-        ) from error
-    place = addresses.to_announce(asked._replace(port=listener.getsockname()[1]), settings.gossip_advertise, past)
-    return listener, (place.host, place.port)
+        return (asked if asked >= 0 else free[0]), told, encrypts

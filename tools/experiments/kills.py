@@ -1,25 +1,25 @@
 """Learners that are killed at random and come back, over a lab's links: what it costs a run. Root, Linux.
 
-    python tools/experiments/kills.py --output=runs/kills --every=60 --learners=8 --rate=100mbit --delay=20ms \\
-        -- --flagfile=configs/gaussians.flags --steps=20000
+    python tools/experiments/kills.py --output=runs/kills --every=0,60 --seeds=0,1,2 --learners=8 --rate=100mbit \\
+        --delay=20ms -- --flagfile=configs/gaussians.flags --steps=20000
 
-The job runs once undisturbed and then, per --every, with one learner at random killed each so many seconds (SIGKILL;
-its supervisor starts it again). Of each run are shown: its exit code; the learner-steps that were taken, as a share of
-what the undisturbed run's pace makes of the learners that were there; seconds from a death to the comeback, starting
-TensorFlow included; and the scores. Runs that are there are not made again.
+The job runs once per seed and per --every: with one learner at random killed each so many seconds (SIGKILL; its
+supervisor starts it again), or, at 0, undisturbed. Runs that are there are not made again; two of these commands with
+one --output may run side by side. kills.md is of all runs in --output. Per --every, it shows means over the seeds and
+ranges: exit codes; the learner-steps that were taken, in percent of what the undisturbed run's pace makes of the
+learners that were there; seconds from a death to the comeback, starting TensorFlow included; what the learners that
+lived longest hold of memory, files and threads; and the scores.
 """
 
 import contextlib
+import glob
 import json
 import os
-import random
 import re
 import sys
-import threading
-import time
 
+import killing
 import numpy as np
-import psutil
 import tensorflow as tf
 from absl import flags
 from tensorflow.core.util import event_pb2
@@ -27,63 +27,27 @@ from tensorflow.core.util import event_pb2
 from tfdgan.cli import command
 from tfdgan.errors import UserError
 from tfdgan.storage import files
-from tools.network import links
+from tools.network import jobs, links
 from tools.network.lab import Lab
 
-_ENVIRONMENT = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}  # a lab's learners share the cores
-_BEGIN = 20.0  # seconds from the first tick to the first kill
+ENVIRONMENT = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}  # a lab's learners share the cores
 
 
-def _define(flag_values):
+def define(flag_values):
+    """What a lab with kills takes."""
     flags.DEFINE_string("output", None, "Folder for the runs and kills.md.", flag_values=flag_values)
     flags.DEFINE_list(
-        "every", ["60"], "Seconds from one kill to the next, of each disturbed run.", flag_values=flag_values
+        "every", ["0", "60"], "Seconds from one kill to the next, of each run; 0: nobody.", flag_values=flag_values
     )
     flags.DEFINE_float("minutes", 1e6, "How long learners are killed.", flag_values=flag_values)
     flags.DEFINE_integer("learners", 8, "How many.", flag_values=flag_values)
     flags.DEFINE_string("rate", "100mbit", "Of the links, as tools/netlab.py takes them.", flag_values=flag_values)
     flags.DEFINE_string("delay", "20ms", "Of the links, one way.", flag_values=flag_values)
-    flags.DEFINE_integer("seed", 0, "Of the choice of learners.", flag_values=flag_values)
 
 
-class _Killer(threading.Thread):
-    """Kills a learner of a run every so many seconds, once training has begun, and notes when."""
-
-    def __init__(self, workdir, every, minutes, seed):
-        super().__init__(daemon=True)
-        self._workdir, self._every, self._minutes, self._random = workdir, every, minutes, random.Random(seed)
-        self._over = threading.Event()
-        self.kills = []
-
-    def run(self):
-        while not ticks(self._workdir):
-            if self._over.wait(1):
-                return
-        until = time.monotonic() + 60 * self._minutes
-        self._over.wait(_BEGIN)
-        while not self._over.wait(self._every) and time.monotonic() < until:
-            learners = _learners(self._workdir)
-            if len(learners) > 1:
-                rank = self._random.choice(sorted(learners))
-                learners[rank].kill()
-                self.kills.append((time.time(), rank))
-                print(f"  killed learner {rank}; {len(learners) - 1} processes are left", flush=True)
-
-    def end(self):
-        self._over.set()
-        self.join()
-
-
-def _learners(workdir):
-    """{rank: process} of the run's learners, those that are coming back included, without their supervisors."""
-    found = {}
-    for process in psutil.process_iter():
-        with contextlib.suppress(psutil.Error):
-            line = process.cmdline()
-            is_learner = "tfdgan.train" in line and "tfdgan.supervise" not in " ".join(line)
-            if is_learner and f"--workdir={workdir}" in line and "HOROVOD_RANK" in (variables := process.environ()):
-                found[int(variables["HOROVOD_RANK"])] = process
-    return found
+def _define(flag_values):
+    define(flag_values)
+    flags.DEFINE_list("seeds", ["0"], "Of the job and of the choice of learners.", flag_values=flag_values)
 
 
 def ticks(workdir):
@@ -99,23 +63,19 @@ def ticks(workdir):
     return [found[step] for step in sorted(found)]
 
 
-def run(workdir, lab, line, every, options):
-    """Make a run, unless it is there; {"code", "kills", "ticks"}."""
+def run(workdir, lab, line, killer):
+    """Make a run, unless it is there."""
     kept = f"{workdir}/kills.json"
-    if not os.path.isfile(kept):
-        print(f"{workdir}: {' '.join(line)}", flush=True)
-        os.makedirs(workdir, exist_ok=True)
-        killer = _Killer(workdir, every, options.minutes, options.seed) if every else None
-        with lab, open(f"{workdir}/log.txt", "a") as log:
-            lab.check(say=lambda text: print(f"  {text}", flush=True))
-            if killer:
-                killer.start()
-            code = lab.run([*line, f"--workdir={workdir}"], _ENVIRONMENT, stdout=log, stderr=log).returncode
-            if killer:
-                killer.end()
-        files.write_text(kept, json.dumps({"code": code, "kills": killer.kills if killer else []}) + "\n")
-    with open(kept) as file:
-        return {**json.load(file), "ticks": ticks(workdir)}
+    if os.path.isfile(kept):
+        return
+    print(f"{workdir}: {' '.join(line)}", flush=True)
+    os.makedirs(workdir, exist_ok=True)
+    with lab, open(f"{workdir}/log.txt", "a") as log:
+        lab.check(say=lambda text: print(f"  {text}", flush=True))
+        killer.start()
+        code = lab.run([*line, f"--workdir={workdir}"], ENVIRONMENT, stdout=log, stderr=log).returncode
+        killer.end()
+    files.write_text(kept, json.dumps({"code": code, "kills": killer.kills}) + "\n")
 
 
 def pace(found):
@@ -141,9 +101,83 @@ def dead_times(kills, found, everybody):
 
 
 def scores(workdir):
-    """{name: the last value} of a run."""
-    with open(f"{workdir}/scores.jsonl") as file:
+    """{name: the last value} of a run; {} if it has none."""
+    path = f"{workdir}/scores.jsonl"
+    if not os.path.isfile(path):
+        return {}
+    with open(path) as file:
         return {score["name"]: score["value"] for score in map(json.loads, file)}
+
+
+def held(workdir):
+    """What the process that was seen for longest held at a quarter of its time and at its end."""
+    with open(f"{workdir}/resources.jsonl") as file:
+        looks = [json.loads(line) for line in file]
+    oldest = max(looks, key=lambda look: look["seconds"])["process"]
+    looks = [look for look in looks if look["process"] == oldest]
+    then, last = looks[len(looks) // 4], looks[-1]
+    return {
+        "minutes of the oldest process": last["seconds"] / 60,
+        "MB at a quarter of it": then["bytes"] / 1e6,
+        "MB at its end": last["bytes"] / 1e6,
+        "files at a quarter": then["files"],
+        "files at its end": last["files"],
+        "threads at a quarter": then["threads"],
+        "threads at its end": last["threads"],
+    }
+
+
+def figures(workdir, found, usual, learners):
+    """{name: number or None} of a run with these ticks; `usual` is the undisturbed pace, steps a second, or None."""
+    with open(f"{workdir}/kills.json") as file:
+        made = json.load(file)
+    steps_a_second, seconds, taken, there = pace(found)
+    waits = [wait for wait in dead_times(made["kills"], found, learners) if wait is not None]
+    with open(f"{workdir}/log.txt") as file:
+        states = [float(megabytes) for megabytes in re.findall(r"with a state of ([\d.]+) MB", file.read())]
+    return {
+        "kills": len(made["kills"]),
+        "exit code": made["code"],
+        "last step": found[-1][1],
+        "learners then": found[-1][2],
+        "minutes": seconds / 60,
+        "steps a second": steps_a_second,
+        "% of learners there": 100 * there / seconds / learners,
+        "% of the undisturbed pace": 100 * taken / (usual * there) if usual else None,
+        "s until all are there, median": float(np.median(waits)) if waits else None,
+        "s, longest": max(waits, default=None),
+        "MB of a state": max(states, default=None),
+        **held(workdir),
+        **scores(workdir),
+    }
+
+
+def table(output, learners):
+    """Lines of Markdown of all runs in a folder."""
+    runs, paces = {}, []
+    for path in glob.glob(f"{output}/seed_*/every_0/kills.json"):
+        paces.append(pace(ticks(os.path.dirname(path)))[0])
+    usual = float(np.mean(paces)) if paces else None
+    for path in sorted(glob.glob(f"{output}/seed_*/every_*/kills.json")):
+        workdir = os.path.dirname(path)
+        every = float(os.path.basename(workdir).removeprefix("every_"))
+        runs.setdefault(every, []).append(figures(workdir, ticks(workdir), usual, learners))
+    return lines(dict(sorted(runs.items())))
+
+
+def lines(columns):
+    """Lines of Markdown of {seconds from kill to kill: [figures of a run]}: a row per figure, mean (range) of runs."""
+    names = dict.fromkeys(name for runs in columns.values() for found in runs for name in found)
+    made = [
+        "| killed | " + " | ".join(f"every {every:g} s" if every else "nobody" for every in columns) + " |",
+        "|" + "---|" * (len(columns) + 1),
+        "| runs | " + " | ".join(str(len(runs)) for runs in columns.values()) + " |",
+    ]
+    for name in names:
+        of = [[found[name] for found in runs if found.get(name) is not None] for runs in columns.values()]
+        shown = [f"{np.mean(x):.4g} ({min(x):.4g} to {max(x):.4g})" if x else "" for x in of]
+        made.append(f"| {name} | " + " | ".join(shown) + " |")
+    return made
 
 
 def main(argv):
@@ -152,34 +186,21 @@ def main(argv):
     (output,) = command.required(options, "output")
     if not learner:
         raise UserError("no flags of train: give them after --, as -- --flagfile=configs/gaussians.flags")
+    jobs.end_by_signals()
     rate = links.rate(options.rate)
     line = [sys.executable, "-m", "tfdgan.supervise", "--max_restarts=1000", "-m", "tfdgan.train", *learner]
     line += [f"--link_mbit={rate / 1e6}"]
-    rows, usual = [], None
-    for every in (0.0, *map(float, options.every)):
-        workdir = os.path.abspath(os.path.join(output, f"every_{every:g}" if every else "undisturbed"))
-        lab = Lab(options.learners, rate, links.delay(options.delay), {}, "auto")
-        found = run(workdir, lab, line, every, options)
-        steps_a_second, seconds, taken, there = pace(found["ticks"])
-        usual = usual or steps_a_second
-        waits = [wait for wait in dead_times(found["kills"], found["ticks"], options.learners) if wait is not None]
-        rejoined = f"{np.median(waits):.0f} ({min(waits):.0f} to {max(waits):.0f})" if waits else ""
-        with open(f"{workdir}/log.txt") as file:
-            megabytes = re.findall(r"with a state of ([\d.]+) MB", file.read())
-        shown = ", ".join(f"{name} {value:.3g}" for name, value in scores(workdir).items())
-        rows.append(
-            f"| {f'every {every:g} s' if every else 'none'} | {len(found['kills'])} | {found['code']} | "
-            f"{found['ticks'][-1][1]} | {found['ticks'][-1][2]} | {seconds / 60:.1f} | "
-            f"{100 * there / seconds / options.learners:.0f}% | {100 * taken / (usual * there):.1f}% | {rejoined} | "
-            f"{max(map(float, megabytes), default='')} | {shown} |"
-        )
-    head = [
-        "| killed | kills | exit code | last step | learners then | minutes | learners there | of the undisturbed pace "
-        "| s from a kill until all are there | MB of a state | scores |",
-        "|" + "---|" * 11,
-    ]
-    files.write_text(os.path.join(output, "kills.md"), "\n".join([*head, *rows]) + "\n")
-    print("\n".join([*head, *rows]))
+    for seed in options.seeds:
+        for every in map(float, options.every):
+            workdir = os.path.abspath(os.path.join(output, f"seed_{seed}", f"every_{every:g}"))
+            killer = killing.Killer(
+                workdir, "tfdgan.train", lambda workdir=workdir: ticks(workdir), every, options.minutes, int(seed)
+            )
+            lab = Lab(options.learners, rate, links.delay(options.delay), {}, "auto")
+            run(workdir, lab, [*line, f"--seed={seed}"], killer)
+    made = table(output, options.learners)
+    files.write_text(os.path.join(output, "kills.md"), "\n".join(made) + "\n")
+    print("\n".join(made))
 
 
 if __name__ == "__main__":

@@ -119,6 +119,8 @@ class Transport : private Doorman::Host {
   void OnFailed(int peer, bool refused, const std::string& why) override;
   void OnGivenUp(int peer) override;
 
+  static Doorman::Place PlaceOf(const Learner& learner);
+
   void Run();
   void Do(std::function<void()> command);
   void RunCommands();
