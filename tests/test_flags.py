@@ -23,6 +23,7 @@ DEFAULTS = dict(
     beta_2=0.9,
     center_scores=False,
     chebyshev=False,
+    classifier_batches="joint",
     checkpoint_every=1000,
     clip_epsilon=0.4,
     clip_mode="paper",
@@ -49,6 +50,8 @@ DEFAULTS = dict(
     gradient_penalty=10.0,
     image_size=0,
     inception="",
+    initial_weights="he",
+    inner_latents="fresh",
     invariance_weight=0.1,
     inverse_temperature=100.0,
     jit=False,
@@ -94,10 +97,12 @@ DEFAULTS = dict(
     pretraining_steps=0,
     quasi_global=0.0,
     random_mixing=False,
+    ratio="single",
     recalibrate=0,
     ratio_clipping=True,
     references="",
     representations=64,
+    reweighting_spread=0.0,
     reweighting_temperature=1.0,
     sample_reweighting=True,
     score_weight=1.0,
@@ -152,7 +157,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 105
+    assert len(DEFAULTS) == 110
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

@@ -10,10 +10,20 @@ def test_the_estimate_comes_to_the_true_ratio():
     """From near 1 after one step of the classifier to nearly the true one after 1,000."""
     x = np.random.default_rng(1).normal(*known_ratio._NEW, 500)
     true = np.log(known_ratio.true_ratio(x))
-    found = {steps: np.log(ratio) for steps, ratio in known_ratio.estimates(x, 0, after=(1, 1000)).items()}
+    found = known_ratio.estimates(x, 0, after=(1, 1000))
     error = {steps: np.abs(ratio - true).mean() for steps, ratio in found.items()}
     assert np.abs(found[1]).mean() < 0.3 * np.abs(true).mean()
     assert error[1000] < 0.3 * error[1] and np.corrcoef(found[1000], true)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("before", [0, 300])
+def test_the_paired_ratio_beats_the_single_one(before):
+    """After five updates, of a classifier that is new or has learned: by what is common to classifier and twin."""
+    x = np.random.default_rng(1).normal(*known_ratio._STEP, 500)
+    true = np.log(known_ratio.true_ratio(x, known_ratio._STEP))
+    found = known_ratio.both_estimates(x, 0, before)
+    single, paired = (known_ratio.likeness(found[kind], true)[0] for kind in ("single", "paired"))
+    assert paired > 0.9 and paired > single + 0.1
 
 
 def test_true_ratio_by_hand():

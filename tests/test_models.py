@@ -122,6 +122,26 @@ def test_resnet_parameters():
     assert critic.count_params() == first + halves + 2 * 2 * conv(3, 128, 128) + 129 == 1_053_825
 
 
+def test_the_released_initial_weights_of_ct_resnet():
+    """The critic's 3x3 kernels: variance 2 / fan_out. 1x1, dense and the generator's last: Xavier's, 2 / (in + out)."""
+    sizes = dict(latent_size=64, width_g=32, width_d=64)
+    for name, of_first in (("he", 2 / (9 * 3)), ("released", 2 / (9 * 64))):
+        generator, critic = ct_resnet.build((32, 32, 3), **sizes, initial_weights=name)
+        kernels = [layer.kernel for layer in critic.layers if hasattr(layer, "kernel")]
+        first = next(k for k in kernels if k.shape == (3, 3, 3, 64))
+        pointwise = next(k for k in kernels if k.shape == (1, 1, 64, 64))
+        dense = next(layer.kernel for layer in generator.layers if isinstance(layer, keras.layers.Dense))
+        last = [layer.kernel for layer in generator.layers if isinstance(layer, keras.layers.Conv2D)][-1]
+        released = name == "released"
+        assert np.var(first) == pytest.approx(of_first, rel=0.1)
+        assert np.var(pointwise) == pytest.approx(2 / 128 if released else 2 / 64, rel=0.1)
+        assert np.var(dense) == pytest.approx(2 / (64 + 512) if released else 2 / 64, rel=0.1)
+        assert np.var(last) == pytest.approx(2 / (9 * (32 + 3)) if released else 2 / (9 * 32), rel=0.15)
+        classifier = ct_resnet.classifier(critic, 64, name)
+        first = next(k for k in classifier.trainable_variables if k.shape == (3, 3, 3, 64))
+        assert np.var(first) == pytest.approx(of_first, rel=0.1)
+
+
 def test_ct_resnet_has_the_papers_parameters():
     generator, critic = build((32, 32, 3), model="ct_resnet", width_g=256, width_d=332, latent_size=128)
     assert (generator.count_params(), critic.count_params()) == (4_082_947, 7_067_949)  # 4.08 and 7.07 million

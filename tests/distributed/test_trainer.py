@@ -62,6 +62,9 @@ CLIPPED_RATIO = dict(
 )
 
 
+PAIRED = dict(CLIPPED_RATIO, ratio="paired", reweighting_spread=0.5, inner_latents="reused")
+
+
 def run(trainer, steps, data):
     for step in range(steps):
         figures = trainer.step(tf.constant(step, tf.int64), tf.constant(data(step)))
@@ -90,24 +93,25 @@ def test_cp_equals_one_learner_on_the_whole_batch():
     assert np.abs(weights(together) - weights(make(1, learner=0, strategy="local"))).max() > 1e-2
 
 
-def test_clipped_ratio_under_cp_equals_one_learner_on_the_whole_batch():
-    """The weights of generated samples are a softmax over all learners' batches, the ratio's classifier is one."""
-    together = make(strategy="centralized", **CLIPPED_RATIO, **PENALTY)
+@pytest.mark.parametrize("changes", [CLIPPED_RATIO, PAIRED], ids=["single", "paired"])
+def test_clipped_ratio_under_cp_equals_one_learner_on_the_whole_batch(changes):
+    """The weights of generated samples are a softmax over all learners' batches; classifier and twin are one."""
+    together = make(strategy="centralized", **changes, **PENALTY)
     ours = run(together, 5, lambda step: real(RANK, step).reshape(-1, 2))
-    alone = make(1, noise=NoiseOfAll(0), strategy="local", batch_size=N * BATCH, **CLIPPED_RATIO, **PENALTY)
+    alone = make(1, noise=NoiseOfAll(0), strategy="local", batch_size=N * BATCH, **changes, **PENALTY)
     data = lambda step: np.concatenate([real(r, step) for r in range(N)], axis=1).reshape(-1, 2)  # noqa: E731
     theirs = run(alone, 5, data)
     np.testing.assert_allclose(weights(together), weights(alone), rtol=0, atol=1e-5)
     which = "reweighting/effective_sample_size"
     assert ours[which] == pytest.approx(theirs[which], rel=1e-4) and 1 < ours[which] < N * BATCH - 1
     # A softmax of each learner's own batch would be another step.
-    own = make(strategy="centralized", **CLIPPED_RATIO, **PENALTY)
+    own = make(strategy="centralized", **changes, **PENALTY)
     own.strategy.share_batch = lambda values, name: (values[tf.newaxis], 0, no_wait())
     run(own, 5, lambda step: real(RANK, step).reshape(-1, 2))
     assert np.abs(weights(own) - weights(alone)).max() > 1e-3
 
 
-@pytest.mark.parametrize("changes", [PENALTY, CLIPPED_RATIO], ids=["adversarial", "clipped_ratio"])
+@pytest.mark.parametrize("changes", [PENALTY, CLIPPED_RATIO, PAIRED], ids=["adversarial", "clipped_ratio", "paired"])
 def test_dp_complete_equals_the_closed_form(changes):
     """W = 1/n for all: after a step w_i = mean w(start) + own displacement, computed from everybody's weights."""
     trainer = make(strategy="decentralized", topology="complete", **changes)

@@ -90,8 +90,16 @@ def _own_arguments(options: TaskOptions) -> dict[str, Any]:
     if options.trainer == "adversarial":
         return {"update": options.update}
     return {
-        "clipping": RatioClipping(options.clip_epsilon, options.clip_mode, options.center_scores),
+        "clipping": RatioClipping(
+            options.clip_epsilon,
+            options.clip_mode,
+            options.center_scores,
+            paired=options.ratio == "paired",
+            joint=options.classifier_batches == "joint",
+        ),
         "reweighting_temperature": options.reweighting_temperature if options.sample_reweighting else None,
+        "reweighting_spread": options.reweighting_spread,
+        "reused_latents": options.inner_latents == "reused",
     }
 
 

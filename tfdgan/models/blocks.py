@@ -27,22 +27,23 @@ class LayerFactory:
 
     Args:
       spectral: whether the layers are spectrally normalised.
-      initializer: the name of a Keras initializer, of all kernels.
+      initializer: the name of a Keras initializer of kernels, or an initializer's configuration.
+      pointwise: the same of 1x1 and dense kernels, if theirs is another.
     """
 
-    def __init__(self, spectral: bool, initializer: str) -> None:
+    def __init__(self, spectral: bool, initializer: Any, pointwise: Any = None) -> None:
         self._conv: Any = SpectralConv2D if spectral else layers.Conv2D
         self._dense: Any = SpectralDense if spectral else layers.Dense
-        self._initializer = initializer
+        self._initializer, self._pointwise = initializer, pointwise or initializer
 
     def conv(self, channels: int, size: int = 3, use_bias: bool = True) -> layers.Layer:
         """A convolution that keeps height and width."""
-        weights = keras.initializers.get(self._initializer)
+        weights = keras.initializers.get(self._pointwise if size == 1 else self._initializer)
         return self._conv(channels, size, padding="same", use_bias=use_bias, kernel_initializer=weights)
 
     def dense(self, units: int, use_bias: bool = True, dtype: str | None = None) -> layers.Layer:
         """A dense layer; `dtype` in place of the policy that holds where models are built."""
-        weights = keras.initializers.get(self._initializer)
+        weights = keras.initializers.get(self._pointwise)
         return self._dense(units, use_bias=use_bias, kernel_initializer=weights, dtype=dtype)
 
 

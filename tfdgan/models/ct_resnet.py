@@ -3,6 +3,9 @@
 Wei et al., "Improving the Improved Training of Wasserstein GANs", ICLR 2018; Wu et al., "Improving GAN Training with
 Probability Ratio Clipping and Sample Reweighting", NeurIPS 2020. width_g = 256 and width_d = 332 give the paper's nets,
 of 4.08 and 7.07 million parameters. Dropout is on in every training pass, penalty and generator step included.
+
+Kernels begin as He et al. have it, by the inputs; or, "released", as in the ratio-clipping paper's code: the critic's
+3x3 kernels by the outputs, Xavier's for all 1x1 and dense kernels and for the generator's last.
 """
 
 from collections.abc import Callable
@@ -16,7 +19,12 @@ _DROPOUT = (0.2, 0.5, 0.5)  # after the second, third and fourth block
 
 
 def build(
-    sample_shape: tuple[int, int, int], *, latent_size: int, width_g: int, width_d: int
+    sample_shape: tuple[int, int, int],
+    *,
+    latent_size: int,
+    width_g: int,
+    width_d: int,
+    initial_weights: str = "he",
 ) -> tuple[keras.Model, keras.Model]:
     """Generator [n, latent_size] -> images [n, 32, 32, channels]; critic of images -> [n, 1].
 
@@ -25,29 +33,40 @@ def build(
     Args:
       sample_shape: (32, 32, channels).
       width_g, width_d: channels of every layer of generator and critic.
+      initial_weights: "he" or "released".
     """
     blocks.square_side("ct_resnet", sample_shape, (32,))
-    make = blocks.LayerFactory(False, "he_uniform")
-    return _generator(latent_size, sample_shape[-1], width_g, make), _critic(sample_shape, width_d, make)
+    generator = _generator(latent_size, sample_shape[-1], width_g, initial_weights)
+    return generator, _critic(sample_shape, width_d, _layers_of_critic(initial_weights))
 
 
-def _generator(latent_size: int, channels: int, width: int, make: blocks.LayerFactory) -> keras.Model:
+def _layers_of_critic(initial_weights: str) -> blocks.LayerFactory:
+    if initial_weights == "he":
+        return blocks.LayerFactory(False, "he_uniform")
+    by_outputs = {"scale": 2.0, "mode": "fan_out", "distribution": "uniform"}
+    return blocks.LayerFactory(False, {"class_name": "VarianceScaling", "config": by_outputs}, "glorot_uniform")
+
+
+def _generator(latent_size: int, channels: int, width: int, initial_weights: str) -> keras.Model:
+    released = initial_weights == "released"
+    make = blocks.LayerFactory(False, "he_uniform", "glorot_uniform" if released else None)
+    last = blocks.LayerFactory(False, "glorot_uniform" if released else "he_uniform")
     latents = keras.Input((latent_size,))
     x = layers.Reshape((4, 4, width))(make.dense(4 * 4 * width)(latents))
     for _ in range(3):  # 8, 16, 32
         x = blocks.up_block(x, width, make, project=False)
     x = layers.ReLU()(layers.BatchNormalization()(x))
-    return keras.Model(latents, layers.Activation("tanh", dtype="float32")(make.conv(channels)(x)), name="generator")
+    return keras.Model(latents, layers.Activation("tanh", dtype="float32")(last.conv(channels)(x)), name="generator")
 
 
-def classifier(critic: keras.Model, width_d: int) -> keras.Model:
+def classifier(critic: keras.Model, width_d: int, initial_weights: str = "he") -> keras.Model:
     """The critic's net with batch norm in the last three blocks and no dropout: images -> logits [n, 1].
 
     Args:
       critic: of `build`; only its inputs' shape is looked at.
-      width_d: channels of every layer.
+      width_d, initial_weights: as `build` takes them.
     """
-    make = blocks.LayerFactory(False, "he_uniform")
+    make = _layers_of_critic(initial_weights)
     return _critic(tuple(critic.inputs[0].shape[1:]), width_d, make, dropout=(0, 0, 0), norm=_quick_norm)
 
 

@@ -6,19 +6,20 @@ NeurIPS 2020, section 3.2; the clipped surrogate is that of Schulman et al., "Pr
 
 import tensorflow as tf
 
-_MOST_EXPONENT = 20.0
+MOST_EXPONENT = 20.0
 CLIP_MODES = ("paper", "released")
 
 
-def probability_ratio(logits_new: tf.Tensor, logits_old: tf.Tensor) -> tf.Tensor:
+def probability_ratio(logits_new: tf.Tensor, logits_old: tf.Tensor, most_exponent: float = MOST_EXPONENT) -> tf.Tensor:
     """r = p_new(x) / p_old(x) at generated samples x, estimated by two classifiers of real against generated.
 
     With C = sigmoid(l) the probability that x is real, (1 - C) / C is p_generated / p_real, so
-    r = [(1 - C_new) C_old] / [(1 - C_old) C_new] = exp(l_old - l_new). The exponent is cut at -20 and 20, where the
-    gradient is 0. At l_new = 0 and l_old = log 3: r = 3.
+    r = [(1 - C_new) C_old] / [(1 - C_old) C_new] = exp(l_old - l_new). The exponent is cut at -most_exponent and
+    most_exponent, beyond which the gradient is 0. At l_new = 0 and l_old = log 3: r = 3.
 
     Args:
       logits_new, logits_old: the two classifiers' logits l of the same samples, floats of one shape.
+      most_exponent: above 0.
 
     Returns:
       r, of the logits' shape.
@@ -27,7 +28,7 @@ def probability_ratio(logits_new: tf.Tensor, logits_old: tf.Tensor) -> tf.Tensor
       ValueError: shapes that differ.
     """
     logits_new, logits_old = _alike(logits_new=logits_new, logits_old=logits_old)
-    return tf.exp(tf.clip_by_value(logits_old - logits_new, -_MOST_EXPONENT, _MOST_EXPONENT))
+    return tf.exp(tf.clip_by_value(logits_old - logits_new, -most_exponent, most_exponent))
 
 
 def clipped_ratio_surrogate(scores: tf.Tensor, ratio: tf.Tensor, epsilon: float, clip_mode: str = "paper") -> tf.Tensor:

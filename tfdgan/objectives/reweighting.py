@@ -6,13 +6,44 @@ Wu et al., "Improving GAN Training with Probability Ratio Clipping and Sample Re
 import tensorflow as tf
 
 
-def sample_weights(fake_scores: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
+def sample_weights(fake_scores: tf.Tensor, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
     """w_i = exp(f_i / temperature) / sum_j exp(f_j / temperature) over the batch: like `fake_scores`, no gradient.
 
     Scores [batch] or [batch, 1]; the weights sum to 1. Scores 0 and log 3 give 1/4 and 3/4; at temperature 2,
     .366 and .634. The gradient of sum_i w_i f_i is that of temperature * logsumexp(f / temperature).
+
+    Args:
+      fake_scores: f.
+      temperature: a number, or what `temperature_of_spread` gives.
     """
     return tf.stop_gradient(tf.nn.softmax(tf.convert_to_tensor(fake_scores) / temperature, axis=0))
+
+
+def temperature_of_spread(mean: tf.Tensor, deviation: tf.Tensor, spread: float) -> tf.Tensor:
+    """The temperature at which scores have the standard deviation `spread` in the exponent: deviation / spread, scalar.
+
+    So w = softmax(spread f / std(f)), whatever the scale of f. For many Gaussian scores the effective sample size is
+    exp(-spread^2) of the batch: .78 at .5. Scores 1 and 3 at spread .5: std 1, temperature 2, weights .269 and .731.
+    A derivation of this project, not of the paper. No gradient. Where scores do not differ weights are equal.
+
+    Args:
+      mean, deviation: of f over the batch, scalars.
+      spread: above 0.
+    """
+    least = 1e-5 * tf.abs(mean) + 1e-30  # what rounding leaves of equal scores is no deviation
+    return tf.stop_gradient(tf.maximum(deviation, least)) / spread
+
+
+def moments(fake_scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """(mean, variance) of a batch of scores: scalars, no gradient."""
+    scores = tf.stop_gradient(fake_scores)
+    return tf.reduce_mean(scores), tf.math.reduce_variance(scores)
+
+
+def moments_together(means: tf.Tensor, variances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """(mean, variance) of batches of one size taken as one, by each batch's, [batches]: scalars."""
+    mean = tf.reduce_mean(means)
+    return mean, tf.reduce_mean(variances + tf.square(means - mean))
 
 
 def summing_exactly(weights: tf.Tensor) -> tf.Tensor:
@@ -37,7 +68,7 @@ def effective_sample_size(weights: tf.Tensor) -> tf.Tensor:
     return 1.0 / tf.reduce_sum(tf.square(weights))
 
 
-def log_mass(fake_scores: tf.Tensor, temperature: float = 1.0) -> tf.Tensor:
+def log_mass(fake_scores: tf.Tensor, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
     """log sum_i exp(f_i / temperature): scalar, no gradient.
 
     Of several batches taken as one, each has a share of the weights: the softmax over the batches' log masses.

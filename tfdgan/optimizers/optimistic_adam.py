@@ -101,6 +101,10 @@ class OptimisticAdam(keras.optimizers.Optimizer):
             raise ValueError(f"OptimisticAdam: learners is {learners}; give at least 1")
         self._learners.assign(learners)
 
+    def follow_learners(self, other: "OptimisticAdam") -> None:
+        """Have the number of learners that another optimizer has, also when the other's changes."""
+        self._learners = other._learners
+
     def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return

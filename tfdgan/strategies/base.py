@@ -25,7 +25,8 @@ class Strategy(abc.ABC):
 
     Attributes:
       players: the same, a list.
-      shares_batch: True if `share_batch` asks other learners.
+      shares_batch: True if `share_batch` asks other learners; then `apply` takes a player that is none of `players`,
+        too, and averages the gradients over all learners.
       combines: "step" or "update" if `begin_combine` mixes after the last update of a step or after each, else "".
     """
 
@@ -121,6 +122,11 @@ class Strategy(abc.ABC):
         It is what the algorithm sends, without headers and without what a network repeats.
         """
         return None
+
+    def bytes_of_gradients(self, player: Player) -> float:
+        """Bytes of gradients that a learner sends in a step for one player, which may be none of `players`."""
+        del player
+        return 0.0
 
     def share_batch(self, values: tf.Tensor, name: str) -> tuple[tf.Tensor, int, tf.Tensor]:
         """The values of all learners whose batches count as one batch; by default of this learner alone.

@@ -37,9 +37,11 @@ class Centralized(Strategy):
         return everyone, job.rank(), seconds_until([everyone], [values])
 
     def bytes_a_step(self) -> float:
+        return sum(self.bytes_of_gradients(player) for player in self.players)
+
+    def bytes_of_gradients(self, player: Player) -> float:
         """By a ring all-reduce, as Gloo does it: 2 (n - 1) / n of the gradients for each update."""
-        numbers = sum(player.numbers * player.updates for player in self.players)
-        return 2 * (job.size() - 1) / job.size() * numbers * self._wire.size
+        return 2 * (job.size() - 1) / job.size() * player.numbers * player.updates * self._wire.size
 
     def apply(self, player: Player, gradients: Sequence[tf.Tensor], finite: tf.Tensor, begun: Any) -> tf.Tensor:
         del begun

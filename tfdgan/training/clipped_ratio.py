@@ -9,37 +9,41 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfdgan.errors import UserError
+from tfdgan.models.stateless import under
 from tfdgan.strategies.base import Strategy, no_wait
 from tfdgan.strategies.player import Player
-from tfdgan.training import shared_reweighting
 from tfdgan.training.batch_loss import LARGEST, BatchLoss, Outputs
 from tfdgan.training.compiled import compiled
 from tfdgan.training.game import Game
 from tfdgan.training.gradients import Figures, Gradients, Outcome, in_training
 from tfdgan.training.ratio_classifier import RatioClassifier, RatioClipping
-from tfdgan.training.reweighted_critic import ReweightedCritic
+from tfdgan.training.reweighting_trainer import ReweightingTrainer
 from tfdgan.training.step_loop import figure_names
-from tfdgan.training.trainer import Trainer
+from tfdgan.training.twin import Twin
 
 
-class ClippedRatioTrainer(Trainer):
+class ClippedRatioTrainer(ReweightingTrainer):
     """Trains a generator against a critic, and a classifier C of real against generated beside them.
 
     A step is
     (a) the critic's updates, to minimise -mean f(real) + sum_i w_i f(x_i) + penalties. With reweighting
-        w = softmax(f / temperature) over the batch x of generated samples, else w = 1 / batch;
+        w = softmax(f / temperature), or softmax(spread f / std(f)), over the batch x of generated samples, else
+        w = 1 / batch;
     (b) as often as the generator has updates: with a classifier one update of C, on the critic's real batches in turn
         and on newly generated samples; then a generator update, to maximise the mean of the clipped surrogate of f(x)
         and r(x) = exp(l_old(x) - l(x)), without a classifier the mean of f(x).
     With the objective `relativistic` f(x_i) is compared with r_i, the real sample of its row: the critic minimises
     sum_i w_i log(1 + exp(f(x_i) - f(r_i))) + penalties, w as above, and the generator's ratio multiplies
     -log(1 + exp(f(r_i) - f(x_i))). (The paper has the Wasserstein objective alone; here another takes its place.)
-    l is C's logit, l_old the logit under C's weights when (b) began. Both are taken in inference mode and under the
-    same batch-norm statistics, so they are functions of x alone, and r is 1 while the weights stay. Where learners
-    share one batch (`centralized`), they share the weights w too; `center_scores` takes the mean of each learner's own.
+    l is C's logit, l_old the logit under C's weights when (b) began; with `clipping.paired`, that of C's twin, which
+    takes the same updates on samples of the generator as it was when (b) began. Both are taken in inference mode and
+    under the same batch-norm statistics, so they are functions of x alone, and r is 1 while the weights stay. Where
+    learners share one batch (`centralized`), they share the weights w too; `center_scores` takes the mean of each
+    learner's own. With `reused_latents` all of (b) has the same latents, for C and for the generator.
     Each update of (b) costs, besides a plain generator update: the generator forward once, C forward and back on twice
-    the batch, C forward and back to x twice. Memory: C, its optimizer's slots, and during (b) one copy of C's weights.
+    the batch, C forward and back to x twice; and paired, the old generator forward once and what `training.twin` says.
+    Memory: C, its optimizer's slots, and during (b) one copy of C's weights; paired, a copy of the generator's in its
+    place, and what `training.twin` says.
 
     Figures: those of the last critic update, and means over the updates of (b), but `ratio/max` is the largest ratio in
     (b).
@@ -48,8 +52,8 @@ class ClippedRatioTrainer(Trainer):
       players: "critic", "generator", and for ratio clipping "classifier".
       strategy, game: as `Trainer` takes them.
       clipping: how the ratio clips; used with a classifier only.
-      reweighting_temperature: temperature of w; None: no reweighting.
-      **others: as `Trainer` takes them.
+      reused_latents: whether the updates of (b) share one batch of latents.
+      **others: as `ReweightingTrainer` takes them, which takes the critic's updates.
     """
 
     def __init__(
@@ -59,50 +63,35 @@ class ClippedRatioTrainer(Trainer):
         game: Game,
         *,
         clipping: RatioClipping | None = None,
-        reweighting_temperature: float | None = 1.0,
+        reused_latents: bool = False,
         **others: Any,
     ) -> None:
-        self._temperature = reweighting_temperature
+        self._reused = reused_latents
         classifier = next((player for player in players if player.name == "classifier"), None)
-        self._ratio = classifier and RatioClassifier(classifier, game.feed, clipping or RatioClipping())
-        if reweighting_temperature is not None and game.noise_every and strategy.shares_batch:
-            raise UserError(
-                f"--second_moment=split_batch: {type(strategy).__name__} shares the batch's weights among learners; "
-                "use own, or leave --sample_reweighting out"
-            )
-        # The labels of the last batch, for `diagnose`. Checkpoints need not hold them: a step comes before a diagnosis.
-        self._labels_seen = tf.Variable(tf.zeros([game.batch_size], tf.int32), trainable=False)
+        self._ratio: RatioClassifier | None = None
+        self._twin: Twin | None = None
+        if classifier:
+            clipping = clipping or RatioClipping()
+            self._ratio = RatioClassifier(classifier, game.feed, clipping)
+            self._twin = Twin(classifier, self._ratio, strategy) if clipping.paired else None
         super().__init__(players, strategy, game, **others)
 
     def _compile(self) -> None:
         super()._compile()
         jit = self._game.jit
-        if self._temperature is not None:
-            reweighted = ReweightedCritic(
-                self._player["critic"], self._critic_outputs, self._critic_loss, self._game.objective, self._temperature
-            )
-            self._reweighted_terms = compiled(reweighted.terms, jit)
-            self._reweighted_gradients = self._gradients_function("critic", reweighted.batch_loss, [self.critic])
         nets = [self.generator, self.critic]
         self._surrogate_gradients = self._gradients_function("generator", self._surrogate_batch_loss, nets)
         if self._ratio:
             nets = [self._player["classifier"].model]
             self._classifier_gradients = self._gradients_function("classifier", self._ratio.batch_loss, nets)
+        if self._twin:
+            self._twin.compile(self._game.noise_every, jit)
+            self._old_samples = compiled(self._generate_by, jit)
         self._inner_update = compiled(self._update_inner)
-        variance = shared_reweighting.GradientVariance(
-            self._player["generator"], self._player["critic"], self._temperature
-        )
-        gradient_pair = compiled(variance.gradient_pair, jit)
-
-        def diagnose(step: tf.Tensor) -> dict[str, tf.Tensor]:
-            return variance.measured(gradient_pair, self._fresh_inputs, step)
-
-        self._diagnose = compiled(diagnose)
 
     def _updates(self, step: tf.Tensor, batches: tuple[tf.Tensor, ...]) -> Outcome:
         last = self.batches_a_step - 1
-        if self._game.conditional:
-            self._labels_seen.assign(batches[1][last])
+        self._see_labels(batches)
         waited, finite = self._critic_updates(step, batches, 0, last)
         update, real = step * (last + 1) + last, self._batch_of(batches, last)
         pending: dict[str, Sequence[tf.Tensor]] = {}
@@ -131,7 +120,7 @@ class ClippedRatioTrainer(Trainer):
     def _inner_steps(self, step: tf.Tensor, batches: tuple[tf.Tensor, ...]) -> Outcome:
         """Part (b) of a step."""
         count = self._player["generator"].updates
-        old = self._ratio.values() if self._ratio else []
+        old = self._before_inner_steps()
         names = figure_names(self._inner_update, step, self._batch_of(batches, 0), old)
 
         def inner(
@@ -151,60 +140,87 @@ class ClippedRatioTrainer(Trainer):
         means = tf.where([name in LARGEST for name in names], highest, total / count)
         return Outcome(dict(zip(names, tf.unstack(means), strict=True)), waited, finite)
 
+    def bytes_a_step(self, step: int) -> float | None:
+        sent = super().bytes_a_step(step)
+        return sent if sent is None or not self._twin or self._pretrains(step) else sent + self._twin.bytes_a_step()
+
+    def _before_inner_steps(self) -> list[tf.Tensor]:
+        """What part (b) has to know of the weights when it began: C's, or, paired, all of the generator's."""
+        if not self._twin:
+            return self._ratio.values() if self._ratio else []
+        self._twin.begin()
+        return [tf.convert_to_tensor(v) for v in self._generator_variables]
+
+    @property
+    def _generator_variables(self) -> list[Any]:
+        return self.generator.trainable_variables + self.generator.non_trainable_variables
+
+    def _generate_by(
+        self, values: Sequence[tf.Tensor], latents: Any, real: Any, labels: tuple[tf.Tensor, ...]
+    ) -> tf.Tensor:
+        """What `_generate` gives under other values of the generator's variables."""
+        count = len(self.generator.trainable_variables)
+        with under(self.generator, values[:count], values[count:]):
+            return self._generate(latents, real, labels)
+
     def _update_inner(self, update: tf.Tensor, real: tuple[Any, ...], old: list[tf.Tensor]) -> Outcome:
         """One classifier update, if there is a classifier, and one of the generator.
 
         Args:
-          old: weights of C when (b) began.
+          old: as `_before_inner_steps` gave it.
         """
         figures: Figures = {}
         samples, labels = real[0], tuple(real[1:])
         waited, finite = no_wait(), tf.constant(True)
 
-        def play_classifier() -> Gradients:
-            fake = self._samples(self._latents("classifier latents", update), samples, labels)
-            return self._classifier_gradients(update, (fake, samples, labels))
-
         def play_generator() -> Gradients:
-            batch = (self._latents("generator latents", update), samples, labels)
-            return self._surrogate_gradients(update, batch, old)
+            batch = (self._inner_latents("generator latents", update), samples, labels)
+            return self._surrogate_gradients(update, batch, self._twin.values() if self._twin else old)
 
         if self._ratio:
-            mixing, found = self._begin("classifier", update, play_classifier)
-            classifier = self._apply("classifier", mixing, found)
-            waited = classifier.waited + self.strategy.combine(self._player["classifier"], update, False)
-            finite, figures = classifier.finite, found.figures
+            classifier = self._update_classifier(update, samples, labels, old)
+            waited, finite, figures = classifier.waited, classifier.finite, classifier.figures
         mixing, found = self._begin("generator", update, play_generator)
         generator = self._apply("generator", mixing, found)
         waited += generator.waited + self.strategy.combine(self._player["generator"], update, False)
         return Outcome({**figures, **generator.figures}, waited, finite & generator.finite)
 
-    def _find_critic_gradients(self, update: tf.Tensor, batch: Any) -> tuple[Gradients, tf.Tensor]:
-        if self._temperature is None:
-            return super()._find_critic_gradients(update, batch)
-        if self._game.noise_every == 0:
-            return self._shared_gradients(batch)
-        return self._reweighted_gradients(update, batch), no_wait()
+    def _update_classifier(
+        self, update: tf.Tensor, samples: Any, labels: tuple[tf.Tensor, ...], old: list[tf.Tensor]
+    ) -> Outcome:
+        """One update of C, and of the twin if there is one: as `_update_inner` takes its arguments."""
+        player, latents = self._player["classifier"], self._inner_latents("classifier latents", update)
 
-    def _shared_gradients(self, batch: Any) -> tuple[Gradients, tf.Tensor]:
-        """(the critic's gradients, seconds waited), where learners may share one batch and so its weights w."""
-        found = self._reweighted_terms(batch)
-        everyone, place, waited = self.strategy.share_batch(found.share, "reweighting")  # [learners, 2]
-        scale, effective = shared_reweighting.scale_of(found.share, everyone, place)
-        gradients = [a + scale * b for a, b in zip(found.rest, found.generated, strict=True)]
-        loss = found.losses[0] + scale * found.losses[1]
-        figures = {
-            "loss/critic": loss,
-            "loss/gradient_penalty": found.penalty,
-            "reweighting/effective_sample_size": effective,
-        }
-        return Gradients(gradients, loss, figures), waited
+        def play() -> tuple[Gradients, Gradients | None]:
+            beside = None
+            if self._twin:  # before C: see `Twin.gradients`
+                fake = self._old_samples(old, latents, samples, labels)
+                beside = self._twin.gradients(update, (fake, samples, labels))
+            fake = self._samples(latents, samples, labels)
+            return self._classifier_gradients(update, (fake, samples, labels)), beside
+
+        mixing, (found, beside) = self._begin("classifier", update, play)
+        if self._twin:
+            self._twin.prepare()
+        outcome = self._apply("classifier", mixing, found)
+        waited = outcome.waited + self.strategy.combine(player, update, False)
+        finite = outcome.finite
+        if self._twin and beside:
+            twin = self._twin.follow(beside, found)
+            waited, finite = waited + twin.waited, finite & twin.finite
+        return Outcome(found.figures, waited, finite)
+
+    def _inner_latents(self, purpose: str, update: tf.Tensor) -> Any:
+        """Latents of an update of part (b)."""
+        if self._reused:
+            return self._latents("inner latents", update // self._player["generator"].updates)
+        return self._latents(purpose, update)
 
     def _surrogate_batch_loss(self, old: list[tf.Tensor]) -> BatchLoss:
         """The generator's loss over a batch (inputs, real samples, labels).
 
         Args:
-          old: weights of C when (b) began.
+          old: weights of C when (b) began, or of its twin now.
         """
         objective = self._game.objective
 
@@ -258,22 +274,3 @@ class ClippedRatioTrainer(Trainer):
         """(the generator's whole loss, further figures); a subclass adds terms to `loss`, which the scores give."""
         del found
         return loss, {}
-
-    def diagnose(self, step: int) -> dict[str, float]:
-        """What reweighting does to the variance of the critic's gradient on generated samples.
-
-        The term of generated samples is that of a Wasserstein critic; for other objectives there are no figures.
-        """
-        if self._pretrains(step - 1) or not self._shows_variance:
-            return {}
-        found = self._diagnose(tf.constant(step, tf.int64))
-        return {name: float(value) for name, value in found.items()}
-
-    @property
-    def _shows_variance(self) -> bool:
-        return not self._game.objective.compares
-
-    def _fresh_inputs(self, draw: tf.Tensor) -> tuple[Any, ...]:
-        """New inputs of the generator; for conditional nets also the labels of the last batch."""
-        latents = self._latents("diagnosis latents", draw)
-        return (latents, self._labels_seen) if self._game.conditional else (latents,)

@@ -103,6 +103,25 @@ class ClippedRatioOptions(TrainerOptions):
         "f min(r, 1 + e), the form of the authors' code.",
         choices=("paper", "released"),
     )
+    ratio: str = option(
+        "single",
+        "The ratio that clips: single is exp(l_old - l), as in the paper, of a classifier's logits before and after a "
+        "step's updates, so what the classifier learns counts too; paired takes l_old from a twin of the classifier "
+        "with the same updates on samples of the old generator.",
+        choices=("single", "paired"),
+    )
+    inner_latents: str = option(
+        "fresh",
+        "Latents of a step's generator updates: fresh for each update of classifier and generator, as in the paper, or "
+        "one batch reused for all, as in the authors' code.",
+        choices=("fresh", "reused"),
+    )
+    classifier_batches: str = option(
+        "joint",
+        "The classifier sees real and generated samples in one pass, for one batch norm (joint), or in two (separate), "
+        "as in the authors' code.",
+        choices=("joint", "separate"),
+    )
     clip_epsilon: float = option(0.4, "How far from 1 the ratio counts: e of the clipped surrogate.", above=0, below=1)
     center_scores: bool = option(False, "Subtract the mean of the batch from the scores that the ratio multiplies.")
     learning_rate_c: float = option(1e-4, "Learning rate of the classifier that estimates the ratio.", above=0)
@@ -111,14 +130,22 @@ class ClippedRatioOptions(TrainerOptions):
         True, "Weight generated samples by exp(score / temperature) in the critic's loss."
     )
     reweighting_temperature: float = option(1.0, "Temperature of --sample_reweighting.", above=0)
+    reweighting_spread: float = option(
+        0.0,
+        "Standard deviation to which scores are scaled before --sample_reweighting takes exp, in place of a "
+        "temperature; .5 keeps the effective sample size near .78 of the batch. 0 leaves the temperature.",
+        minimum=0,
+    )
 
     def check_options(self) -> None:
         if self.trainer == "clipped_ratio":
             self.check_wanted("--trainer=clipped_ratio: has its critic first", update="alternating")
 
     def unused_options(self) -> set[str]:
-        ratio = {"clip_mode", "clip_epsilon", "center_scores", "learning_rate_c", "clip_norm_c"}
+        ratio = {"ratio", "clip_mode", "clip_epsilon", "center_scores", "learning_rate_c", "clip_norm_c"}
+        ratio |= {"classifier_batches"}
         found = set() if self.trainer == "clipped_ratio" else set(ClippedRatioOptions.own_names())
         found |= set() if self.ratio_clipping else ratio
-        found |= set() if self.sample_reweighting else {"reweighting_temperature"}
+        found |= set() if self.sample_reweighting else {"reweighting_temperature", "reweighting_spread"}
+        found |= {"reweighting_temperature"} if self.reweighting_spread else set()
         return found

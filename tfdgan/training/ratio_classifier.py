@@ -1,17 +1,20 @@
 """The classifier of real against generated samples, and the probability ratio that it gives."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from tfdgan import objectives
 from tfdgan.models.stateless import applied
+from tfdgan.objectives.ratio_clipping import MOST_EXPONENT
 from tfdgan.strategies.player import Player
 from tfdgan.training.batch_loss import BatchLoss, Outputs
 from tfdgan.training.feed import Feed
 from tfdgan.training.gradients import Figures, in_training, inputs_of
+
+_MOST_PAIRED = 3.0  # larger ones are none of a generator's step: r of e^20 would blow up the surrogate where f < 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,15 +25,25 @@ class RatioClipping:
       epsilon: how far from 1 the ratio counts.
       mode: "paper" or "released", as `objectives.clipped_ratio_surrogate` takes it.
       center_scores: whether the mean of the batch is subtracted from the scores that the ratio multiplies.
+      paired: whether the old logits are those of a twin of C, which learns beside C from the old generator's samples
+        (`training.twin`), and not those of C as it was.
+      joint: whether C sees real and generated samples in one pass, for one batch norm, or each in a pass of its own.
     """
 
     epsilon: float = 0.4
     mode: str = "paper"
     center_scores: bool = False
+    paired: bool = False
+    joint: bool = True
+
+    @property
+    def most_exponent(self) -> float:
+        """Where log r is cut."""
+        return _MOST_PAIRED if self.paired else MOST_EXPONENT
 
 
 class RatioClassifier:
-    """C, and r(x) = exp(l_old(x) - l(x)) by its logits l.
+    """C, and r(x) = exp(l_old(x) - l(x)) by its logits l, in inference mode and under one set of statistics.
 
     Args:
       player: C.
@@ -45,17 +58,28 @@ class RatioClassifier:
         """C's present weights."""
         return self._player.values()
 
-    def batch_loss(self) -> BatchLoss:
-        """Binary cross-entropy of real samples and as many generated ones, in one pass, for one batch norm.
+    def batch_loss(self, weights: Callable[[], list[tf.Tensor]] | None = None) -> BatchLoss:
+        """Binary cross-entropy of real samples and as many generated ones.
 
         A batch is (generated samples, real samples, labels).
+
+        Args:
+          weights: gives other weights than C's own; C's statistics and random states then stay as they are.
         """
+
+        def logits_of(x: tf.Tensor, labels: Sequence[tf.Tensor]) -> tf.Tensor:
+            if weights is None:
+                return tf.reshape(in_training(self._player.model, x, labels), [-1])
+            return self._logits(weights(), x, labels, training=True)
 
         def outputs(batch: Any) -> Outputs:
             fake, real, labels = batch
-            both = tf.concat([self._feed.like_generated(real), fake], axis=0)
-            logits = in_training(self._player.model, both, [tf.tile(kinds, [2]) for kinds in labels])
-            return dict(zip(("real", "fake"), tf.split(tf.reshape(logits, [-1]), 2), strict=True))
+            real = self._feed.like_generated(real)
+            if not self._clipping.joint:
+                return {"real": logits_of(real, labels), "fake": logits_of(fake, labels)}
+            both = tf.concat([real, fake], axis=0)
+            logits = logits_of(both, [tf.tile(kinds, [2]) for kinds in labels])
+            return dict(zip(("real", "fake"), tf.split(logits, 2), strict=True))
 
         def value(found: Outputs, batch: Any) -> tuple[tf.Tensor, Figures]:
             del batch
@@ -81,7 +105,8 @@ class RatioClassifier:
           payoff: of the samples, [n].
           found: `outputs` and `constants` of them.
         """
-        epsilon, ratio = self._clipping.epsilon, objectives.probability_ratio(found["new"], found["old"])
+        epsilon = self._clipping.epsilon
+        ratio = objectives.probability_ratio(found["new"], found["old"], self._clipping.most_exponent)
         surrogate = objectives.clipped_ratio_surrogate(
             payoff - found.get("level", 0.0), ratio, epsilon, self._clipping.mode
         )
@@ -91,9 +116,11 @@ class RatioClassifier:
             "ratio/max": tf.reduce_max(ratio),
         }
 
-    def _logits(self, weights: Sequence[tf.Tensor], x: tf.Tensor, labels: tuple[tf.Tensor, ...]) -> tf.Tensor:
-        """float32 [n]: with these weights and the present statistics, in inference mode."""
+    def _logits(
+        self, weights: Sequence[tf.Tensor], x: tf.Tensor, labels: Sequence[tf.Tensor], training: bool = False
+    ) -> tf.Tensor:
+        """float32 [n]: with these weights and the present statistics."""
         classifier = self._player.model
         others = [tf.convert_to_tensor(v) for v in classifier.non_trainable_variables]
-        logits = applied(classifier, weights, others, inputs_of(x, labels))
+        logits = applied(classifier, weights, others, inputs_of(x, labels), training)
         return tf.reshape(tf.cast(logits, tf.float32), [-1])

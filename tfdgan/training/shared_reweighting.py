@@ -10,6 +10,7 @@ from tfdgan import objectives
 from tfdgan.models.stateless import applied
 from tfdgan.strategies.player import Player
 from tfdgan.training.gradients import gradients_of, inputs_of
+from tfdgan.training.reweighting import Reweighting
 
 _BATCHES = 4  # of generated samples, for the variance of the critic's gradient
 
@@ -40,12 +41,11 @@ class GradientVariance:
 
     Args:
       generator, critic: the players; their nets stay as they are.
-      temperature: of the weights; None: 1.
+      reweighting: gives the weights.
     """
 
-    def __init__(self, generator: Player, critic: Player, temperature: float | None) -> None:
-        self._generator, self._critic = generator.model, critic.model
-        self._temperature = 1.0 if temperature is None else temperature
+    def __init__(self, generator: Player, critic: Player, reweighting: Reweighting) -> None:
+        self._generator, self._critic, self._reweighting = generator.model, critic.model, reweighting
 
     def gradient_pair(self, latents: Any, *labels: tf.Tensor) -> dict[str, list[tf.Tensor]]:
         """{"reweighted", "plain"}: gradients of sum_i w_i f(x_i) and of mean f(x_i) in the critic's weights.
@@ -60,7 +60,7 @@ class GradientVariance:
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(weights)
             scores = tf.cast(applied(self._critic, weights, others, inputs_of(fake, labels), training=True), tf.float32)
-            w = objectives.sample_weights(scores, self._temperature)
+            w = self._reweighting.weights(scores)
             means = {"reweighted": tf.reduce_sum(w * scores), "plain": tf.reduce_mean(scores)}
         return {name: gradients_of(tape, mean, weights) for name, mean in means.items()}
 

@@ -1,12 +1,13 @@
 """The estimated probability ratio against the true one, where densities are known.
 
-    python tools/experiments/known_ratio.py --output=runs/known_ratio
+    python tools/experiments/known_ratio.py --output=runs/known_ratio --seeds=0,1,2
 
-Real numbers are a mixture of two Gaussians; the generator's are one Gaussian, which moves from N(0, 1.5) to N(.8, 1).
-A classifier learns real against the old generator to the end, then goes on against the new one; after 1, 5, 100 and all
-of its steps r = exp(l_old - l_new) stands beside p_new / p_old. A trainer takes one such step for each of the
-generator's, so how far the first steps get is what clipping sees. The classifier and its updates are this script's
-own; of the trainer it has the objectives.
+Real numbers are a mixture of two Gaussians; the generator's are one Gaussian. A classifier learns real against the
+generator at N(0, 1.5) for 0, 30, 300 and 3,000 steps. The generator moves to N(.1, 1.5), and the classifier takes 5
+updates against the new one, as in a step of a trainer, batch 64. Then log r stands beside log p_new / p_old: single, by
+the classifier before and after these updates; and paired, by a twin that took the same updates against the old
+generator. The second table and the picture are of a move to N(.8, 1), batch 1,024, and of a classifier that goes on for
+much longer.
 """
 
 import os
@@ -19,13 +20,15 @@ from matplotlib.figure import Figure
 from tfdgan.cli import command
 from tfdgan.storage import files
 
-_OLD, _NEW = (0.0, 1.5), (0.8, 1.0)  # mean and standard deviation of the generator
-_AFTER = (1, 5, 100, 2000)  # steps of the classifier on the new generator
-_BATCH, _RATE = 1024, 1e-3
+_OLD, _STEP, _NEW = (0.0, 1.5), (0.1, 1.5), (0.8, 1.0)  # mean and standard deviation of the generator
+_BEFORE = (0, 30, 300, 3000)  # steps of the classifier on the old generator
+_UPDATES = 5  # on the new one
+_AFTER = (1, 5, 100, 2000)  # and for the second table
+_SMALL_BATCH, _BATCH, _RATE = 64, 1024, 1e-3
 
 
 def _define(flag_values):
-    flags.DEFINE_integer("seed", 0, "Seed.", lower_bound=0, flag_values=flag_values)
+    flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds.", flag_values=flag_values)
     flags.DEFINE_string("output", None, "Folder for table.md and plot.png.", flag_values=flag_values)
 
 
@@ -34,61 +37,128 @@ def real(random, number):
     return random.normal(random.choice([-1.5, 1.5], number), 0.8)
 
 
-def true_ratio(x):
+def true_ratio(x, new=_NEW):
     """p_new(x) / p_old(x)."""
 
     def log_density(mean, deviation):
         return -0.5 * np.square((x - mean) / deviation) - np.log(deviation)
 
-    return np.exp(log_density(*_NEW) - log_density(*_OLD))
+    return np.exp(log_density(*new) - log_density(*_OLD))
+
+
+class Classifier:
+    """The classifier, its twin, and their samples."""
+
+    def __init__(self, seed, batch):
+        import keras
+        import tensorflow as tf
+
+        from tfdgan.strategies import Player
+        from tfdgan.strategies.local import Local
+        from tfdgan.training.batch_loss import GradientsFunction
+        from tfdgan.training.feed import LatentFeed
+        from tfdgan.training.ratio_classifier import RatioClassifier, RatioClipping
+        from tfdgan.training.twin import Twin
+
+        keras.utils.set_random_seed(seed)
+        net = keras.Sequential([keras.Input((1,)), *(keras.layers.Dense(64, "tanh") for _ in range(2))])
+        net.add(keras.layers.Dense(1))
+        self._tf, self._net, self._random, self._batch = tf, net, np.random.default_rng(seed), batch
+        self._player = Player("classifier", net, keras.optimizers.Adam(_RATE))
+        ratio = RatioClassifier(self._player, LatentFeed(1), RatioClipping(paired=True))
+        alone = Local([self._player])
+        self.twin = Twin(self._player, ratio, alone)
+        self.twin.compile(0, False)
+        weights = [v.value for v in self._player.variables]
+        gradients = GradientsFunction(ratio.batch_loss, weights, [net], 0, False)
+        self._update = tf.constant(0, tf.int64)
+
+        def learn(samples, generated):
+            found = gradients(self._update, (generated, samples, ()))
+            alone.apply(self._player, found.gradients, tf.constant(True), None)
+            return found
+
+        self._learn = tf.function(learn, autograph=False)
+
+    def _drawn(self, *generators):
+        """Real samples, and a generator's after another, of one draw of latents."""
+        samples, latents = real(self._random, self._batch), self._random.standard_normal(self._batch)
+        both = [samples, *(mean + deviation * latents for mean, deviation in generators)]
+        return [self._tf.constant(x[:, None], self._tf.float32) for x in both]
+
+    def learn(self, steps, generator):
+        for _ in range(steps):
+            self._learn(*self._drawn(generator))
+
+    def learn_in_pairs(self, updates):
+        """The classifier on the generator after its step, the twin on the old one."""
+        self.twin.begin()
+        for _ in range(updates):
+            samples, old, new = self._drawn(_OLD, _STEP)
+            beside = self.twin.gradients(self._update, (old, samples, ()))
+            self.twin.prepare()
+            self.twin.follow(beside, self._learn(samples, new))
+
+    def logits(self, points):
+        return self._net(np.float32(points)[:, None]).numpy()[:, 0]
+
+    def logits_of_twin(self, points):
+        from tfdgan.models.stateless import applied
+
+        return applied(self._net, self.twin.values(), [], np.float32(points)[:, None]).numpy()[:, 0]
+
+
+def both_estimates(points, seed, before, updates=_UPDATES):
+    """{"single", "paired": log r at `points` [n]}: of a classifier that has learned for so many steps before."""
+    classifier = Classifier(seed, _SMALL_BATCH)
+    classifier.learn(before, _OLD)
+    old = classifier.logits(points)
+    classifier.learn_in_pairs(updates)
+    new = classifier.logits(points)
+    return {"single": old - new, "paired": classifier.logits_of_twin(points) - new}
 
 
 def estimates(points, seed, after=_AFTER):
-    """{steps: r at `points` [n]} after so many steps of the classifier on the new generator."""
-    import keras
-    import tensorflow as tf
-
-    from tfdgan import objectives
-
-    keras.utils.set_random_seed(seed)
-    classifier = keras.Sequential([keras.Input((1,))])
-    for units in (64, 64):
-        classifier.add(keras.layers.Dense(units, "tanh"))
-    classifier.add(keras.layers.Dense(1))
-    optimizer = keras.optimizers.Adam(_RATE)
-    optimizer.build(classifier.trainable_variables)
-
-    objective = objectives.NonSaturating()
-
-    @tf.function(autograph=False)
-    def step(samples, generated):
-        with tf.GradientTape() as tape:
-            loss = objective.critic_loss(classifier(samples), classifier(generated))
-        optimizer.apply(tape.gradient(loss, classifier.trainable_variables), classifier.trainable_variables)
-
-    random = np.random.default_rng(seed)
-
-    def learn(steps, generator):
-        for _ in range(steps):
-            both = real(random, _BATCH), random.normal(*generator, _BATCH)
-            step(*(tf.constant(x[:, None], tf.float32) for x in both))
-
-    x = np.float32(points)[:, None]
-    learn(max(after), _OLD)
-    old, found, done = classifier(x), {}, 0
+    """{steps: log r at `points` [n]}, single, after so many steps of the classifier on the new generator."""
+    classifier = Classifier(seed, _BATCH)
+    classifier.learn(max(after), _OLD)
+    old, found, done = classifier.logits(points), {}, 0
     for steps in sorted(after):
-        learn(steps - done, _NEW)
+        classifier.learn(steps - done, _NEW)
         done = steps
-        found[steps] = objectives.probability_ratio(classifier(x), old).numpy()[:, 0]
+        found[steps] = old - classifier.logits(points)
     return found
+
+
+def likeness(found, true):
+    """(correlation, mean error) of an estimated log r with the true one."""
+    return np.corrcoef(found, true)[0, 1], np.abs(found - true).mean()
+
+
+def _cells(pairs):
+    """Means and ranges over the seeds, of correlation and of error."""
+    return " | ".join(f"{np.mean(x):.2f} ({min(x):.2f} to {max(x):.2f})" for x in zip(*pairs, strict=True))
+
+
+def table_of_pairs(points, seeds, true):
+    """A markdown table, a row a number of steps before: mean (range) over the seeds."""
+    lines = [
+        "| steps before | correlation of log r, single | mean error | paired | mean error |",
+        "|---|---|---|---|---|",
+    ]
+    for before in _BEFORE:
+        runs = [both_estimates(points, seed, before) for seed in seeds]
+        cells = [_cells([likeness(run[kind], true) for run in runs]) for kind in ("single", "paired")]
+        lines.append(f"| {before} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines) + "\n"
 
 
 def table(found, true):
     """A markdown table, a row a number of steps: how log r relates to its true value."""
     lines = ["| steps of the classifier | correlation of log r | mean error of log r |", "|---|---|---|"]
-    for steps, ratio in found.items():
-        r, t = np.log(ratio), np.log(true)
-        lines.append(f"| {steps} | {np.corrcoef(r, t)[0, 1]:.3f} | {np.abs(r - t).mean():.3f} |")
+    for steps, log_ratio in found.items():
+        correlation, error = likeness(log_ratio, true)
+        lines.append(f"| {steps} | {correlation:.3f} | {error:.3f} |")
     return "\n".join(lines) + "\n"
 
 
@@ -111,11 +181,15 @@ def main(argv):
     flag_values = command.parse(argv, _define)
     (output,) = command.required(flag_values, "output")
     os.makedirs(output, exist_ok=True)
-    x = np.random.default_rng(flag_values.seed + 1).normal(*_NEW, 1000)
-    found, true = estimates(x, flag_values.seed), true_ratio(x)
-    files.write_text(os.path.join(output, "table.md"), table(found, true))
-    plot(x, found, true, os.path.join(output, "plot.png"))
-    print(table(found, true))
+    seeds = [int(seed) for seed in flag_values.seeds]
+    x = np.random.default_rng(seeds[0] + 1).normal(*_NEW, 1000)
+    true = np.log(true_ratio(x))
+    found = estimates(x, seeds[0])
+    moved = np.random.default_rng(seeds[0] + 1).normal(*_STEP, 1000)
+    text = f"{table_of_pairs(moved, seeds, np.log(true_ratio(moved, _STEP)))}\n{table(found, true)}"
+    files.write_text(os.path.join(output, "table.md"), text)
+    plot(x, {steps: np.exp(one) for steps, one in found.items()}, np.exp(true), os.path.join(output, "plot.png"))
+    print(text)
 
 
 if __name__ == "__main__":

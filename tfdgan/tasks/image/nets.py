@@ -34,7 +34,7 @@ def build_classifier(options: ImageOptions, critic: keras.Model) -> keras.Model:
     """A net of the critic's architecture, with weights of its own: samples -> logits [n, 1] of being real."""
     with building.built(options.precision, options.seed + 1):
         if options.model == "ct_resnet":
-            return ct_resnet.classifier(critic, options.width_d)
+            return ct_resnet.classifier(critic, options.width_d, options.initial_weights)
         return building.clone_as_classifier(critic)
 
 
@@ -45,7 +45,7 @@ def _named(options: ImageOptions) -> Callable[..., Pair]:
     builders: dict[str, Callable[..., Pair]] = {
         "dcgan": lambda _, shape: dcgan.build(shape, **sizes),
         "mlp": lambda _, shape: mlp.build(shape, **sizes),
-        "ct_resnet": lambda _, shape: ct_resnet.build(shape, **sizes),
+        "ct_resnet": lambda _, shape: ct_resnet.build(shape, **sizes, initial_weights=options.initial_weights),
         "resnet": lambda _, shape, classes=None: resnet.build(shape, **sizes, classes=classes, **normalized),
         "sagan": lambda _, shape, classes=None: sagan.build(shape, **sizes, classes=classes),
     }

@@ -25,6 +25,11 @@ class ImageOptions(TaskOptions):
         "Which nets of resnet are spectrally normalised; sagan normalises both.",
         choices=("none", "critic", "both"),
     )
+    initial_weights: str = option(
+        "he",
+        "Initial kernels of ct_resnet: he, by their inputs, or released, as in the ratio-clipping paper's code.",
+        choices=("he", "released"),
+    )
     conditional: bool = option(
         False, "Train on labels too, so that samples of a class can be asked for (resnet, sagan, your own)."
     )
@@ -76,6 +81,8 @@ class ImageOptions(TaskOptions):
         found = set()
         if self.model != "resnet" and not references.is_reference(self.model):
             found |= {"spectral_normalization"}
+        if self.model != "ct_resnet" and not references.is_reference(self.model):
+            found |= {"initial_weights"}
         own_data = references.is_reference(self.dataset)
         if self.model == "mlp" or self.dataset == "given" or own_data:
             found |= {"image_size"}
