@@ -29,11 +29,13 @@ def test_what_counts_as_collapsed_and_the_table_of_it():
 
 
 def test_random_nets_are_a_function_of_their_number():
-    nets = [collapse.drawn(number) for number in range(40)]
-    assert nets == [collapse.drawn(number) for number in range(40)]
+    nets = [collapse.drawn(number, 1e-2) for number in range(40)]
+    assert nets == [collapse.drawn(number, 1e-2) for number in range(40)]
     assert {net["width_g"] for net in nets} == {8, 16} and {net["batch_size"] for net in nets} == {16, 32, 64}
     assert len({net["model"] for net in nets}) == 2
-    rates = sorted(net["learning_rate_g"] for net in nets)
+    rates = sorted(net["learning_rate_d"] for net in nets)
+    assert all(net["learning_rate_g"] == net["learning_rate_c"] == net["learning_rate_d"] / 5 for net in nets)
+    assert {net["gradient_penalty"] for net in nets} == {1.0, 5.0}
     assert 1e-4 <= rates[0] < 3e-4 and 3e-3 < rates[-1] <= 1e-2
 
 

@@ -207,8 +207,8 @@ def test_a_classifier_of_separate_batches():
     [
         dict(task="text", dataset="oracle", vocabulary_size=20, sentence_length=4, corpus_size=64,
              model="relational_memory", width_g=4, representations=4, width_d=4, embedding_size=4),
-        dict(task="style_transfer", dataset="toy_styles", corpus_size=64, model="style_transfer", width_g=8, style_size=4,
-             width_d=4, embedding_size=4),
+        dict(task="style_transfer", dataset="toy_styles", corpus_size=64, model="style_transfer", width_g=8,
+             style_size=4, width_d=4, embedding_size=4),
     ],
     ids=["text", "style_transfer"],
 )  # fmt: skip

@@ -1,11 +1,12 @@
-"""How often training gets nowhere: WGAN-GP against ratio clipping with reweighting, on nets drawn at random.
+"""How often training gets nowhere: WGAN-GP against ratio clipping and reweighting, on nets drawn at random.
 
     python tools/experiments/collapse.py --output=runs/collapse
 
 Table 5 of Wu et al., "Improving GAN Training with Probability Ratio Clipping and Sample Reweighting" (NeurIPS 2020),
-scaled down: small DCGANs for scikit-learn's digits, of random learning rate, batch size, activation and width, each
-trained by every method from the same seed for as many steps of five critic updates. "PRC + SR" makes five generator
-updates a step where plain WGAN-GP makes one, so "WGAN-GP, 5 to 5" stands between them: the same updates without either.
+scaled down: small DCGANs for scikit-learn's digits, of random learning rate, penalty, batch size, activation and width,
+each trained by every method from the same seed for as many steps of five critic updates. As in the paper's code the
+generator and the classifier have a fifth of the critic's rate, which is drawn up to --most_rate, betas are (0, .9) and
+the classifier's gradient is cut at .5. The ratio is paired. All but "WGAN-GP" make five generator updates a step.
 A run has collapsed if its last FD is above half that of untrained generators (the median of all at step 1) or if it met
 NaN or Inf. That counts runs that are merely slow as well; "fell back" are those that end above twice their own best FD.
 
@@ -23,46 +24,52 @@ from absl import flags
 from matplotlib.figure import Figure
 
 from tfdgan.cli import command
-from tfdgan.errors import TrainingFault
+from tfdgan.errors import TrainingFault, UserError
 from tfdgan.storage import files
 from tfdgan.training import score_log
 
 _STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
 _FD = "FD (digits_classifier)"
+_CLIPPED = dict(trainer="clipped_ratio", critic_steps=5, generator_steps=5, ratio="paired", reweighting_spread=0.5)
 _METHODS = {
     "WGAN-GP": dict(trainer="adversarial", critic_steps=5),
-    "WGAN-GP, 5 to 5": dict(
-        trainer="clipped_ratio", critic_steps=5, generator_steps=5, ratio_clipping=False, sample_reweighting=False
-    ),
-    "PRC + SR": dict(trainer="clipped_ratio", critic_steps=5, generator_steps=5),
+    "WGAN-GP, 5 to 5": dict(_CLIPPED, ratio_clipping=False, sample_reweighting=False),
+    "SR": dict(_CLIPPED, ratio_clipping=False),
+    "PRC": dict(_CLIPPED, sample_reweighting=False),
+    "PRC + SR": _CLIPPED,
 }
+_SLOWER = 5  # the critic's rate over the others'
 
 
 def _define(flag_values):
     flags.DEFINE_integer("nets", 40, "How many are drawn.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_integer("workers", 2, "Runs at a time.", lower_bound=1, flag_values=flag_values)
+    text = "Of the critic, the largest that is drawn."
+    flags.DEFINE_float("most_rate", 3e-2, text, lower_bound=2e-4, flag_values=flag_values)
+    flags.DEFINE_list("methods", [], "Those to run; empty: all.", flag_values=flag_values)
     flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.", lower_bound=0.05, flag_values=flag_values)
     flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
 
 
-def drawn(number):
-    """The `number`-th random net, as `ImageOptions` take it; its learning rate is log-uniform from 1e-4 to 1e-2."""
+def drawn(number, most_rate):
+    """The `number`-th random net, as `ImageOptions` take it; the critic's rate is log-uniform from 1e-4 on."""
     random = np.random.default_rng(number)
     width = int(random.choice([8, 16]))
-    rate = float(f"{10 ** random.uniform(-4, -2):.3g}")
+    rate = float(f"{10 ** random.uniform(-4, np.log10(most_rate)):.3g}")
     return dict(
         model=f"small_dcgan:{random.choice(['relu', 'leaky_relu'])}",
         width_g=width,
         width_d=width,
-        learning_rate_g=rate,
+        learning_rate_g=rate / _SLOWER,
         learning_rate_d=rate,
-        learning_rate_c=rate,
+        learning_rate_c=rate / _SLOWER,
+        gradient_penalty=float(random.choice([1, 5])),
         batch_size=int(random.choice([16, 32, 64])),
         seed=number,
     )
 
 
-def train(number, method, workdir, steps):
+def train(number, method, workdir, steps, most_rate):
     """One run: {"start": FD at step 1, "FD": those after it, or [] after a fault}, kept in workdir/result.json."""
     path = os.path.join(workdir, "result.json")
     if os.path.isfile(path):
@@ -80,11 +87,12 @@ def train(number, method, workdir, steps):
         dataset="digits", latent_size=32, strategy="local", update="alternating", optimizer="adam", workdir=workdir
     )
     settings |= dict(log_every=every, checkpoint_every=0, eval_samples=1000, ema_decay=0.0)
+    settings |= dict(beta_1=0.0, beta_2=0.9, clip_norm_c=0.5)
     os.makedirs(workdir, exist_ok=True)
     result = {"start": None, "FD": []}
     try:
         for end, evaluate in ((1, 1), (steps, every)):
-            how = {**settings, **drawn(number), **_METHODS[method]}
+            how = {**settings, **drawn(number, most_rate), **_METHODS[method]}
             tfdgan.fit(ImageOptions(**how, steps=end, eval_every=evaluate))
     except TrainingFault as error:
         result["fault"] = str(error)
@@ -132,8 +140,8 @@ def untrained_distance(results):
     return float(np.median([run["start"] for runs in results.values() for run in runs if run["start"]]))
 
 
-def plot(results, path):
-    """Each net a point: the last FD by one method against the other's; and against the learning rate."""
+def plot(results, most_rate, path):
+    """Each net a point: the last FD by the first method against the last one's; and against the critic's rate."""
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     pairs, rates = figure.subplots(1, 2)
     untrained = untrained_distance(results)
@@ -149,9 +157,9 @@ def plot(results, path):
         line(untrained / 2, color="k", linewidth=0.5)
     pairs.set(xscale="log", yscale="log", xlabel=f"{_FD}, {names[0]}", ylabel=f"{_FD}, {names[-1]}")
     for method, distances in values.items():
-        chosen = [drawn(number)["learning_rate_g"] for number in range(len(distances))]
+        chosen = [drawn(number, most_rate)["learning_rate_d"] for number in range(len(distances))]
         rates.plot(chosen, distances, "o", label=method, alpha=0.7)
-    rates.set(xscale="log", yscale="log", xlabel="learning rate", ylabel=_FD)
+    rates.set(xscale="log", yscale="log", xlabel="the critic's learning rate", ylabel=_FD)
     rates.legend()
     figure.savefig(path, dpi=100)
 
@@ -164,20 +172,23 @@ def main(argv):
     flag_values = command.parse(argv, _define)
     (output,) = command.required(flag_values, "output")
     steps = max(_SCORES, round(_STEPS * flag_values.scale))
-    folder = os.path.join(output, f"{steps}_steps")
+    rate, methods = flag_values.most_rate, flag_values.methods or list(_METHODS)
+    if unknown := [method for method in methods if method not in _METHODS]:
+        raise UserError(f"--methods={unknown[0]}: choose some of {', '.join(_METHODS)}")
+    folder = os.path.join(output, f"{steps}_steps_{rate:g}")
     jobs = [
-        (number, method, os.path.join(folder, f"{number:03d}_{list(_METHODS).index(method)}"), steps)
+        (number, method, os.path.join(folder, f"{number:03d}_{list(_METHODS).index(method)}"), steps, rate)
         for number in range(flag_values.nets)
-        for method in _METHODS
+        for method in methods
     ]
     found = {}
     with multiprocessing.get_context("spawn").Pool(flag_values.workers, maxtasksperchild=20) as pool:
         for job, result in pool.imap_unordered(_trained, jobs):
             found[job[:2]] = result
             print(f"{len(found)}/{len(jobs)}: net {job[0]}, {job[1]}: {_FD} {last(result):.3g}", flush=True)
-    results = {method: [found[number, method] for number in range(flag_values.nets)] for method in _METHODS}
+    results = {method: [found[number, method] for number in range(flag_values.nets)] for method in methods}
     files.write_text(os.path.join(output, "table.md"), table(results))
-    plot(results, os.path.join(output, "plot.png"))
+    plot(results, rate, os.path.join(output, "plot.png"))
     print(table(results))
 
 
