@@ -41,14 +41,15 @@ def options_of(name, workdir, **changes):
 # work together, which tests/distributed/ covers: here is one learner.
 KINDS = (
     *("task", "model", "trainer", "objective", "penalty", "conditional", "spectral_normalization", "ratio_clipping"),
-    *("sample_reweighting", "update", "precision", "jit", "second_moment", "mix_order"),
+    *("sample_reweighting", "update", "precision", "jit", "second_moment", "mix_order", "ratio"),
+    "classifier_batches",
 )
 SWITCHES = ("gradient_penalty", "consistency", "pretraining_steps")
 # Options that do the same whatever the net: each of their values in one configuration.
 ALIKE = (
     "dataset",
     *("optimizer", "learning_rate_decay", "clip_mode", "center_scores", "temperature_schedule", "clip_norm"),
-    *("clip_norm_c", "ema_decay"),
+    *("clip_norm_c", "ema_decay", "inner_latents", "initial_weights"),
 )
 MADE_HERE = ("oracle", "digits", "gaussians", "toy_styles")
 

@@ -1,7 +1,13 @@
-"""What tools/experiments/kills.py makes of a run's ticks: by hand."""
+"""What tools/experiments/kills.py makes of a run's ticks: by hand; who kills, and looks."""
 
 import json
+import os
+import subprocess
+import sys
+import time
 
+import elastic
+import killing
 import kills
 import pytest
 import tensorflow as tf
@@ -39,8 +45,43 @@ def test_what_the_oldest_process_holds(tmp_path):
     (tmp_path / "resources.jsonl").write_text("".join(json.dumps(look) + "\n" for look in looks))
     found = kills.held(str(tmp_path))
     assert found["minutes of the oldest process"] == pytest.approx(40 / 60)
-    assert (found["MB at a quarter of it"], found["MB at its end"]) == (2.0, 4.0)
-    assert (found["files at a quarter"], found["files at its end"], found["threads at its end"]) == (32, 34, 9)
+    assert (found["MB at a quarter of it"], found["MB at three quarters"]) == (2.0, 4.0)
+    assert (found["files at a quarter"], found["files at three quarters"], found["threads at a quarter"]) == (32, 34, 9)
+    assert kills.held(str(tmp_path / "none")) == {}
+
+
+def test_a_run_that_came_to_nothing(tmp_path):
+    (tmp_path / "kills.json").write_text('{"code": 1, "kills": []}')
+    (tmp_path / "ticks.jsonl").write_text("of an earlier try")
+    assert kills.figures(str(tmp_path), [], 10.0, 8) == {"kills": 0, "exit code": 1}
+    kills.begin_anew(str(tmp_path))
+    assert elastic.ticks(str(tmp_path)) == []
+
+
+def test_a_killer_kills_and_looks_by_the_clock(tmp_path, monkeypatch):
+    """Three processes: one is killed every .2 s, while there are two; all are looked at every .05 s."""
+    monkeypatch.setattr(killing, "_BEGIN", 0.0)
+    monkeypatch.setattr(killing, "_LOOK", 0.05)
+    code = "import time; time.sleep(60)"
+    line = [sys.executable, "-c", code, "a program", f"--workdir={tmp_path}"]
+    started = [subprocess.Popen(line, env={**os.environ, "HOROVOD_RANK": str(rank)}) for rank in range(3)]
+    try:
+        found = lambda: killing.learners(str(tmp_path), "a program")  # noqa: E731
+        killer = killing.Killer(str(tmp_path), "a program", lambda: len(found()) == 3, 0.2, 10, 0)
+        killer.start()
+        until = time.monotonic() + 20
+        while len(killer.kills) < 2 and time.monotonic() < until:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        killer.end()
+        assert len({rank for _, rank in killer.kills}) == 2 and len(killer.kills) == 2
+        assert len(found()) == 1
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+    looks = [json.loads(text) for text in (tmp_path / "resources.jsonl").read_text().splitlines()]
+    assert {look["rank"] for look in looks} == {0, 1, 2} and all(look["bytes"] > 0 for look in looks)
 
 
 def test_lines_show_means_and_ranges():

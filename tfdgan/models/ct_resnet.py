@@ -13,6 +13,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from tfdgan.errors import UserError
 from tfdgan.models import blocks
 
 _DROPOUT = (0.2, 0.5, 0.5)  # after the second, third and fourth block
@@ -34,6 +35,9 @@ def build(
       sample_shape: (32, 32, channels).
       width_g, width_d: channels of every layer of generator and critic.
       initial_weights: "he" or "released".
+
+    Raises:
+      UserError: images of another side, or other initial weights.
     """
     blocks.square_side("ct_resnet", sample_shape, (32,))
     generator = _generator(latent_size, sample_shape[-1], width_g, initial_weights)
@@ -41,6 +45,8 @@ def build(
 
 
 def _layers_of_critic(initial_weights: str) -> blocks.LayerFactory:
+    if initial_weights not in ("he", "released"):
+        raise UserError(f"--initial_weights={initial_weights}: choose he or released")
     if initial_weights == "he":
         return blocks.LayerFactory(False, "he_uniform")
     by_outputs = {"scale": 2.0, "mode": "fan_out", "distribution": "uniform"}

@@ -10,9 +10,6 @@ from .ratio_clipping import probability_ratio as probability_ratio
 from .relativistic import Relativistic as Relativistic
 from .reweighting import effective_sample_size as effective_sample_size
 from .reweighting import log_mass as log_mass
-from .reweighting import moments as moments
-from .reweighting import moments_together as moments_together
 from .reweighting import sample_weights as sample_weights
 from .reweighting import summing_exactly as summing_exactly
-from .reweighting import temperature_of_spread as temperature_of_spread
 from .wasserstein import Wasserstein as Wasserstein

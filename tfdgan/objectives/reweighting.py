@@ -6,32 +6,46 @@ Wu et al., "Improving GAN Training with Probability Ratio Clipping and Sample Re
 import tensorflow as tf
 
 
-def sample_weights(fake_scores: tf.Tensor, temperature: float | tf.Tensor = 1.0) -> tf.Tensor:
+def sample_weights(
+    fake_scores: tf.Tensor, temperature: float | tf.Tensor = 1.0, spread: float | None = None
+) -> tf.Tensor:
     """w_i = exp(f_i / temperature) / sum_j exp(f_j / temperature) over the batch: like `fake_scores`, no gradient.
 
     Scores [batch] or [batch, 1]; the weights sum to 1. Scores 0 and log 3 give 1/4 and 3/4; at temperature 2,
     .366 and .634. The gradient of sum_i w_i f_i is that of temperature * logsumexp(f / temperature).
 
+    With a spread s, w = softmax(s f / std(f)), whatever the scale of f: for many Gaussian scores the effective sample
+    size is exp(-s^2) of the batch, .78 at s = .5. Scores 1 and 3 at s = .5: std 1, weights .269 and .731. Where scores
+    do not differ weights are equal. A derivation of this project, not of the paper.
+
     Args:
       fake_scores: f.
-      temperature: a number, or what `temperature_of_spread` gives.
+      temperature: above 0; not used with a spread.
+      spread: s, above 0; None: the temperature counts.
+
+    Raises:
+      ValueError: a spread that is not above 0.
     """
-    return tf.stop_gradient(tf.nn.softmax(tf.convert_to_tensor(fake_scores) / temperature, axis=0))
+    scores = tf.convert_to_tensor(fake_scores)
+    if spread is not None:
+        temperature = temperature_of_spread(*moments(scores), spread)
+    return tf.stop_gradient(tf.nn.softmax(scores / temperature, axis=0))
 
 
-def temperature_of_spread(mean: tf.Tensor, deviation: tf.Tensor, spread: float) -> tf.Tensor:
-    """The temperature at which scores have the standard deviation `spread` in the exponent: deviation / spread, scalar.
-
-    So w = softmax(spread f / std(f)), whatever the scale of f. For many Gaussian scores the effective sample size is
-    exp(-spread^2) of the batch: .78 at .5. Scores 1 and 3 at spread .5: std 1, temperature 2, weights .269 and .731.
-    A derivation of this project, not of the paper. No gradient. Where scores do not differ weights are equal.
+def temperature_of_spread(mean: tf.Tensor, variance: tf.Tensor, spread: float) -> tf.Tensor:
+    """std / spread, at which `sample_weights` are those of the spread: scalar, no gradient.
 
     Args:
-      mean, deviation: of f over the batch, scalars.
+      mean, variance: of the scores over the batch, scalars.
       spread: above 0.
+
+    Raises:
+      ValueError: a spread that is not above 0.
     """
+    if not spread > 0:
+        raise ValueError(f"spread is {spread}; give a number above 0")
     least = 1e-5 * tf.abs(mean) + 1e-30  # what rounding leaves of equal scores is no deviation
-    return tf.stop_gradient(tf.maximum(deviation, least)) / spread
+    return tf.stop_gradient(tf.maximum(tf.sqrt(variance), least)) / spread
 
 
 def moments(fake_scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -41,7 +55,12 @@ def moments(fake_scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def moments_together(means: tf.Tensor, variances: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """(mean, variance) of batches of one size taken as one, by each batch's, [batches]: scalars."""
+    """(mean, variance) of batches of one size taken as one, by each batch's, [batches]: scalars.
+
+    Batches whose moments are not finite are left out: the learner that has one reports the fault itself.
+    """
+    sound = tf.math.is_finite(means) & tf.math.is_finite(variances)
+    means, variances = tf.boolean_mask(means, sound), tf.boolean_mask(variances, sound)
     mean = tf.reduce_mean(means)
     return mean, tf.reduce_mean(variances + tf.square(means - mean))
 

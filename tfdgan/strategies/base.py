@@ -25,8 +25,7 @@ class Strategy(abc.ABC):
 
     Attributes:
       players: the same, a list.
-      shares_batch: True if `share_batch` asks other learners; then `apply` takes a player that is none of `players`,
-        too, and averages the gradients over all learners.
+      shares_batch: True if `share_batch` asks other learners, and `apply` averages gradients over them.
       combines: "step" or "update" if `begin_combine` mixes after the last update of a step or after each, else "".
     """
 
@@ -71,7 +70,7 @@ class Strategy(abc.ABC):
         """Update `player` by its gradients, or by zeros where `finite` does not hold.
 
         Args:
-          player: one of `players`.
+          player: one of `players`; where `shares_batch` holds, any player that is applied on all learners.
           gradients: dense, in the order of `player.variables`.
           finite: scalar bool; it depends on all of the gradients and on the loss.
           begun: what `begin_update` returned.
@@ -124,7 +123,10 @@ class Strategy(abc.ABC):
         return None
 
     def bytes_of_gradients(self, player: Player) -> float:
-        """Bytes of gradients that a learner sends in a step for one player, which may be none of `players`."""
+        """Bytes that a learner sends in a step by `apply` of one player, which may be none of `players`.
+
+        To be defined where `shares_batch` holds.
+        """
         del player
         return 0.0
 

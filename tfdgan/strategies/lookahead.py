@@ -72,6 +72,9 @@ class Lookahead(Strategy):
     def share_batch(self, values: tf.Tensor, name: str) -> tuple[tf.Tensor, int, tf.Tensor]:
         return self._strategy.share_batch(values, name)
 
+    def bytes_of_gradients(self, player: Player) -> float:
+        return self._strategy.bytes_of_gradients(player)
+
     def bytes_a_step(self) -> float | None:
         return self._strategy.bytes_a_step()
 

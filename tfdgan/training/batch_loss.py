@@ -1,6 +1,7 @@
 """A loss over a batch, its gradient, and the gradient's noise from the batch's two halves."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import keras
@@ -86,6 +87,8 @@ class GradientsFunction:
       nets: that see the batch in training mode.
       noise_every: 0: never.
       jit: whether XLA compiles it.
+      within: a function that opens a context in which the loss is taken, and gives the tensors in which to derive in
+        place of `weights`; None: no context.
     """
 
     def __init__(
@@ -95,12 +98,17 @@ class GradientsFunction:
         nets: Sequence[keras.Model],
         noise_every: int,
         jit: bool,
+        within: Callable[[], AbstractContextManager[Sequence[tf.Tensor]]] | None = None,
     ) -> None:
+        within = within or (lambda: nullcontext(weights))
+
         def whole(batch: Any, *others: Any) -> Gradients:
-            return gradients(make(*others), batch, weights)
+            with within() as values:
+                return gradients(make(*others), batch, values)
 
         def halves(batch: Any, *others: Any) -> Gradients:
-            return gradients_by_halves(make(*others), batch, weights, one_pass=needs_one_pass(*nets))
+            with within() as values:
+                return gradients_by_halves(make(*others), batch, values, one_pass=needs_one_pass(*nets))
 
         self._every = noise_every
         self._whole, self._halves = compiled(whole, jit), compiled(halves, jit)

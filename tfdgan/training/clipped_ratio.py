@@ -19,6 +19,7 @@ from tfdgan.training.gradients import Figures, Gradients, Outcome, in_training
 from tfdgan.training.ratio_classifier import RatioClassifier, RatioClipping
 from tfdgan.training.reweighting_trainer import ReweightingTrainer
 from tfdgan.training.step_loop import figure_names
+from tfdgan.training.trainer import SEED_STATE
 from tfdgan.training.twin import Twin
 
 
@@ -42,8 +43,8 @@ class ClippedRatioTrainer(ReweightingTrainer):
     learner's own. With `reused_latents` all of (b) has the same latents, for C and for the generator.
     Each update of (b) costs, besides a plain generator update: the generator forward once, C forward and back on twice
     the batch, C forward and back to x twice; and paired, the old generator forward once and what `training.twin` says.
-    Memory: C, its optimizer's slots, and during (b) one copy of C's weights; paired, a copy of the generator's in its
-    place, and what `training.twin` says.
+    Memory: C, its optimizer's slots, and during (b) a copy of C's weights; paired, a copy of the generator's weights in
+    place of C's, and what `training.twin` says.
 
     Figures: those of the last critic update, and means over the updates of (b), but `ratio/max` is the largest ratio in
     (b).
@@ -149,18 +150,24 @@ class ClippedRatioTrainer(ReweightingTrainer):
         if not self._twin:
             return self._ratio.values() if self._ratio else []
         self._twin.begin()
-        return [tf.convert_to_tensor(v) for v in self._generator_variables]
+        return [tf.convert_to_tensor(v) for v in (*self.generator.trainable_variables, *self._statistics)]
 
     @property
-    def _generator_variables(self) -> list[Any]:
-        return self.generator.trainable_variables + self.generator.non_trainable_variables
+    def _statistics(self) -> list[Any]:
+        """The generator's untrained variables but for random states."""
+        return [v for v in self.generator.non_trainable_variables if v.name != SEED_STATE]
 
     def _generate_by(
         self, values: Sequence[tf.Tensor], latents: Any, real: Any, labels: tuple[tf.Tensor, ...]
     ) -> tf.Tensor:
-        """What `_generate` gives under other values of the generator's variables."""
+        """What `_generate` gives under other weights and statistics, and the present random states."""
         count = len(self.generator.trainable_variables)
-        with under(self.generator, values[:count], values[count:]):
+        others = iter(values[count:])
+        untrained = [
+            tf.convert_to_tensor(v) if v.name == SEED_STATE else next(others)
+            for v in self.generator.non_trainable_variables
+        ]
+        with under(self.generator, values[:count], untrained):
             return self._generate(latents, real, labels)
 
     def _update_inner(self, update: tf.Tensor, real: tuple[Any, ...], old: list[tf.Tensor]) -> Outcome:
@@ -200,13 +207,10 @@ class ClippedRatioTrainer(ReweightingTrainer):
             return self._classifier_gradients(update, (fake, samples, labels)), beside
 
         mixing, (found, beside) = self._begin("classifier", update, play)
-        if self._twin:
-            self._twin.prepare()
         outcome = self._apply("classifier", mixing, found)
-        waited = outcome.waited + self.strategy.combine(player, update, False)
-        finite = outcome.finite
+        waited, finite = outcome.waited + self.strategy.combine(player, update, False), outcome.finite
         if self._twin and beside:
-            twin = self._twin.follow(beside, found)
+            twin = self._twin.apply(beside)
             waited, finite = waited + twin.waited, finite & twin.finite
         return Outcome(found.figures, waited, finite)
 

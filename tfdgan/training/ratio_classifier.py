@@ -1,7 +1,7 @@
 """The classifier of real against generated samples, and the probability ratio that it gives."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -58,19 +58,14 @@ class RatioClassifier:
         """C's present weights."""
         return self._player.values()
 
-    def batch_loss(self, weights: Callable[[], list[tf.Tensor]] | None = None) -> BatchLoss:
+    def batch_loss(self) -> BatchLoss:
         """Binary cross-entropy of real samples and as many generated ones.
 
         A batch is (generated samples, real samples, labels).
-
-        Args:
-          weights: gives other weights than C's own; C's statistics and random states then stay as they are.
         """
 
         def logits_of(x: tf.Tensor, labels: Sequence[tf.Tensor]) -> tf.Tensor:
-            if weights is None:
-                return tf.reshape(in_training(self._player.model, x, labels), [-1])
-            return self._logits(weights(), x, labels, training=True)
+            return tf.reshape(in_training(self._player.model, x, labels), [-1])
 
         def outputs(batch: Any) -> Outputs:
             fake, real, labels = batch
@@ -116,11 +111,9 @@ class RatioClassifier:
             "ratio/max": tf.reduce_max(ratio),
         }
 
-    def _logits(
-        self, weights: Sequence[tf.Tensor], x: tf.Tensor, labels: Sequence[tf.Tensor], training: bool = False
-    ) -> tf.Tensor:
-        """float32 [n]: with these weights and the present statistics."""
+    def _logits(self, weights: Sequence[tf.Tensor], x: tf.Tensor, labels: Sequence[tf.Tensor]) -> tf.Tensor:
+        """float32 [n]: with these weights and the present statistics, in inference mode."""
         classifier = self._player.model
         others = [tf.convert_to_tensor(v) for v in classifier.non_trainable_variables]
-        logits = applied(classifier, weights, others, inputs_of(x, labels), training)
+        logits = applied(classifier, weights, others, inputs_of(x, labels))
         return tf.reshape(tf.cast(logits, tf.float32), [-1])

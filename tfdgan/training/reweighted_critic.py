@@ -8,6 +8,7 @@ import tensorflow as tf
 from tfdgan import objectives
 from tfdgan.models.stateless import applied
 from tfdgan.objectives import Objective
+from tfdgan.objectives.reweighting import moments
 from tfdgan.strategies.player import Player
 from tfdgan.training.batch_loss import BatchLoss, Outputs
 from tfdgan.training.game import CriticLoss
@@ -53,12 +54,15 @@ class ReweightedCritic:
         self._objective, self._reweighting = objective, reweighting
 
     def moments(self, batch: Any) -> tf.Tensor:
-        """(mean, variance) of the generated samples' scores, [2]; the net's statistics and random states stay."""
+        """(mean, variance) of the generated samples' scores, [2]; the net's statistics and random states stay.
+
+        Under dropout these are scores of another draw than those that `terms` weighs.
+        """
         fake, _, _, labels = batch
         critic = self._player.model
         others = [tf.convert_to_tensor(v) for v in critic.non_trainable_variables]
         scores = applied(critic, self._player.values(), others, inputs_of(fake, labels), training=True)
-        return tf.stack(objectives.moments(tf.cast(scores, tf.float32)))
+        return tf.stack(moments(tf.cast(scores, tf.float32)))
 
     def terms(self, batch: Any, temperature: tf.Tensor | None = None) -> Terms:
         """The gradients of both terms, and this learner's share of the weights.

@@ -5,6 +5,7 @@ import dataclasses
 import tensorflow as tf
 
 from tfdgan import objectives
+from tfdgan.objectives import reweighting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,11 +22,11 @@ class Reweighting:
 
     def temperature_of(self, scores: tf.Tensor) -> float | tf.Tensor:
         """The temperature for a batch of scores."""
-        return self.temperature_by(*objectives.moments(scores)) if self.spread else self.temperature
+        return self.temperature_by(*reweighting.moments(scores)) if self.spread else self.temperature
 
     def temperature_by(self, mean: tf.Tensor, variance: tf.Tensor) -> tf.Tensor:
         """The temperature for scores of these moments, where a spread is kept."""
-        return objectives.temperature_of_spread(mean, tf.sqrt(variance), self.spread)
+        return reweighting.temperature_of_spread(mean, variance, self.spread)
 
     def weights(self, scores: tf.Tensor, temperature: float | tf.Tensor | None = None) -> tf.Tensor:
         """w, whose sums are exact; at another temperature if one is given."""

@@ -5,8 +5,8 @@ from typing import Any
 
 import tensorflow as tf
 
-from tfdgan import objectives
 from tfdgan.errors import UserError
+from tfdgan.objectives.reweighting import moments_together
 from tfdgan.strategies.base import Strategy, no_wait
 from tfdgan.strategies.player import Player
 from tfdgan.training import shared_reweighting
@@ -89,7 +89,7 @@ class ReweightingTrainer(Trainer):
         temperature, waited = None, no_wait()
         if self._reweighting.spread and self.strategy.shares_batch:
             moments, _, waited = self.strategy.share_batch(self._fake_moments(batch), "reweighting.scores")
-            temperature = self._reweighting.temperature_by(*objectives.moments_together(*tf.unstack(moments, axis=1)))
+            temperature = self._reweighting.temperature_by(*moments_together(*tf.unstack(moments, axis=1)))
         found = self._reweighted_terms(batch, temperature)
         everyone, place, for_share = self.strategy.share_batch(found.share, "reweighting")  # [learners, 2]
         waited += for_share

@@ -17,6 +17,7 @@ there; --scale=10 trains ten times as long.
 import json
 import multiprocessing
 import os
+import re
 import sys
 
 import numpy as np
@@ -30,13 +31,13 @@ from tfdgan.training import score_log
 
 _STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
 _FD = "FD (digits_classifier)"
-_CLIPPED = dict(trainer="clipped_ratio", critic_steps=5, generator_steps=5, ratio="paired", reweighting_spread=0.5)
+_FIVE = dict(trainer="clipped_ratio", critic_steps=5, generator_steps=5)
 _METHODS = {
     "WGAN-GP": dict(trainer="adversarial", critic_steps=5),
-    "WGAN-GP, 5 to 5": dict(_CLIPPED, ratio_clipping=False, sample_reweighting=False),
-    "SR": dict(_CLIPPED, ratio_clipping=False),
-    "PRC": dict(_CLIPPED, sample_reweighting=False),
-    "PRC + SR": _CLIPPED,
+    "WGAN-GP, 5 to 5": dict(_FIVE, ratio_clipping=False, sample_reweighting=False),
+    "SR": dict(_FIVE, ratio_clipping=False, reweighting_spread=0.5),
+    "PRC": dict(_FIVE, ratio="paired", sample_reweighting=False),
+    "PRC + SR": dict(_FIVE, ratio="paired", reweighting_spread=0.5),
 }
 _SLOWER = 5  # the critic's rate over the others'
 
@@ -177,7 +178,7 @@ def main(argv):
         raise UserError(f"--methods={unknown[0]}: choose some of {', '.join(_METHODS)}")
     folder = os.path.join(output, f"{steps}_steps_{rate:g}")
     jobs = [
-        (number, method, os.path.join(folder, f"{number:03d}_{list(_METHODS).index(method)}"), steps, rate)
+        (number, method, os.path.join(folder, f"{number:03d}_{re.sub('[^a-z0-9]+', '_', method.lower())}"), steps, rate)
         for number in range(flag_values.nets)
         for method in methods
     ]

@@ -49,7 +49,7 @@ def run(workdir, lab, learners, flags_of_train, killer):
     kept = f"{workdir}/kills.json"
     if os.path.isfile(kept):
         return
-    os.makedirs(workdir, exist_ok=True)
+    kills.begin_anew(workdir)
     hosts = f"{workdir}/hosts.sh"
     names = " ".join(f"{namespaces.name(rank)}:1" for rank in range(learners))
     files.write_text(hosts, f"#!/bin/sh\nprintf '%s\\n' {names}\n")
@@ -76,11 +76,11 @@ def main(argv):
     jobs.end_by_signals()
     columns = {}
     for every in map(float, options.every):
-        workdir = os.path.abspath(os.path.join(output, f"every_{every:g}"))
+        workdir = os.path.abspath(os.path.join(output, f"seed_{options.seed}", f"every_{every:g}"))
         killer = killing.Killer(workdir, _LEARNER, lambda at=workdir: ticks(at), every, options.minutes, options.seed)
         lab = Lab(options.learners, links.rate(options.rate), links.delay(options.delay), {}, "auto")
         run(workdir, lab, options.learners, [*learner, f"--seed={options.seed}"], killer)
-        usual = columns[0.0][0]["steps a second"] if 0.0 in columns else None
+        usual = columns[0.0][0].get("steps a second") if 0.0 in columns else None
         columns[every] = [kills.figures(workdir, ticks(workdir), usual, options.learners)]
     lines = kills.lines(columns)
     files.write_text(os.path.join(output, "elastic.md"), "\n".join(lines) + "\n")

@@ -10,7 +10,7 @@ import psutil
 
 _BEGIN = 20.0  # seconds from the first tick to the first kill
 _LOOK = 20.0  # seconds from one look at what processes hold to the next
-_NO_LEARNERS = ("tfdgan.supervise", "horovodrun")
+_NO_LEARNER = "tfdgan.supervise"
 
 
 class Killer(threading.Thread):
@@ -86,7 +86,7 @@ def learners(workdir, program):
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
             line = process.cmdline()
-            is_learner = program in line and not any(name in line for name in _NO_LEARNERS)
+            is_learner = program in line and _NO_LEARNER not in line
             if is_learner and f"--workdir={workdir}" in line and "HOROVOD_RANK" in (variables := process.environ()):
                 found[int(variables["HOROVOD_RANK"])] = process
     return found

@@ -69,13 +69,21 @@ def run(workdir, lab, line, killer):
     if os.path.isfile(kept):
         return
     print(f"{workdir}: {' '.join(line)}", flush=True)
-    os.makedirs(workdir, exist_ok=True)
+    begin_anew(workdir)
     with lab, open(f"{workdir}/log.txt", "a") as log:
         lab.check(say=lambda text: print(f"  {text}", flush=True))
         killer.start()
         code = lab.run([*line, f"--workdir={workdir}"], ENVIRONMENT, stdout=log, stderr=log).returncode
         killer.end()
     files.write_text(kept, json.dumps({"code": code, "kills": killer.kills}) + "\n")
+
+
+def begin_anew(workdir):
+    """Make a run's folder, without what an earlier try has noted by the clock."""
+    os.makedirs(workdir, exist_ok=True)
+    for name in ("resources.jsonl", "ticks.jsonl"):
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(f"{workdir}/{name}")
 
 
 def pace(found):
@@ -110,20 +118,23 @@ def scores(workdir):
 
 
 def held(workdir):
-    """What the process that was seen for longest held at a quarter of its time and at its end."""
-    with open(f"{workdir}/resources.jsonl") as file:
+    """What the process that was seen for longest held at a quarter of its time and at the last quarter's beginning."""
+    path = f"{workdir}/resources.jsonl"
+    if not os.path.isfile(path):
+        return {}
+    with open(path) as file:
         looks = [json.loads(line) for line in file]
     oldest = max(looks, key=lambda look: look["seconds"])["process"]
     looks = [look for look in looks if look["process"] == oldest]
-    then, last = looks[len(looks) // 4], looks[-1]
+    then, late, last = looks[len(looks) // 4], looks[3 * len(looks) // 4], looks[-1]
     return {
         "minutes of the oldest process": last["seconds"] / 60,
         "MB at a quarter of it": then["bytes"] / 1e6,
-        "MB at its end": last["bytes"] / 1e6,
+        "MB at three quarters": late["bytes"] / 1e6,
         "files at a quarter": then["files"],
-        "files at its end": last["files"],
+        "files at three quarters": late["files"],
         "threads at a quarter": then["threads"],
-        "threads at its end": last["threads"],
+        "threads at three quarters": late["threads"],
     }
 
 
@@ -131,6 +142,8 @@ def figures(workdir, found, usual, learners):
     """{name: number or None} of a run with these ticks; `usual` is the undisturbed pace, steps a second, or None."""
     with open(f"{workdir}/kills.json") as file:
         made = json.load(file)
+    if len(found) < 2:  # it came to nothing
+        return {"kills": len(made["kills"]), "exit code": made["code"]}
     steps_a_second, seconds, taken, there = pace(found)
     waits = [wait for wait in dead_times(made["kills"], found, learners) if wait is not None]
     with open(f"{workdir}/log.txt") as file:
@@ -156,7 +169,8 @@ def table(output, learners):
     """Lines of Markdown of all runs in a folder."""
     runs, paces = {}, []
     for path in glob.glob(f"{output}/seed_*/every_0/kills.json"):
-        paces.append(pace(ticks(os.path.dirname(path)))[0])
+        if len(found := ticks(os.path.dirname(path))) > 1:
+            paces.append(pace(found)[0])
     usual = float(np.mean(paces)) if paces else None
     for path in sorted(glob.glob(f"{output}/seed_*/every_*/kills.json")):
         workdir = os.path.dirname(path)

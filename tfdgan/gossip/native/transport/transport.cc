@@ -79,6 +79,15 @@ void Transport::Stop() {
   close(wake_);
 }
 
+void Transport::RunCommands() {
+  std::vector<std::function<void()>> commands;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    commands.swap(commands_);
+  }
+  for (const auto& command : commands) command();
+}
+
 void Transport::Run() {
   looked_ = Clock::now();
   Clock::time_point until = Clock::time_point::max();  // when stopping: how long to wait for peers

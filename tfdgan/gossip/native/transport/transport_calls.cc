@@ -147,13 +147,4 @@ void Transport::Do(std::function<void()> command) {
   eventfd_write(wake_, 1);
 }
 
-void Transport::RunCommands() {
-  std::vector<std::function<void()>> commands;
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    commands.swap(commands_);
-  }
-  for (const auto& command : commands) command();
-}
-
 }  // namespace tfdgan
