@@ -18,12 +18,13 @@ def test_the_estimate_comes_to_the_true_ratio():
 
 @pytest.mark.parametrize("before", [0, 300])
 def test_the_paired_ratio_beats_the_single_one(before):
-    """After five updates, of a classifier that is new or has learned: by what is common to classifier and twin."""
+    """After five updates, of a classifier that is new or has learned; of three seeds the worst, and the mean error."""
     x = np.random.default_rng(1).normal(*known_ratio._STEP, 500)
     true = np.log(known_ratio.true_ratio(x, known_ratio._STEP))
-    found = known_ratio.both_estimates(x, 0, before)
-    single, paired = (known_ratio.likeness(found[kind], true)[0] for kind in ("single", "paired"))
-    assert paired > 0.9 and paired > single + 0.1
+    runs = [known_ratio.both_estimates(x, seed, before) for seed in range(3)]
+    single, paired = ([known_ratio.likeness(run[kind], true) for run in runs] for kind in ("single", "paired"))
+    assert min(paired)[0] > 0.9 > 0 > min(single)[0]
+    assert np.mean([error for _, error in paired]) < 0.5 * np.mean([error for _, error in single])
 
 
 def test_true_ratio_by_hand():

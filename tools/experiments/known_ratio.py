@@ -76,7 +76,6 @@ class Classifier:
         def learn(samples, generated):
             found = gradients(self._update, (generated, samples, ()))
             alone.apply(self._player, found.gradients, tf.constant(True), None)
-            return found
 
         self._learn = tf.function(learn, autograph=False)
 
@@ -96,8 +95,8 @@ class Classifier:
         for _ in range(updates):
             samples, old, new = self._drawn(_OLD, _STEP)
             beside = self.twin.gradients(self._update, (old, samples, ()))
-            self.twin.prepare()
-            self.twin.follow(beside, self._learn(samples, new))
+            self._learn(samples, new)
+            self.twin.apply(beside)
 
     def logits(self, points):
         return self._net(np.float32(points)[:, None]).numpy()[:, 0]
