@@ -162,14 +162,16 @@ def test_a_twin_of_an_optimizer_steps_alike(second_moment):
 
 def test_weights_by_a_spread_by_hand():
     """Scores 1 and 3: std 1; at spread .5 the exponents are .5 and 1.5. Scale and shift change nothing."""
-    for scale, shift in ((1, 0), (100, -7), (1e-3, 5)):
+    for scale, shift in ((1, 0), (100, -7), (1e-3, 5), (1e30, 0)):
         scores = tf.constant([[1.0], [3.0]]) * scale + shift
         weights = objectives.sample_weights(scores, spread=0.5)
         assert weights.shape == (2, 1)
         np.testing.assert_allclose(weights[:, 0], [1 / (1 + np.e), np.e / (1 + np.e)], rtol=1e-3)
     for spread in (0.0, -1.0, float("nan")):
-        with pytest.raises(ValueError, match=f"^spread is {spread}; give a number above 0"):
+        with pytest.raises(ValueError, match=f"^spread is {spread}; give a number above 0, or None for a temp"):
             objectives.sample_weights(scores, spread=spread)
+    with pytest.raises(ValueError, match="^fake_scores are of type int32; give floats"):
+        objectives.sample_weights([1, 3], spread=0.5)
 
 
 def test_weights_by_a_spread_have_no_gradient():

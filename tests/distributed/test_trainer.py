@@ -111,6 +111,15 @@ def test_clipped_ratio_under_cp_equals_one_learner_on_the_whole_batch(changes):
     assert np.abs(weights(own) - weights(alone)).max() > 1e-3
 
 
+@pytest.mark.parametrize("changes", [{}, dict(lookahead_every=2)], ids=["centralized", "lookahead"])
+def test_a_twin_sends_as_much_as_the_classifier_where_gradients_are_shared(changes):
+    """2 (n - 1) / n of the classifier's numbers, 4 bytes each, for each of its updates."""
+    alone, paired = (make(strategy="centralized", **how, **changes) for how in (CLIPPED_RATIO, PAIRED))
+    classifier = paired.players[-1]
+    twin = 2 * (N - 1) / N * classifier.numbers * classifier.updates * 4
+    assert paired.bytes_a_step(0) == pytest.approx(alone.bytes_a_step(0) + twin)
+
+
 @pytest.mark.parametrize("changes", [PENALTY, CLIPPED_RATIO, PAIRED], ids=["adversarial", "clipped_ratio", "paired"])
 def test_dp_complete_equals_the_closed_form(changes):
     """W = 1/n for all: after a step w_i = mean w(start) + own displacement, computed from everybody's weights."""

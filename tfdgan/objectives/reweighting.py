@@ -24,10 +24,13 @@ def sample_weights(
       spread: s, above 0; None: the temperature counts.
 
     Raises:
-      ValueError: a spread that is not above 0.
+      ValueError: scores that are no floats, or a spread that is not above 0.
     """
     scores = tf.convert_to_tensor(fake_scores)
+    if not scores.dtype.is_floating:
+        raise ValueError(f"fake_scores are of type {scores.dtype.name}; give floats")
     if spread is not None:
+        scores = tf.math.divide_no_nan(scores, tf.reduce_max(tf.abs(scores)))  # squares of large ones would overflow
         temperature = temperature_of_spread(*moments(scores), spread)
     return tf.stop_gradient(tf.nn.softmax(scores / temperature, axis=0))
 
@@ -43,7 +46,7 @@ def temperature_of_spread(mean: tf.Tensor, variance: tf.Tensor, spread: float) -
       ValueError: a spread that is not above 0.
     """
     if not spread > 0:
-        raise ValueError(f"spread is {spread}; give a number above 0")
+        raise ValueError(f"spread is {spread}; give a number above 0, or None for a temperature")
     least = 1e-5 * tf.abs(mean) + 1e-30  # what rounding leaves of equal scores is no deviation
     return tf.stop_gradient(tf.maximum(tf.sqrt(variance), least)) / spread
 
