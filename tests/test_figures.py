@@ -12,7 +12,7 @@ from tfdgan.tasks import StyleTransferTask, TextTask
 CRITIC = {"loss/critic", "loss/gradient_penalty", "gradient_norm/critic"}
 GENERATOR = {"loss/generator", "gradient_norm/generator"}
 WAITING = {"time/waiting"}
-REWEIGHTING = {"reweighting/effective_sample_size"}
+REWEIGHTING = {"reweighting/effective_sample_size", "reweighting/effective_share"}
 CLASSIFIER = {"loss/classifier", "classifier/accuracy", "ratio/mean", "ratio/clip_fraction", "ratio/max"}
 VARIANCE = {"gradient_variance/reweighted", "gradient_variance/plain"}
 STYLES = {"loss/reconstruction", "style/accuracy", "content/distance", "content/told"}
