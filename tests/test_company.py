@@ -1,4 +1,6 @@
-"""What is said of learners that are slow."""
+"""What is said of learners that are slow, and of those that are lost."""
+
+import re
 
 import pytest
 
@@ -32,3 +34,23 @@ def test_of_two_learners_none_is_the_slow_one(said):
     for step in range(10):
         learners.meet_paces(step, {0: 0.1, 1: 5.0})
     assert not said
+
+
+class Stays:
+    """A trainer whom losses do not concern."""
+
+    def restrict_to(self, ranks):
+        pass
+
+
+def test_a_loss_is_told_by_the_next_if_the_one_who_was_to_tell_is_lost_too(said, monkeypatch):
+    """Learner 1 was to tell of 0's loss. Had it lived for one more tick, it would have."""
+    monkeypatch.setattr(company, "is_writer", lambda: False)
+    for lives, told in ((False, [0, 0, 1]), (True, [0, 1])):
+        said.clear()
+        there = Company(Stays(), None, {})
+        for lost in ({0: "is gone"}, *([{0: "is gone"}] if lives else []), {0: "is gone", 1: "is gone"}):
+            monkeypatch.setattr(company.collectives, "lost", lambda lost=lost: lost)
+            monkeypatch.setattr(company.collectives, "ranks", lambda lost=lost: [r for r in range(3) if r not in lost])
+            there.meet_losses(20)
+        assert [int(re.search(r"learner (\d) is lost", text)[1]) for text in said] == told

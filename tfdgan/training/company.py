@@ -25,6 +25,8 @@ class Company:
     def __init__(self, trainer: Trainer, admission: Admission | None, known: dict[int, str]) -> None:
         self._trainer, self._admission, self._lost = trainer, admission, dict(known)
         self._reconnections = 0
+        self._told_last: set[int] = set()  # losses of the last tick that had some, and who told of them
+        self._speaker: int | None = None
         self._slow: set[int] = set()
         self._late: dict[int, int] = {}  # {learner: ticks in a row at which it was slow}
 
@@ -37,8 +39,13 @@ class Company:
         """Say who has been lost since the last tick, and go on without them."""
         lost = collectives.lost()
         if lost.keys() == self._lost.keys():
+            self._told_last = set()  # who told of them is there
             return
-        for learner in sorted(set(lost) - set(self._lost)):
+        new = set(lost) - set(self._lost)
+        # Who was to tell of the last losses may have gone before it could.
+        self._told_last = new | (self._told_last & set(lost) if self._speaker in new else set())
+        self._speaker = collectives.ranks()[0]
+        for learner in sorted(self._told_last):
             say_once(f"step {step}: learner {learner} is lost, it {lost[learner]}; {len(collectives.ranks())} go on")
         self._lost = lost
         if is_writer():
