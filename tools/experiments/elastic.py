@@ -21,7 +21,6 @@ import kills
 from absl import flags
 
 from tfdgan.cli import command
-from tfdgan.errors import UserError
 from tfdgan.storage import files
 from tools.network import jobs, links, namespaces
 from tools.network.lab import Lab
@@ -44,42 +43,29 @@ def ticks(workdir):
         return [(tick["time"], tick["step"], tick["learners"]) for tick in map(json.loads, file)]
 
 
-def run(workdir, lab, learners, flags_of_train, killer):
-    """Make a run, unless it is there."""
-    kept = f"{workdir}/kills.json"
-    if os.path.isfile(kept):
-        return
-    kills.begin_anew(workdir)
+def launch(lab, line, **streams):
+    """Run a learner's command under horovodrun's elastic mode: the finished process."""
+    (workdir,) = (word.removeprefix("--workdir=") for word in line if word.startswith("--workdir="))
     hosts = f"{workdir}/hosts.sh"
-    names = " ".join(f"{namespaces.name(rank)}:1" for rank in range(learners))
+    names = " ".join(f"{namespaces.name(rank)}:1" for rank in range(lab.learners))
     files.write_text(hosts, f"#!/bin/sh\nprintf '%s\\n' {names}\n")
     os.chmod(hosts, 0o755)
-    line = [jobs.launcher(), "--gloo", "-np", str(learners), "--min-np", "1", "--max-np", str(learners)]
-    line += ["--host-discovery-script", hosts, "--blacklist-cooldown-range", *_COOLDOWN]
-    line += ["--network-interface", namespaces.DEVICE, "--disable-cache"]
-    line += [sys.executable, _LEARNER, *flags_of_train, f"--workdir={workdir}"]
-    print(f"{workdir}: {' '.join(line)}", flush=True)
-    with lab, open(f"{workdir}/log.txt", "a") as log:
-        lab.check(say=lambda text: print(f"  {text}", flush=True))
-        killer.start()
-        code = lab.run_on(0, line, kills.ENVIRONMENT, stdout=log, stderr=log).returncode
-        killer.end()
-    files.write_text(kept, json.dumps({"code": code, "kills": killer.kills}) + "\n")
+    elastic = [jobs.launcher(), "--gloo", "-np", str(lab.learners), "--min-np", "1", "--max-np", str(lab.learners)]
+    elastic += ["--host-discovery-script", hosts, "--blacklist-cooldown-range", *_COOLDOWN]
+    elastic += ["--network-interface", namespaces.DEVICE, "--disable-cache"]
+    return lab.run_on(0, [*elastic, *line], kills.ENVIRONMENT, **streams)
 
 
 def main(argv):
-    cut = argv.index("--") if "--" in argv else len(argv)
-    options, learner = command.parse(argv[:cut], _define), argv[cut + 1 :]
-    (output,) = command.required(options, "output")
-    if not learner:
-        raise UserError("no flags of train: give them after --, as -- --flagfile=configs/gaussians.flags")
+    options, output, learner = kills.asked(argv, _define)
     jobs.end_by_signals()
+    line = [sys.executable, _LEARNER, *learner, f"--seed={options.seed}"]
     columns = {}
     for every in map(float, options.every):
         workdir = os.path.abspath(os.path.join(output, f"seed_{options.seed}", f"every_{every:g}"))
         killer = killing.Killer(workdir, _LEARNER, lambda at=workdir: ticks(at), every, options.minutes, options.seed)
         lab = Lab(options.learners, links.rate(options.rate), links.delay(options.delay), {}, "auto")
-        run(workdir, lab, options.learners, [*learner, f"--seed={options.seed}"], killer)
+        kills.run(workdir, lab, line, killer, launch)
         usual = columns[0.0][0].get("steps a second") if 0.0 in columns else None
         columns[every] = [kills.figures(workdir, ticks(workdir), usual, options.learners)]
     lines = kills.lines(columns)

@@ -63,8 +63,13 @@ def ticks(workdir):
     return [found[step] for step in sorted(found)]
 
 
-def run(workdir, lab, line, killer):
-    """Make a run, unless it is there."""
+def run(workdir, lab, line, killer, launch):
+    """Make a run, unless it is there.
+
+    Args:
+      line: the command; the run's --workdir is added.
+      launch: function (lab, command, **streams) -> the finished process.
+    """
     kept = f"{workdir}/kills.json"
     if os.path.isfile(kept):
         return
@@ -73,7 +78,7 @@ def run(workdir, lab, line, killer):
     with lab, open(f"{workdir}/log.txt", "a") as log:
         lab.check(say=lambda text: print(f"  {text}", flush=True))
         killer.start()
-        code = lab.run([*line, f"--workdir={workdir}"], ENVIRONMENT, stdout=log, stderr=log).returncode
+        code = launch(lab, [*line, f"--workdir={workdir}"], stdout=log, stderr=log).returncode
         killer.end()
     files.write_text(kept, json.dumps({"code": code, "kills": killer.kills}) + "\n")
 
@@ -165,6 +170,10 @@ def figures(workdir, found, usual, learners):
     }
 
 
+def _launch(lab, line, **streams):
+    return lab.run(line, ENVIRONMENT, **streams)
+
+
 def table(output, learners):
     """Lines of Markdown of all runs in a folder."""
     runs, paces = {}, []
@@ -194,12 +203,18 @@ def lines(columns):
     return made
 
 
-def main(argv):
+def asked(argv, define_flags):
+    """(options, --output, flags of train) of a command line."""
     cut = argv.index("--") if "--" in argv else len(argv)
-    options, learner = command.parse(argv[:cut], _define), argv[cut + 1 :]
+    options, learner = command.parse(argv[:cut], define_flags), argv[cut + 1 :]
     (output,) = command.required(options, "output")
     if not learner:
         raise UserError("no flags of train: give them after --, as -- --flagfile=configs/gaussians.flags")
+    return options, output, learner
+
+
+def main(argv):
+    options, output, learner = asked(argv, _define)
     jobs.end_by_signals()
     rate = links.rate(options.rate)
     line = [sys.executable, "-m", "tfdgan.supervise", "--max_restarts=1000", "-m", "tfdgan.train", *learner]
@@ -211,7 +226,7 @@ def main(argv):
                 workdir, "tfdgan.train", lambda workdir=workdir: ticks(workdir), every, options.minutes, int(seed)
             )
             lab = Lab(options.learners, rate, links.delay(options.delay), {}, "auto")
-            run(workdir, lab, [*line, f"--seed={seed}"], killer)
+            run(workdir, lab, [*line, f"--seed={seed}"], killer, _launch)
     made = table(output, options.learners)
     files.write_text(os.path.join(output, "kills.md"), "\n".join(made) + "\n")
     print("\n".join(made))

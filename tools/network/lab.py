@@ -112,6 +112,11 @@ class Lab:
     def _path(self, rank):
         return f"/proc/{self._first.pid}/root{namespaces.FOLDER}/{namespaces.name(rank)}"
 
+    @property
+    def learners(self):
+        """How many."""
+        return self._learners
+
     def check(self, say=print):
         """Measure round trips and rates around the ring, say them, and raise `UserError` unless they are as asked.
 
