@@ -29,8 +29,8 @@ def test_both_sides_train_the_same_weights():
     ("flags", "said"),
     [
         (("--against=/nowhere",), "--against=/nowhere: no checkout of this project there"),
-        ((f"--against={ROOT}", "--part=options"), "only --part=overhead of images"),
-        ((f"--against={ROOT}", "--task=text"), "only --part=overhead of images"),
+        ((f"--against={ROOT}", "--part=options"), "--part=options does not compare with another"),
+        (("--against=/nowhere", "--task=text"), "--against=/nowhere: no checkout of this project there"),
         (("--problem=chess",), "--problem=chess: choose among gaussians"),
     ],
 )

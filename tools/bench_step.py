@@ -5,6 +5,7 @@
     python tools/bench_step.py --part=options --problem=dcgan32,resnet32,ct_resnet32,sagan64
     python tools/bench_step.py --part=options --problem=dcgan64_cifar,plain_dcgan64_cifar
     python tools/bench_step.py --task=text --problem=text_oracle20
+    python tools/bench_step.py --task=text --problem=text_oracle20 --against=CHECKOUT --blocks=3
 
 overhead: the trainer's steps against a bare hand-written TensorFlow loop of the same mathematics. Both train equal
 models on equal batches and noise by WGAN-GP with optimistic Adam and a running average. The trainer adds guards against
@@ -16,8 +17,8 @@ earlier revision: two processes, with the same cores to each, that take turns.
 
 options: a model's step under one option after another, against the same step without it.
 
---task=text: sentences a second of pretraining, sampling and a step of the game, with and without --jit; a problem is a
-configuration.
+--task=text: sentences a second of pretraining, sampling and a step of the game, with and without --jit; with --against
+the game's steps of both trees. A problem is a configuration.
 
 Blocks of steps alternate, in one process but for --against; a ratio is that of two neighbouring blocks, the median over
 pairs. Peaks of memory are of a process of its own.
@@ -79,15 +80,15 @@ def _define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer("steps", None, "Steps a block; default: by problem.", lower_bound=1, flag_values=flag_values)
     text = "Names of options, as the rows have them (options); default: all."
     flags.DEFINE_list("option", [], text, flag_values=flag_values)
-    text = "Folder of another checkout, whose trainer stands in place of the bare loop (overhead)."
+    text = "Folder of another checkout, whose trainer is timed beside this one's (overhead, text)."
     flags.DEFINE_string("against", None, text, flag_values=flag_values)
 
 
-def settings(problem: str) -> dict[str, Any]:
-    """The options of a problem of `overhead` that are not the defaults, with strategy local."""
+def settings(problem: str, **changes: Any) -> dict[str, Any]:
+    """The options of a problem of `overhead`, or of a configuration, that are not the defaults, with strategy local."""
     if problem == "dcgan32":
         return dict(dataset="given", batch_size=16, strategy="local")
-    options = flagfiles.read(f"configs/{problem}.flags", strategy="local")
+    options = flagfiles.read(f"configs/{problem}.flags", strategy="local", **changes)
     values = {field: getattr(options, field.name) for field in dataclasses.fields(options)}
     return {field.name: value for field, value in values.items() if value != field.default}
 
@@ -112,8 +113,8 @@ def overhead(problem: str, blocks: int, steps: int) -> str:
     return _row(problem, times, peak(), differ)
 
 
-def _row(problem: str, times: Sequence[tuple[float, float]], most: float, differ: float) -> str:
-    return f"{problem:<12}{summary(times)}{most:>10.0f}{differ:>10.1g}"
+def _row(problem: str, times: Sequence[tuple[float, float]], most: float, differ: float, width: int = 12) -> str:
+    return f"{problem:<{width}}{summary(times)}{most:>10.0f}{differ:>10.1g}"
 
 
 def summary(times: Sequence[tuple[float, float]]) -> str:
@@ -189,6 +190,16 @@ def _show_overhead(problems: Sequence[str], blocks: int, steps: int | None, agai
         print(row, flush=True)
 
 
+def _show_games(problems: Sequence[str], blocks: int, steps: int, against: str) -> None:
+    """Print a row for each configuration of text, against another checkout."""
+    tree = two_trees.checked(against)
+    print(f"{'problem':<20}{_columns('game, ms', 'other, ms')}{'differ':>10}", flush=True)
+    for problem in problems:
+        # The oracle's sentences cost as much as their number: any will do.
+        options = settings(problem, corpus_size=500)
+        print(_row(problem, *two_trees.compare(tree, options, blocks, steps, warm_up=1), width=20), flush=True)
+
+
 def _show_options(problems: Sequence[str], blocks: int, steps: int | None, options: Sequence[str]) -> None:
     """Print a row for each option of each problem, or for those of `options`."""
     print(f"{'problem':<21}{'option':<24}{_columns('with, ms', 'plain, ms')}", flush=True)
@@ -207,12 +218,15 @@ def _columns(ours: str, theirs: str) -> str:
 def main(argv: list[str]) -> None:
     flag_values = command.parse(argv, _define)
     problems, blocks, steps, against = (flag_values[name].value for name in ("problem", "blocks", "steps", "against"))
-    if against and (flag_values.task == "text" or flag_values.part == "options"):
-        raise UserError(f"--against={against}: only --part=overhead of images compares with another checkout")
+    if against and flag_values.part == "options":
+        raise UserError(f"--against={against}: --part=options does not compare with another checkout")
     if flag_values.task == "text":
         if flag_values.part:
             raise UserError(f"--part={flag_values.part}: --task=text has no parts; leave it out")
-        sentence_speeds.show(problems, blocks, steps or 1)
+        if against:
+            _show_games(problems or ["text_oracle20"], blocks, steps or 1, against)
+        else:
+            sentence_speeds.show(problems, blocks, steps or 1)
         return
     known = _PROBLEMS if flag_values.part == "options" else _STEPS
     for problem in problems:

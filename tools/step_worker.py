@@ -15,6 +15,7 @@ import importlib.util
 import json
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from typing import Any
@@ -29,7 +30,8 @@ class Steps:
     """A trainer and its batches.
 
     Args:
-      options: {name: value} of the task image; the dataset "given" is uniform noise.
+      options: {name: value} of the task image, whose dataset "given" is uniform noise, or of text, whose steps are
+        those of the game.
 
     Attributes:
       trainer: at the start.
@@ -37,13 +39,18 @@ class Steps:
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        samples = _noise(options) if options["dataset"] == "given" else None
-        make = _present if importlib.util.find_spec("tfdgan.cli") else _earlier
-        asked, source, self.trainer, self._steps = make(options, samples)
+        if options.get("task") == "text":
+            asked, self._done, source, self.trainer, self._steps = _of_text(options)
+            labels = {}
+        else:
+            samples = _noise(options) if options["dataset"] == "given" else None
+            make = _present if importlib.util.find_spec("tfdgan.cli") else _earlier
+            asked, source, self.trainer, self._steps = make(options, samples)
+            self._done, labels = 0, dict(labelled=asked.conditional)
         self.trainer.reset()
         count = asked.batch_size * asked.critic_steps
-        self.batches = source.stream(count, asked.seed, 0, labelled=asked.conditional).prefetch(2)
-        self._iterator, self._done, self._at_once = iter(self.batches), 0, asked.steps_per_loop
+        self.batches = source.stream(count, asked.seed, 0, **labels).prefetch(2)
+        self._iterator, self._at_once = iter(self.batches), asked.steps_per_loop
 
     def block(self, length: int) -> float:
         """Milliseconds a step of the next `length` steps."""
@@ -79,6 +86,20 @@ def _present(options: dict[str, Any], samples: Any) -> Made:
     source = task.source()
     trainer = make_trainer(asked, task, *task.build_models(source.sample_shape, source.classes))
     return asked, source, trainer, trainer.steps
+
+
+def _of_text(options: dict[str, Any]) -> tuple[Any, int, Any, Any, Callable]:
+    """(options, first step of the game, source, trainer, its steps)."""
+    from tfdgan.cli.config import config_class
+    from tfdgan.cli.objects import make_trainer
+    from tfdgan.tasks import TextTask
+
+    with tempfile.TemporaryDirectory() as workdir:  # which keeps the oracle
+        asked = config_class("text")(**{**options, "workdir": workdir})
+        task = TextTask(asked)
+        source = task.source()
+    trainer = make_trainer(asked, task, *task.build_models(source.sample_shape))
+    return asked, asked.pretraining_steps, source, trainer, trainer.steps
 
 
 def _earlier(options: dict[str, Any], samples: Any) -> Made:

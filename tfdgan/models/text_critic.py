@@ -8,6 +8,8 @@ Networks", 2015.
 import keras
 from keras import layers, ops
 
+from tfdgan.models.max_over_time import MaxOverTime
+
 _WIDTHS = (2, 3, 4, 5)
 _DROPOUT = 0.25
 _HIDDEN = 100
@@ -27,13 +29,8 @@ def build(length: int, vocabulary: int, representations: int, filters: int) -> k
     """
     sentences = keras.Input((length, vocabulary))
     x = layers.Dense(representations, use_bias=False, name="representations")(sentences)  # [n, length, r]
-    x = layers.Reshape((length, representations, 1))(x)
-    found = [
-        layers.Conv2D(filters, (width, 1), activation="relu", name=f"convolution_{width}")(x)
-        for width in _WIDTHS
-        if width <= length
-    ]
-    x = layers.Concatenate()([ops.max(f, axis=1) for f in found])  # [n, r, 4 filters]
+    found = [MaxOverTime(filters, width, name=f"convolution_{width}")(x) for width in _WIDTHS if width <= length]
+    x = layers.Concatenate()(found)  # [n, r, 4 filters]
     units = x.shape[-1]
     gate = layers.Dense(
         units, activation="sigmoid", bias_initializer=keras.initializers.Constant(_CARRY), name="highway_gate"
