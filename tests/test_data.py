@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from tfdgan.data import ArraySource, digits, folder, from_user, gaussians, load, partition
+from tfdgan.data import ArraySource, digits, folder, from_user, gaussians, listing, load, partition
+from tfdgan.data.images import Form
 from tfdgan.errors import UserError
 from tfdgan.tasks.image.options import ImageOptions
 from tfdgan.tasks.image.task import ImageTask
@@ -134,7 +135,7 @@ def test_gaussians_of_two_learners_are_parts_of_one_draw():
 
 
 def test_digits_are_pictures_from_black_to_white():
-    source = digits.load(image_size=0, **ALL)
+    source = digits.load(form=Form(), **ALL)
     pictures = np.concatenate([batch.numpy() for batch in source.once(1000)])
     assert pictures.shape == (1797, 8, 8, 1) and source.sample_shape == (8, 8, 1)
     assert (pictures.min(), pictures.max()) == (-1, 1)
@@ -143,16 +144,16 @@ def test_digits_are_pictures_from_black_to_white():
 
 
 def test_digits_resized_keep_their_mean():
-    native = next(iter(digits.load(image_size=0, **ALL).once(20))).numpy()
-    smaller, larger = (next(iter(digits.load(image_size=side, **ALL).once(20))).numpy() for side in (4, 16))
+    native = next(iter(digits.load(form=Form(), **ALL).once(20))).numpy()
+    smaller, larger = (next(iter(digits.load(form=Form((side, side)), **ALL).once(20))).numpy() for side in (4, 16))
     assert smaller.shape == (20, 4, 4, 1) and larger.shape == (20, 16, 16, 1)
-    # Area interpolation by whole factors: a pixel is the mean of four, or is repeated four times.
+    # A pixel is the mean of four; or one of four, a quarter of the way to the next.
     np.testing.assert_allclose(smaller[:, 0, 0], native[:, :2, :2].mean(axis=(1, 2)), atol=1e-6)
-    np.testing.assert_allclose(larger, native.repeat(2, axis=1).repeat(2, axis=2), atol=1e-6)
+    np.testing.assert_allclose(larger[:, 0, 1], 0.75 * native[:, 0, 0] + 0.25 * native[:, 0, 1], atol=1e-6)
 
 
 def test_digits_by_label_give_each_learner_few_classes():
-    labels = [digits.load(image_size=0, rank=rank, size=5, partition="by_label").labels for rank in range(5)]
+    labels = [digits.load(form=Form(), rank=rank, size=5, partition="by_label").labels for rank in range(5)]
     assert [len(part) for part in labels] == [359] * 5  # 1797 // 5
     assert all(len(np.unique(part)) <= 4 for part in labels)
 
@@ -171,7 +172,7 @@ def pictures(tmp_path):
 
 
 def test_folder_of_images(pictures):
-    source = folder.load(str(pictures), image_size=8, **ALL)
+    source = folder.load(str(pictures), form=Form((8, 8)), **ALL)
     assert len(source) == 6 and source.sample_shape == (8, 8, 3)
     samples = next(iter(source.once(6))).numpy()
     shades = samples.mean(axis=(1, 2, 3))
@@ -182,7 +183,7 @@ def test_folder_of_images(pictures):
 
 
 def test_folder_is_listed_as_tfds_lists_it(pictures):
-    """The same files, labels and order; so a run's data are the same whoever lists them."""
+    """The same files, classes and order; so a run's data are the same whoever lists them."""
     for i in range(6, 20):
         ending = ("PNG", "jpeg", "jpg")[i % 3]  # what is in the files does not matter here
         write_image(pictures / "train" / ("a cat", "dog", "emu")[i % 3] / f"{i}.{ending}", i)
@@ -191,18 +192,20 @@ def test_folder_is_listed_as_tfds_lists_it(pictures):
     (pictures / "train" / "dog" / "notes.txt").write_text("no image")
     (pictures / "notes.txt").write_text("no folder")
     builder = tfds.ImageFolder(str(pictures))
-    for split, number in (("train", 20), ("test", 14)):
-        files, labels, classes = folder.examples(str(pictures), split)
+    for split, number, classes in (("train", 20, ("a cat", "cat", "dog", "emu")), ("test", 14, ("ant", "dog"))):
+        found = listing.of(str(pictures), split)
         theirs = list(builder.as_dataset(split=split, decoders={"image": tfds.decode.SkipDecoding()}))
+        files = [str(pictures / name) for name in found.names]
         assert files == [example["image/filename"].numpy().decode() for example in theirs]
-        assert labels.tolist() == [int(example["label"]) for example in theirs]
-        assert len(files) == number and classes == builder.info.features["label"].num_classes == 6
+        names = [builder.info.features["label"].int2str(int(example["label"])) for example in theirs]
+        assert [found.classes[label] for label in found.labels] == names  # numbered by the classes that there are
+        assert len(files) == number and found.classes == classes
 
 
 def test_folder_by_label(pictures):
     shades = []
     for rank in range(2):
-        source = folder.load(str(pictures), image_size=8, rank=rank, size=2, partition="by_label")
+        source = folder.load(str(pictures), form=Form((8, 8)), rank=rank, size=2, partition="by_label")
         samples = next(iter(source.once(6))).numpy()
         shades.append(sorted(round((m + 1) * 2.5) for m in samples.mean(axis=(1, 2, 3))))
     assert shades == [[1, 3, 5], [0, 2, 4]]  # cats, then dogs
@@ -211,21 +214,20 @@ def test_folder_by_label(pictures):
 def test_corrupt_image_is_named(pictures):
     bad = pictures / "train" / "cat" / "3.png"
     bad.write_bytes(bad.read_bytes()[:40])
-    source = folder.load(str(pictures), image_size=8, **ALL)
     with pytest.raises(UserError, match="corrupt image .*cat/3.png") as caught:
-        source.check()
+        folder.load(str(pictures), form=Form((8, 8)), **ALL).check()
     assert "\n" not in str(caught.value)
 
 
 def test_folder_needs_a_size_and_images(pictures, tmp_path):
     with pytest.raises(UserError, match="image_size"):
-        folder.load(str(pictures), image_size=0, **ALL)
+        folder.load(str(pictures), form=Form(), **ALL)
     (tmp_path / "empty" / "train").mkdir(parents=True)
-    with pytest.raises(UserError, match="no images in .*empty/train"):
-        folder.load(str(tmp_path / "empty"), image_size=8, **ALL)
+    with pytest.raises(UserError, match="folder:.*empty: no images among 0 files"):
+        folder.load(str(tmp_path / "empty"), form=Form((8, 8)), **ALL)
     with pytest.raises(UserError, match="no images"):
         (tmp_path / "bare").mkdir()
-        folder.load(str(tmp_path / "bare"), image_size=8, **ALL)
+        folder.load(str(tmp_path / "bare"), form=Form((8, 8)), **ALL)
 
 
 def test_users_array_with_labels():
@@ -275,7 +277,7 @@ def test_users_data_that_cannot_be_used(data, options, words):
 def test_load_goes_by_name(pictures, tmp_path, monkeypatch):
     assert load("gaussians", rank=1, size=4).sample_shape == (2,)
     assert len(load("digits", rank=1, size=4)) == 449
-    assert load(f"folder:{pictures}", image_size=16).sample_shape == (16, 16, 3)
+    assert load(f"folder:{pictures}", form=Form((16, 16))).sample_shape == (16, 16, 3)
     (tmp_path / "users_own_data.py").write_text("import numpy as np\n\n\ndef ones():\n    return np.ones((4, 3))\n")
     monkeypatch.syspath_prepend(tmp_path)
     assert load("users_own_data:ones").sample_shape == (3,)

@@ -18,10 +18,13 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Every flag of training with its default, which flagfiles of users rely on.
 DEFAULTS = dict(
+    background="white",
     batch_size=64,
     beta_1=0.5,
     beta_2=0.9,
+    cache_mb=1024.0,
     center_scores=False,
+    channels=0,
     chebyshev=False,
     classifier_batches="joint",
     checkpoint_every=1000,
@@ -48,7 +51,7 @@ DEFAULTS = dict(
     gossip_rounds=1,
     gossip_timeout=60.0,
     gradient_penalty=10.0,
-    image_size=0,
+    image_size="0",
     inception="",
     initial_weights="he",
     inner_latents="fresh",
@@ -102,6 +105,7 @@ DEFAULTS = dict(
     ratio_clipping=True,
     references="",
     representations=64,
+    resize="crop",
     reweighting_spread=0.0,
     reweighting_temperature=1.0,
     sample_reweighting=True,
@@ -135,7 +139,11 @@ DEFAULTS = dict(
 UNUSUAL = dict(
     workdir="runs/a b",
     dataset="digits",
-    image_size=16,
+    image_size="16x24",
+    resize="pad",
+    channels=1,
+    background="#102030",
+    cache_mb=7.5,
     partition="by_label",
     strategy="centralized",
     random_mixing=True,
@@ -157,7 +165,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 110
+    assert len(DEFAULTS) == 114
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

@@ -56,10 +56,11 @@ def main(argv):
     from tqdm import tqdm
 
     from tfdgan.data import tfds_images
+    from tfdgan.data.images import AS_IT_IS
     from tfdgan.metrics import SavedModelExtractor
     from tfdgan.tasks.image.scores import FeatureScores
 
-    shard = dict(data_dir=flag_values.data_dir, image_size=0, rank=0, size=1, partition="iid")
+    shard = dict(data_dir=flag_values.data_dir, form=AS_IT_IS, rank=0, size=1, partition="iid")
     train, test = (tfds_images.load(flag_values.dataset, split=split, **shard) for split in ("train", "test"))
     scored, number = FeatureScores(SavedModelExtractor(path), train), flag_values.samples
 

@@ -62,16 +62,17 @@ def classifier(shape, classes, width, flip):
 
 def accuracy(model, name, data_dir, image_size):
     """(accuracy, split) on a split that was not trained on; None where there is none."""
-    from tfdgan.data import folder, tfds_images
+    from tfdgan.data import folder, images, listing, tfds_images
 
     load = tfds_images.load
-    shard = dict(image_size=image_size, rank=0, size=1, partition="iid")
+    shard = dict(form=images.Form((image_size, image_size) if image_size else None), rank=0, size=1, partition="iid")
     if name in _WITHOUT_SPLITS:
         return None
     for split in ("test", "validation"):
         try:
             if name.startswith("folder:"):
-                source = folder.load(os.path.expanduser(name.removeprefix("folder:")), split=split, **shard)
+                path = os.path.expanduser(name.removeprefix("folder:"))
+                source = folder.load(path, split=split, classes=listing.of(path).classes, **shard)
             else:
                 source = load(name, data_dir=data_dir, split=split, **shard)
         except UserError:

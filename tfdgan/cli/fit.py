@@ -93,6 +93,9 @@ def _train(
     with collectives.together():
         source = task.source(distributed.rank(), distributed.size())
         task.check(source)
+    if source.summary:
+        each = f"; {len(source):,} for each learner" if distributed.size() > 1 else ""
+        say_once(f"data: {source.summary}{each}")
     if visit := entry.visit:
         joining.check_data(visit, options.dataset, task.digest)
     else:

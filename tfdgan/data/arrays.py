@@ -19,11 +19,13 @@ class ArraySource(Source):
       labels: int [n].
       decode: function from a tensor of one item to its float32 sample, which AutoGraph does not convert; None where
         items are samples.
+      as_samples: function from a tensor of items to float32 samples of their shape, in place of `decode`.
       classes: labels are below this number, on every learner; None where labels mean nothing.
       state: function that returns a text. The text changes when what the items stand for changes, such as the files
         that they name. None where items are samples.
       check: function that raises `UserError` if an item cannot be read.
       dtype: of samples, where items are samples.
+      summary: as `Source` says.
     """
 
     def __init__(
@@ -32,13 +34,15 @@ class ArraySource(Source):
         labels: Any,
         decode: Callable[[tf.Tensor], tf.Tensor] | None = None,
         *,
+        as_samples: Callable[[tf.Tensor], tf.Tensor] | None = None,
         classes: int | None = None,
         state: Callable[[], str] | None = None,
         check: Callable[[], None] | None = None,
         dtype: str = "float32",
+        summary: str = "",
     ) -> None:
         self._items, self._labels, self._decode = np.asarray(items), np.asarray(labels), decode
-        self._dtype = dtype
+        self._dtype, self._convert, self.summary = dtype, as_samples, summary
         self.classes, self._state, self._check = classes, state, check
 
     @functools.cached_property
@@ -69,6 +73,8 @@ class ArraySource(Source):
             self._check()
 
     def _as_samples(self, items: tf.Tensor) -> tf.Tensor:
+        if self._convert:
+            return self._convert(items)
         if self._decode is None:
             return tf.cast(items, self._dtype)
         return tf.map_fn(self._decode, items, fn_output_signature=tf.float32, parallel_iterations=8)

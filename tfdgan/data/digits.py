@@ -15,9 +15,9 @@ def arrays() -> tuple[np.ndarray, np.ndarray]:
     return np.round(digits.images * (255 / 16)).astype(np.uint8)[..., np.newaxis], digits.target
 
 
-def load(*, image_size: int, rank: int, size: int, partition: str) -> ArraySource:
-    """A learner's part of the digits, as float32 [8, 8, 1] in [-1, 1], or resized to `image_size` if that is not 0."""
+def load(*, form: images.Form, rank: int, size: int, partition: str) -> ArraySource:
+    """A learner's part of the digits, as float32 [8, 8, 1] in [-1, 1], or in another size or channels."""
     pictures, labels = arrays()
     mine = parts.indices(labels, rank, size, partition)
-    samples = np.stack([images.to_sample(picture, image_size) for picture in pictures[mine]])
+    samples = np.stack([images.to_sample(picture, form) for picture in pictures[mine]])
     return ArraySource(samples, labels[mine], classes=10)

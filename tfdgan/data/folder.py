@@ -1,86 +1,157 @@
-"""A folder of images, laid out as tfds.ImageFolder reads it: PATH/SPLIT/LABEL/image.png."""
+"""Images in a folder or a zip file, as people have them."""
 
+import collections
+import concurrent.futures
 import functools
+import hashlib
 import os
-import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.data import images
+from tfdgan.data import image_file, images, listing
 from tfdgan.data import partition as parts
 from tfdgan.data.arrays import ArraySource
-from tfdgan.data.source import as_written
 from tfdgan.errors import UserError
 
-_ENDINGS = (".jpg", ".jpeg", ".png")
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+_THREADS = 4  # that read files; decoding lets other threads run
 
 
-def load(path: str, *, image_size: int, rank: int, size: int, partition: str, split: str = "train") -> ArraySource:
-    """A learner's part of the images in PATH/SPLIT, as float32 [side, side, 3] in [-1, 1].
+def load(
+    path: str,
+    *,
+    form: images.Form,
+    rank: int,
+    size: int,
+    partition: str,
+    split: str = "train",
+    classes: Sequence[str] | None = None,
+    cache_mb: float = 0.0,
+) -> ArraySource:
+    """A learner's part of the images in a folder or a zip file, as float32 [height, width, c] in [-1, 1].
 
-    The source's `check` decodes every image of the learner's part, so that a corrupt file is named before training.
+    Without `form.channels` images have one channel if all in the split are grey, else three. What is read is as
+    `listing.of` says. If the learner's part fits into `cache_mb`, it is decoded once, here, and kept fitted: in 8 bits
+    a number, for which it is rounded, or as float32 where an image has 16 bits. Otherwise the source's `check` decodes
+    every image, so that a corrupt file is named before training, and each is decoded again whenever it is needed.
 
     Args:
-      path: the folder.
-      image_size: the side that images are resized to.
+      path: the folder, or a file whose name ends in .zip.
+      form: what images are brought to; without a size all must have the same.
       rank, size, partition: which part of how many, as `partition.indices` divides.
+      split, classes: as `listing.of` takes them.
+      cache_mb: memory for decoded images, in 10^6 bytes.
 
     Raises:
-      UserError: no image_size, or no images.
+      UserError: no images, a file that cannot be decoded, images that differ in size without a size to bring them to.
     """
-    if not image_size:
-        raise UserError(f"--dataset=folder:{path}: give --image_size, images of a folder may differ in size")
-    found, labels, classes = examples(path, split)
-    if not found:
-        raise UserError(f"--dataset=folder:{path}: no images in {path}/{split}/LABEL/ (.jpg, .jpeg, .png)")
-    mine = parts.indices(labels, rank, size, partition)
-    files = np.array([found[i] for i in mine], dtype=str)
-
-    def decode(file: tf.Tensor) -> tf.Tensor:
-        image = tf.io.decode_image(tf.io.read_file(file), channels=3, expand_animations=False)
-        return images.to_sample(tf.ensure_shape(image, [None, None, 3]), image_size)
-
-    def state() -> str:
-        return str([(fact.st_size, fact.st_mtime_ns) for fact in map(os.stat, files)])
-
-    check = functools.partial(_check, files, decode)
-    return ArraySource(files, labels[mine], decode, classes=classes, state=state, check=check)
-
-
-def examples(path: str, split: str) -> tuple[list[str], np.ndarray, int]:
-    """(image files of a split, their labels int64 [n], number of classes), in the order of tfds.ImageFolder.
-
-    A label is the place of the label's folder among the sorted names of all splits' label folders. The files, sorted
-    by label and name, are shuffled by Python's generator with the split's name as its seed, as tfds.ImageFolder does;
-    its own list is private, and its dataset gives names only together with the files' contents.
-    """
-    path = os.path.expanduser(path)
-    names = sorted({label for each in _folders(path) for label in _folders(os.path.join(path, each))})
-    found = [
-        (os.path.join(path, split, label, file), number)
-        for number, label in enumerate(names)
-        if os.path.isdir(os.path.join(path, split, label))
-        for file in sorted(os.listdir(os.path.join(path, split, label)))
-        if file.lower().endswith(_ENDINGS)
-    ]
-    random.Random(split).shuffle(found)
-    return [file for file, _ in found], np.array([label for _, label in found], np.int64), len(names)
-
-
-def _folders(path: str) -> list[str]:
-    return [name for name in os.listdir(path) if os.path.isdir(os.path.join(path, name))]
-
-
-def _check(files: np.ndarray, decode: Callable[[tf.Tensor], tf.Tensor]) -> None:
-    """Decode every file; raise `UserError` that names the first file that cannot be decoded."""
-    decoded = tf.data.Dataset.from_tensor_slices(files).map(
-        as_written(lambda file: decode(file)[0, 0]), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+    found = listing.of(path, split, classes)
+    headers = list(_at_once(lambda name: _header(found, name), found.names))
+    form = _complete(form, found, headers)
+    deep = any(header.bits > 8 for header in headers)
+    mine = parts.indices(found.labels, rank, size, partition)
+    names, labels = [found.names[i] for i in mine], found.labels[mine]
+    height, width = form.size or (0, 0)
+    shared: dict[str, Any] = dict(
+        classes=len(found.classes) or None,
+        summary=_summary(found, headers, form),
+        state=functools.partial(_contents, found, names),
     )
-    read = 0
-    try:
-        for _ in decoded:
-            read += 1
-    except tf.errors.OpError as error:
-        raise UserError(f"corrupt image {files[read]}: cannot be decoded; mend or remove it") from error
+    number_bytes = 4 if deep else 1
+    if len(names) * height * width * form.channels * number_bytes <= cache_mb * 1e6:
+        kept = np.empty((len(names), height, width, form.channels), np.float32 if deep else np.uint8)
+        for place, image in enumerate(_at_once(lambda name: _fitted(found, form, name), names)):
+            kept[place] = image if deep else np.rint(image)
+        return ArraySource(kept, labels, as_samples=images.scaled, **shared)
+
+    def read(name: Any) -> np.ndarray:
+        return _pixels(found, form, np.asarray(name).item().decode())
+
+    def decode(name: tf.Tensor) -> tf.Tensor:
+        pixels = tf.numpy_function(read, [name], tf.float32, stateful=False)
+        return images.to_sample(tf.ensure_shape(pixels, [None, None, form.channels]), form)
+
+    def check() -> None:
+        for _ in _at_once(lambda name: _pixels(found, form, name).shape, names):
+            pass
+
+    return ArraySource(np.array(names, dtype=str), labels, decode, check=check, **shared)
+
+
+def _header(found: listing.Listing, name: str) -> image_file.Header:
+    with found.open(name) as file:
+        return image_file.header(file, os.path.join(found.where, name))
+
+
+def _pixels(found: listing.Listing, form: images.Form, name: str) -> np.ndarray:
+    with found.open(name) as file:
+        pixels = image_file.pixels(file, os.path.join(found.where, name), form.channels, form.background)
+    return pixels.astype(np.float32)
+
+
+def _fitted(found: listing.Listing, form: images.Form, name: str) -> np.ndarray:
+    return images.fitted(tf.constant(_pixels(found, form, name)), form).numpy()
+
+
+def _contents(found: listing.Listing, names: Sequence[str]) -> str:
+    """A hash over what the files hold."""
+
+    def digest(name: str) -> bytes:
+        with found.open(name) as file:
+            return hashlib.sha256(file.read()).digest()
+
+    total = hashlib.sha256()
+    for part in _at_once(digest, names):
+        total.update(part)
+    return total.hexdigest()
+
+
+def _at_once(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterable[Made]:
+    """`function` of each item, in their order, by several threads."""
+    with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+        yield from pool.map(function, items)
+
+
+def _complete(form: images.Form, found: listing.Listing, headers: Sequence[image_file.Header]) -> images.Form:
+    """The form with size and channels."""
+    channels = form.channels or max(header.channels for header in headers)
+    size = form.size
+    if not size:
+        sizes = collections.Counter(header.size for header in headers)
+        if len(sizes) > 1:
+            often = ", ".join(f"{_by(size)} ({count})" for size, count in sizes.most_common(3))
+            raise UserError(
+                f"--dataset=folder:{found.where}: images differ in size: {often}{', ...' if len(sizes) > 3 else ''}; "
+                "give --image_size=HEIGHTxWIDTH"
+            )
+        size = next(iter(sizes))
+    return images.Form(size, form.resize, channels, form.background)
+
+
+def _summary(found: listing.Listing, headers: Sequence[image_file.Header], form: images.Form) -> str:
+    """One line: what there is, what is read and how, of which classes."""
+    read, files = len(found.names), len(found.names) + sum(found.passed_over.values())
+    over = ", ".join(f"{count:,} {why}" for why, count in sorted(found.passed_over.items()))
+    text = f"{found.where}: {files:,} files, {read:,} images read"
+    text += f", passed over {over}" if over else ""
+    sizes = {header.size for header in headers}
+    fit = f", {form.resize} from {_range(sizes)}" if sizes != {form.size} else ""
+    text += f"; {_by(form.size or (0, 0))}x{form.channels} (height x width x channels{fit})"
+    if not found.classes:
+        return f"{text}; no classes"
+    counts = np.bincount(found.labels, minlength=len(found.classes))
+    shown = [f"{name} {count:,}" for name, count in zip(found.classes, counts, strict=True)][:12]
+    more = ", ..." if len(found.classes) > len(shown) else ""
+    return f"{text}; {len(found.classes)} classes: {', '.join(shown)}{more}"
+
+
+def _range(sizes: set[tuple[int, int]]) -> str:
+    return _by(next(iter(sizes))) if len(sizes) == 1 else f"{_by(min(sizes))} to {_by(max(sizes))}"
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"

@@ -2,7 +2,7 @@
 
 import os
 
-from tfdgan.data import digits, folder, gaussians, tfds_images
+from tfdgan.data import digits, folder, gaussians, images, tfds_images
 from tfdgan.data.given import from_user
 from tfdgan.data.source import Source
 from tfdgan.options import references
@@ -12,7 +12,8 @@ def load(
     name: str,
     *,
     data_dir: str = "",
-    image_size: int = 0,
+    form: images.Form = images.AS_IT_IS,
+    cache_mb: float = 0.0,
     partition: str = "iid",
     seed: int = 0,
     rank: int = 0,
@@ -21,10 +22,11 @@ def load(
     """Learner `rank`'s part, of `size` parts of one length, of a set of images or points.
 
     Args:
-      name: gaussians, digits, folder:PATH, the name of a TFDS image set, or package.module:function, which returns
-        what `given.from_user` takes.
+      name: gaussians, digits, folder:PATH (a folder or a .zip file), the name of a TFDS image set, or
+        package.module:function, which returns what `given.from_user` takes.
       data_dir: folder of prepared TFDS sets; TFDS's own if empty.
-      image_size: side to which images are resized; 0 keeps the side of the set.
+      form: what images of digits, folders and TFDS sets are brought to.
+      cache_mb: memory for decoded images of a folder, in 10^6 bytes.
       partition: "iid" or "by_label", as `partition.indices` divides.
       seed: of data that are drawn (gaussians).
       rank, size: which part of how many; (0, 1) is everything.
@@ -38,10 +40,10 @@ def load(
     if name == "gaussians":
         return gaussians.load(seed=seed, rank=rank, size=size, partition=partition)
     if name == "digits":
-        return digits.load(image_size=image_size, rank=rank, size=size, partition=partition)
+        return digits.load(form=form, rank=rank, size=size, partition=partition)
     if name.startswith("folder:"):
-        path = os.path.expanduser(name.removeprefix("folder:"))
-        return folder.load(path, image_size=image_size, rank=rank, size=size, partition=partition)
+        path = os.path.expanduser(os.path.expandvars(name.removeprefix("folder:")))
+        return folder.load(path, form=form, rank=rank, size=size, partition=partition, cache_mb=cache_mb)
     if references.is_reference(name):
         return from_user(references.load("dataset", name)(), rank, size, partition, name)
-    return tfds_images.load(name, data_dir=data_dir, image_size=image_size, rank=rank, size=size, partition=partition)
+    return tfds_images.load(name, data_dir=data_dir, form=form, rank=rank, size=size, partition=partition)

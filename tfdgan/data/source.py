@@ -19,9 +19,11 @@ class Source(abc.ABC):
       classes: labels are below this number, on every learner; None if labels mean nothing.
       key: a text; sources with other samples have other keys. What was computed from all samples may be kept under the
         key. None if no such text is known.
+      summary: one line for people on what was found and read, of all learners' parts; "" if there is nothing to say.
     """
 
     classes: int | None
+    summary: str = ""
 
     @property
     @abc.abstractmethod

@@ -14,14 +14,14 @@ from tfdgan.errors import UserError
 
 
 def load(
-    name: str, *, data_dir: str, image_size: int, rank: int, size: int, partition: str, split: str = "train"
+    name: str, *, data_dir: str, form: images.Form, rank: int, size: int, partition: str, split: str = "train"
 ) -> RecordSource:
-    """A learner's part of a TFDS image set, as float32 [side, side, channels] in [-1, 1]. Nothing is downloaded.
+    """A learner's part of a TFDS image set, as float32 [height, width, channels] in [-1, 1]. Nothing is downloaded.
 
     Args:
       name: as TFDS names it.
       data_dir: folder of prepared sets; TFDS's own if empty.
-      image_size: side to which images are resized; 0 keeps them.
+      form: what images are brought to.
       rank, size, partition: which part of how many, as `partition.indices` divides.
 
     Raises:
@@ -36,7 +36,7 @@ def load(
     feature = features["image"] if "image" in features else None
     if not isinstance(feature, tfds.features.Image):
         raise UserError(f"--dataset={name}: not an image set (no feature named image)")
-    if not image_size and None in feature.shape:
+    if not form.size and None in feature.shape:
         raise UserError(f"--dataset={name}: its images differ in size; give --image_size")
     skip = {"image": tfds.decode.SkipDecoding()}
 
@@ -44,7 +44,7 @@ def load(
         return builder.as_dataset(split=part, decoders=skip, shuffle_files=False)
 
     def decode(record: Any) -> tf.Tensor:
-        return images.to_sample(feature.decode_example(record["image"]), image_size)
+        return images.to_sample(feature.decode_example(record["image"]), form)
 
     whole = builder.info.splits[split]  # num_bytes tells copies of one version apart
     more: dict[str, Any] = {

@@ -13,13 +13,23 @@ from tfdgan.models.spectral_norm import SpectralConv2D, SpectralDense
 Tensor: TypeAlias = keras.KerasTensor
 
 
-def square_side(model: str, sample_shape: tuple[int, int, int], sides: Collection[int]) -> int:
-    """The side of square images; raises `UserError` unless the side is among `sides`."""
+def usual_side(model: str, sample_shape: tuple[int, int, int], sides: Collection[int]) -> int:
+    """The side of square images whose net fits: its smallest maps, 4 x 4 of square ones, are those of these images.
+
+    It is the largest of `sides` that is no longer than the images' sides, and a quarter of which divides both.
+
+    Raises:
+      UserError: there is none.
+    """
     height, width, _ = sample_shape
-    if height != width or height not in sides:
-        wanted = " or ".join(map(str, sides))
-        raise UserError(f"model {model}: images are {height} x {width}; use --image_size={wanted}")
-    return height
+    fit = [side for side in sides if side <= min(height, width) and not (height | width) % (side // 4)]
+    if not fit:
+        quarters = " or ".join(f"{side // 4} (at least {side})" for side in sides)
+        raise UserError(
+            f"model {model}: images are {height} x {width}; use sides that are multiples of {quarters}, as "
+            f"--image_size={max(sides)} or --image_size={max(sides)}x{max(sides) * 3 // 2}"
+        )
+    return max(fit)
 
 
 class LayerFactory:
@@ -92,27 +102,29 @@ def up_block(x: Tensor, channels: int, make: LayerFactory, kinds: Tensor | None 
 def generator(
     latent_size: int,
     multiples: Sequence[int],
-    channels: int,
+    sample_shape: Sequence[int],
     width: int,
     make: LayerFactory,
     classes: int | None = None,
     attention: int | None = None,
 ) -> keras.Model:
-    """[n, latent_size] (and labels [n]) -> [n, side, side, channels] in [-1, 1].
+    """[n, latent_size] (and labels [n]) -> images [n, *sample_shape] in [-1, 1].
 
     Args:
-      multiples: channels in multiples of `width`: of the first maps, which are 4 x 4, and of each `up_block`.
-      channels: of the images.
+      multiples: channels in multiples of `width`: of the first maps, and of each `up_block`, which doubles the sides.
+      sample_shape: (height, width, channels).
       make: of all layers with kernels but batch norm's.
       classes: how many there are; None without labels.
-      attention: the side of the maps that self-attention follows; None without self-attention.
+      attention: the place of the `up_block` that self-attention follows; None without self-attention.
     """
+    doublings = len(multiples) - 1
+    high, broad, channels = sample_shape[0] >> doublings, sample_shape[1] >> doublings, sample_shape[2]
     latents, (labels, kinds) = keras.Input((latent_size,)), labels_input(classes)
-    x = make.dense(4 * 4 * multiples[0] * width)(latents)
-    x = layers.Reshape((4, 4, multiples[0] * width))(x)
-    for multiple in multiples[1:]:
+    x = make.dense(high * broad * multiples[0] * width)(latents)
+    x = layers.Reshape((high, broad, multiples[0] * width))(x)
+    for place, multiple in enumerate(multiples[1:]):
         x = up_block(x, multiple * width, make, kinds)
-        if x.shape[1] == attention:
+        if place == attention:
             x = self_attention(x, make)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     images = layers.Activation("tanh", dtype="float32")(make.conv(channels)(x))

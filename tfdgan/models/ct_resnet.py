@@ -1,4 +1,6 @@
-"""The CIFAR-10 nets of the ratio-clipping paper, which come from CT-GAN's script; for images of side 32.
+"""The CIFAR-10 nets of the ratio-clipping paper, which come from CT-GAN's script.
+
+They are made for images of side 32; other sides are multiples of 8 from there on.
 
 Wei et al., "Improving the Improved Training of Wasserstein GANs", ICLR 2018; Wu et al., "Improving GAN Training with
 Probability Ratio Clipping and Sample Reweighting", NeurIPS 2020. width_g = 256 and width_d = 332 give the paper's nets,
@@ -27,20 +29,20 @@ def build(
     width_d: int,
     initial_weights: str = "he",
 ) -> tuple[keras.Model, keras.Model]:
-    """Generator [n, latent_size] -> images [n, 32, 32, channels]; critic of images -> [n, 1].
+    """Generator [n, latent_size] -> images [n, height, width, channels]; critic of images -> [n, 1].
 
     The critic's layer `features` gives [n, width_d].
 
     Args:
-      sample_shape: (32, 32, channels).
+      sample_shape: (height, width, channels).
       width_g, width_d: channels of every layer of generator and critic.
       initial_weights: "he" or "released".
 
     Raises:
-      UserError: images of another side, or other initial weights.
+      UserError: images of other sides, or other initial weights.
     """
-    blocks.square_side("ct_resnet", sample_shape, (32,))
-    generator = _generator(latent_size, sample_shape[-1], width_g, initial_weights)
+    blocks.usual_side("ct_resnet", sample_shape, (32,))
+    generator = _generator(latent_size, sample_shape, width_g, initial_weights)
     return generator, _critic(sample_shape, width_d, _layers_of_critic(initial_weights))
 
 
@@ -53,13 +55,14 @@ def _layers_of_critic(initial_weights: str) -> blocks.LayerFactory:
     return blocks.LayerFactory(False, {"class_name": "VarianceScaling", "config": by_outputs}, "glorot_uniform")
 
 
-def _generator(latent_size: int, channels: int, width: int, initial_weights: str) -> keras.Model:
+def _generator(latent_size: int, sample_shape: tuple[int, int, int], width: int, initial_weights: str) -> keras.Model:
     released = initial_weights == "released"
     make = blocks.LayerFactory(False, "he_uniform", "glorot_uniform" if released else None)
     last = blocks.LayerFactory(False, "glorot_uniform" if released else "he_uniform")
     latents = keras.Input((latent_size,))
-    x = layers.Reshape((4, 4, width))(make.dense(4 * 4 * width)(latents))
-    for _ in range(3):  # 8, 16, 32
+    high, broad, channels = sample_shape[0] // 8, sample_shape[1] // 8, sample_shape[2]
+    x = layers.Reshape((high, broad, width))(make.dense(high * broad * width)(latents))
+    for _ in range(3):  # 8, 16, 32 of square images
         x = blocks.up_block(x, width, make, project=False)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     return keras.Model(latents, layers.Activation("tanh", dtype="float32")(last.conv(channels)(x)), name="generator")

@@ -1,4 +1,7 @@
-"""Residual nets for images of side 32 and 64: the WGAN-GP and SN-GAN family.
+"""Residual nets for images of side 32 and 64, and others of the same grids: the WGAN-GP and SN-GAN family.
+
+Sides are multiples of 8 from 32 on, or of 16 from 64 on, which take the larger nets; the smallest maps of the generator
+are an eighth or a sixteenth of them.
 
 At side 32, width_g = 256 and width_d = 128 they are the nets of Miyato et al., "Spectral Normalization for Generative
 Adversarial Networks", ICLR 2018, table 4. At side 64 and both widths 64 they are the paper's nets for larger images,
@@ -28,19 +31,19 @@ def build(
     classes: int | None = None,
     spectral_normalization: str = "none",
 ) -> tuple[keras.Model, keras.Model]:
-    """Generator [n, latent_size] -> images [n, side, side, channels]; critic of images -> [n, 1].
+    """Generator [n, latent_size] -> images [n, height, width, channels]; critic of images -> [n, 1].
 
     Args:
-      sample_shape: (side, side, channels).
+      sample_shape: (height, width, channels).
       width_g, width_d: the width that the channels of generator and critic are multiples of.
       classes: how many there are, if both nets take labels int32 [n] as a second input.
       spectral_normalization: which nets are spectrally normalised: "none", "critic" or "both".
     """
-    side = blocks.square_side("resnet", sample_shape, _GENERATOR)
+    side = blocks.usual_side("resnet", sample_shape, _GENERATOR)
     generator = blocks.LayerFactory(spectral_normalization == "both", "he_uniform")
     critic = blocks.LayerFactory(spectral_normalization != "none", "he_uniform")
     return (
-        blocks.generator(latent_size, _GENERATOR[side], sample_shape[-1], width_g, generator, classes),
+        blocks.generator(latent_size, _GENERATOR[side], sample_shape, width_g, generator, classes),
         _critic(sample_shape, _CRITIC[side], width_d, critic, classes),
     )
 

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 
+from tfdgan.data.form import WAYS, Form, colour_of, size_of
 from tfdgan.errors import UserError
 from tfdgan.options import option, references
 from tfdgan.tasks.options import GenerateOptions, TaskOptions
@@ -16,8 +17,27 @@ _OF_SENTENCES = {"oracle": "text", "coco_captions": "text", "toy_styles": "style
 class ImageOptions(TaskOptions):
     """Images: sizes, labels, the extractor (image)."""
 
-    image_size: int = option(
-        0, "Side to which images are resized, a power of two; 0 keeps the size of the dataset.", minimum=0
+    image_size: str = option(
+        "0",
+        "Size to which images are brought: a side, as 64, or HEIGHTxWIDTH, as 96x64; 0 keeps the size of the dataset.",
+    )
+    resize: str = option(
+        "crop",
+        "How images of other proportions are fitted: crop cuts off what is too long, half on each side; pad adds the "
+        "background; squash changes the proportions.",
+        choices=WAYS,
+    )
+    channels: int = option(
+        0, "1 for grey images, 3 for colours; 0 keeps what images have, in a folder 1 if all are grey.", minimum=0
+    )
+    background: str = option(
+        "white", "Colour behind transparent pixels of a folder's images, and around padded ones: a name or #rrggbb."
+    )
+    cache_mb: float = option(
+        1024.0,
+        "Memory of a learner for decoded images of a folder, in MB: what does not fit is decoded each time.",
+        minimum=0,
+        local=True,
     )
     latent_size: int = option(100, "Length of the generator's standard normal input.", minimum=1)
     spectral_normalization: str = option(
@@ -35,6 +55,11 @@ class ImageOptions(TaskOptions):
     )
     inception: str = option("", "SavedModel with outputs pool_3 and logits, by which images are scored.", local=True)
 
+    def __post_init__(self) -> None:
+        if type(self.image_size) is int:  # a side, in Python
+            object.__setattr__(self, "image_size", str(self.image_size))
+        super().__post_init__()
+
     def check_options(self) -> None:
         if not self.is_for("image"):
             return
@@ -44,8 +69,9 @@ class ImageOptions(TaskOptions):
                 f"--pretraining_steps={self.pretraining_steps}: only sentences are pretrained (--task=text, "
                 "--task=style_transfer)"
             )
-        if self.image_size & (self.image_size - 1):
-            raise UserError(f"--image_size={self.image_size}: must be a power of two")
+        self.form  # noqa: B018, raises an error if it cannot be read
+        if self.channels not in (0, 1, 3):
+            raise UserError(f"--channels={self.channels}: give 1 or 3, or leave it out")
         if self.model == "mlp" and self.dataset not in _MADE_HERE and not references.is_reference(self.dataset):
             raise UserError(
                 f"--model=mlp: made for gaussians, digits and your own data, not for --dataset={self.dataset}"
@@ -85,16 +111,34 @@ class ImageOptions(TaskOptions):
             found |= {"initial_weights"}
         own_data = references.is_reference(self.dataset)
         if self.model == "mlp" or self.dataset == "given" or own_data:
-            found |= {"image_size"}
+            found |= {"image_size", "channels"}
+        if not self.form.size or "image_size" in found:
+            found |= {"resize"}
+        if not self.dataset.startswith("folder:"):
+            found |= {"cache_mb"} | (set() if self.resize == "pad" and "resize" not in found else {"background"})
         if self.dataset in _MADE_HERE or self.dataset.startswith("folder:") or own_data:
             found |= {"data_dir"}
         return found
 
+    @property
+    def form(self) -> Form:
+        """What images are brought to. Raises `UserError` if a size or a colour cannot be read."""
+        try:
+            size = size_of(self.image_size)
+        except ValueError as error:
+            raise UserError(f"--image_size={self.image_size}: give a side, as 64, or HEIGHTxWIDTH, as 96x64") from error
+        try:
+            colour = colour_of(self.background)
+        except ValueError as error:
+            raise UserError(f"--background={self.background}: no colour; give a name, as white, or #rrggbb") from error
+        return Form(size, self.resize, self.channels, colour)
+
     def check_files(self) -> None:
         super().check_files()
         if self.dataset.startswith("folder:"):
-            if not os.path.isdir(os.path.expanduser(self.dataset.removeprefix("folder:"))):
-                raise UserError(f"--dataset={self.dataset}: no such folder")
+            path = os.path.expanduser(os.path.expandvars(self.dataset.removeprefix("folder:")))
+            if not (os.path.isfile(path) if path.lower().endswith(".zip") else os.path.isdir(path)):
+                raise UserError(f"--dataset={self.dataset}: no such folder, and no such .zip file")
         self.check_judges()
 
     def check_judges(self) -> None:

@@ -58,12 +58,15 @@ class ImageTask(Task):
             raise UserError(f"--dataset={options.dataset}: pass samples if and only if dataset='given' in the options")
 
     def source(self, rank: int = 0, size: int = 1) -> Source:
+        return self._source(rank, size, self.options.cache_mb)
+
+    def _source(self, rank: int, size: int, cache_mb: float) -> Source:
         options = self.options
         if self._samples is not None:
             source = data.from_user(self._samples, rank, size, options.partition)
         else:
-            how = dict(data_dir=options.data_dir, image_size=options.image_size, partition=options.partition)
-            source = data.load(options.dataset, **how, seed=options.seed, rank=rank, size=size)
+            how = dict(data_dir=options.data_dir, form=options.form, partition=options.partition, seed=options.seed)
+            source = data.load(options.dataset, **how, cache_mb=cache_mb, rank=rank, size=size)
         if not len(source):
             share = f"learner {rank} of {size} gets no samples"
             raise UserError(f"--dataset={options.dataset}: {share}; use fewer learners or more data")
@@ -234,9 +237,10 @@ class ImageTask(Task):
         extractors = [self._extractor] if self._extractor else []
         if self.options.dataset == "digits":
             greys, labels = digits.arrays()
-            samples = np.stack([images.to_sample(grey, 0).numpy() for grey in greys])
+            samples = np.stack([images.to_sample(grey).numpy() for grey in greys])
             extractors.insert(0, digits_classifier.load(samples, labels))
-        return [FeatureScores(extractor, self.source()) for extractor in extractors]
+        real = self._source(0, 1, cache_mb=0)  # read once, of which each learner takes a part
+        return [FeatureScores(extractor, real) for extractor in extractors]
 
 
 def _of_modes(per_mode: np.ndarray, number: int, signature: dict[str, Any]) -> list[Score]:

@@ -1,0 +1,205 @@
+"""Images as people have them: formats, orientation, transparency, depth, layouts, and how they are fitted."""
+
+import io
+import os
+import zipfile
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from tfdgan.data import folder, image_file, images, listing
+from tfdgan.data.images import Form
+from tfdgan.errors import UserError
+
+ALL = dict(rank=0, size=1, partition="iid")
+WHITE = (255, 255, 255)
+
+
+def save(image, path, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path, **options)
+
+
+def colour(shade=(200, 100, 50), size=(4, 6)):
+    """[size] is (width, height), as in PIL."""
+    return Image.new("RGB", size, shade)
+
+
+def pixels(path, channels=3, background=WHITE):
+    with open(path, "rb") as file:
+        return image_file.pixels(file, str(path), channels, background)
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "gif", "JPEG", "jpg", "WebP"])
+def test_formats(tmp_path, ending):
+    path = tmp_path / f"x.{ending}"
+    colour().save(path, **({"quality": 100} if ending in ("JPEG", "jpg") else {}))
+    found = pixels(path)
+    assert found.shape == (6, 4, 3) and found.dtype == np.uint8
+    np.testing.assert_allclose(found[0, 0], (200, 100, 50), atol=4)
+
+
+def test_exif_stands_upright(tmp_path):
+    image = Image.new("L", (2, 1))
+    image.putdata([0, 255])
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned by 90 degrees clockwise
+    image.save(tmp_path / "x.png", exif=exif)
+    with open(tmp_path / "x.png", "rb") as file:
+        assert image_file.header(file, "x").size == (2, 1)
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png", 1)[..., 0], [[0], [255]])
+
+
+def test_what_is_transparent_shows_the_background(tmp_path):
+    image = Image.new("RGBA", (2, 1), (255, 0, 0, 0))
+    image.putpixel((1, 0), (255, 0, 0, 255))
+    image.save(tmp_path / "x.png")
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png"), [[WHITE, (255, 0, 0)]])
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png", background=(0, 9, 0)), [[(0, 9, 0), (255, 0, 0)]])
+    image.convert("LA").save(tmp_path / "grey.png")
+    with open(tmp_path / "grey.png", "rb") as file:
+        assert image_file.header(file, "x").channels == 1
+    np.testing.assert_array_equal(pixels(tmp_path / "grey.png", 1)[..., 0], [[255, 76]])
+
+
+def test_sixteen_bits_keep_their_depth(tmp_path):
+    deep = np.array([[0, 257, 65535, 258]], np.uint16)
+    Image.fromarray(deep).save(tmp_path / "x.png")
+    np.testing.assert_allclose(pixels(tmp_path / "x.png", 1)[0, :, 0], [0, 1, 255, 258 / 257])
+    source = folder.load(str(tmp_path), form=Form(), cache_mb=1, **ALL)
+    np.testing.assert_allclose(next(iter(source.once(1)))[0, 0, :, 0], deep[0] / 65535 * 2 - 1, atol=1e-6)
+
+
+def test_inks_become_colours(tmp_path):
+    Image.new("CMYK", (3, 2), (0, 255, 255, 0)).save(tmp_path / "x.jpg", quality=100)
+    np.testing.assert_allclose(pixels(tmp_path / "x.jpg")[0, 0], (255, 0, 0), atol=8)
+
+
+def test_greys_have_one_channel_beside_a_colour_three(tmp_path):
+    save(Image.new("L", (4, 4), 10), tmp_path / "a.png")
+    assert folder.load(str(tmp_path), form=Form(), **ALL).sample_shape == (4, 4, 1)
+    assert folder.load(str(tmp_path), form=Form(channels=3), **ALL).sample_shape == (4, 4, 3)
+    save(colour(size=(4, 4)), tmp_path / "b.png")
+    assert folder.load(str(tmp_path), form=Form(), **ALL).sample_shape == (4, 4, 3)
+    grey = folder.load(str(tmp_path), form=Form(channels=1), **ALL)
+    shades = sorted(float(sample[0, 0, 0]) for sample in next(iter(grey.once(2))))
+    np.testing.assert_allclose(
+        shades, [10 / 127.5 - 1, (0.299 * 200 + 0.587 * 100 + 0.114 * 50) / 127.5 - 1], atol=0.01
+    )
+
+
+def layouts():
+    yield "flat", ["a.png", "b.png"], (), {}
+    yield "classes", ["cat/a.png", "dog/deep/er/b.png"], ("cat", "dog"), {}
+    yield "splits", ["train/cat/a.png", "train/dog/b.png", "test/emu/c.png"], ("cat", "dog"), {"of other splits": 1}
+    yield "a flat split", ["train/a.png", "train/b.png", "note.txt"], (), {"not in train/": 1}
+    junk = [".hidden.png", "cat/.ipynb_checkpoints/b.png", "cat/Thumbs.db", "__MACOSX/cat/._a.png", "cat/a.txt"]
+    passed = {"hidden or left by a system": 4, "no image by its name": 1}
+    yield "junk", ["cat/a.png", "dog/b.png", *junk], ("cat", "dog"), passed
+    yield "some in no folder", ["a.png", "cat/b.png"], (), {}
+
+
+@pytest.mark.parametrize("zipped", [False, True, "in a folder"])
+@pytest.mark.parametrize(
+    "names, classes, passed", [case[1:] for case in layouts()], ids=[case[0] for case in layouts()]
+)
+def test_layouts(tmp_path, names, classes, passed, zipped):
+    content = io.BytesIO()
+    colour().save(content, "png")
+    outer = "outer/" if zipped == "in a folder" else ""
+    path = str(tmp_path / "data")
+    for name in names:
+        (tmp_path / "data" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "data" / name).write_bytes(content.getvalue())
+    (tmp_path / "data" / "empty").mkdir()
+    if zipped:
+        path = str(tmp_path / "data.zip")
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in names:
+                archive.writestr(outer + name, content.getvalue())
+    found = listing.of(path)
+    assert found.classes == classes and found.passed_over == passed
+    assert len(found.names) == 2 and len(set(found.labels)) == max(len(classes), 1)
+    source = folder.load(path, form=Form(), **ALL)
+    assert source.classes == (len(classes) or None)
+    source.check()
+    assert next(iter(source.once(2))).shape == (2, 6, 4, 3)
+
+
+@pytest.mark.parametrize(
+    "resize, expected",
+    [
+        ("squash", [[80 / 3, 280 / 3], [80 / 3, 280 / 3]]),
+        ("crop", [[80, 40], [80, 40]]),
+        ("pad", [[80 / 3, 280 / 3], [255, 255]]),  # 6 x 2 becomes 2 x 1
+    ],
+)
+def test_images_of_other_proportions(resize, expected):
+    image = tf.constant([[0, 0, 80, 40, 120, 120]] * 2, tf.float32)[..., tf.newaxis]
+    np.testing.assert_allclose(images.fitted(image, Form((2, 2), resize))[..., 0], expected, atol=0.05)
+
+
+def test_rectangles_and_padding_on_both_sides():
+    tall = tf.fill([9, 3, 3], 7.0)
+    assert images.fitted(tall, Form((4, 8))).shape == (4, 8, 3)
+    padded = images.fitted(tall, Form((3, 5), "pad", background=(1, 2, 3))).numpy()
+    np.testing.assert_array_equal(padded[0, :, 0], [1, 1, 7, 1, 1])
+    np.testing.assert_array_equal(padded[2, 4], [1, 2, 3])
+
+
+def test_kept_images_are_those_that_are_decoded_each_time(tmp_path):
+    for number in range(5):
+        shade = np.random.default_rng(number).integers(256, size=(9, 7 + number, 3), dtype=np.uint8)
+        save(Image.fromarray(shade), tmp_path / f"{number}.png")
+    kept, again = (folder.load(str(tmp_path), form=Form((8, 8)), cache_mb=mb, **ALL) for mb in (1, 0))
+    np.testing.assert_allclose(next(iter(kept.once(5))), next(iter(again.once(5))), atol=0.51 / 127.5)
+    np.testing.assert_allclose(next(iter(kept.stream(8, 3, 2))), next(iter(again.stream(8, 3, 2))), atol=0.51 / 127.5)
+
+
+def test_contents_decide_the_key(tmp_path):
+    """One file replaced by another of equal size and time."""
+    path = tmp_path / "x.bmp"
+    colour().save(path)
+    stat, before = path.stat(), folder.load(str(tmp_path), form=Form(), **ALL).key
+    colour((1, 2, 3)).save(path)
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert path.stat().st_size == stat.st_size
+    assert folder.load(str(tmp_path), form=Form(), **ALL).key != before
+
+
+def test_one_line_says_what_was_read(tmp_path):
+    for name, size in (("cat/a.png", (4, 6)), ("cat/b.png", (8, 8)), ("dog/c.png", (8, 8))):
+        save(colour(size=size), tmp_path / name)
+    (tmp_path / "notes.txt").write_text("no image")
+    source = folder.load(str(tmp_path), form=Form((8, 16)), **ALL)
+    assert source.summary == (
+        f"{tmp_path}: 4 files, 3 images read, passed over 1 no image by its name; 8x16x3 (height x width x channels, "
+        "crop from 6x4 to 8x8); 2 classes: cat 2, dog 1"
+    )
+
+
+def test_images_that_differ_in_size_are_counted(tmp_path):
+    for name, size in (("a.png", (4, 6)), ("b.png", (8, 8)), ("c.png", (8, 8))):
+        save(colour(size=size), tmp_path / name)
+    with pytest.raises(UserError, match=r"differ in size: 8x8 \(2\), 6x4 \(1\); give image_size=HEIGHTxWIDTH"):
+        folder.load(str(tmp_path), form=Form(), **ALL)
+
+
+@pytest.mark.parametrize("cache_mb", [0, 1])
+def test_what_cannot_be_decoded_is_named(tmp_path, cache_mb):
+    save(colour(), tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(content[:45])
+    with pytest.raises(UserError, match="corrupt image .*b.png: cannot be decoded"):
+        folder.load(str(tmp_path), form=Form(), cache_mb=cache_mb, **ALL).check()
+    (tmp_path / "b.png").write_bytes(b"")
+    with pytest.raises(UserError, match="corrupt image .*b.png: cannot be decoded"):
+        folder.load(str(tmp_path), form=Form(), **ALL)
+
+
+def test_a_zip_file_that_is_none(tmp_path):
+    (tmp_path / "x.zip").write_text("no")
+    with pytest.raises(UserError, match="x.zip: no zip file"):
+        listing.of(str(tmp_path / "x.zip"))
