@@ -274,6 +274,91 @@ def test_users_data_that_cannot_be_used(data, options, words):
     assert "\n" not in str(caught.value) and "dataset=mine:data" in str(caught.value)
 
 
+def dataset(samples, labels=None):
+    return tf.data.Dataset.from_tensor_slices(samples if labels is None else (samples, labels))
+
+
+def values(source):
+    return np.concatenate([batch.numpy() for batch in source.once(100)])
+
+
+def test_pipelines_may_be_batched_and_labelled():
+    samples, labels = np.arange(14.0).reshape(7, 2).astype(np.float32), np.array([1, 0, 2, 1, 0, 2, 1])
+    for data in (dataset(samples, labels), dataset(samples, labels).batch(3)):
+        source = from_user(data)
+        assert (source.classes, len(source), source.sample_shape) == (3, 7, (2,))
+        np.testing.assert_array_equal(values(source), samples)
+        found, kinds = next(iter(source.stream(7, 0, 0, labelled=True)))
+        order = (found.numpy()[:, 0] / 2).astype(int)
+        assert sorted(order) == list(range(7)) and kinds.numpy().tolist() == labels[order].tolist()
+        parts = [from_user(data, rank=rank, size=2, partition="by_label") for rank in (0, 1)]
+        assert [values(part)[:, 0].tolist() for part in parts] == [[0, 2, 8], [4, 6, 12]]
+        assert "of which 1 are left out so that 2 learners" in parts[0].summary
+
+
+def test_images_of_8_bits_are_scaled():
+    samples = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1)
+    for data in (samples, dataset(samples), dataset(samples).batch(2)):
+        np.testing.assert_allclose(values(from_user(data)).ravel(), [-1, -0.6, 1])
+
+
+def test_labels_may_be_texts():
+    source = from_user((np.zeros((3, 2)), np.array(["dog", "cat", "dog"])))
+    assert source.classes == 2 and source.labels.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("value, said", [(np.nan, "sample 150 holds NaN or Inf"), (200, "to 200 in sample 150")])
+def test_arrays_are_checked_whole(value, said):
+    samples = np.zeros((200, 2, 2, 1), np.float32)
+    samples[150, 1, 1] = value
+    with pytest.raises(UserError, match=f"dataset=mine:data: .*{said}"):
+        from_user(samples, name="mine:data", rank=1, size=3)
+
+
+@pytest.mark.parametrize("value, said", [(np.inf, "sample 150 holds NaN or Inf"), (-200, "sample 150 has .*200")])
+def test_pipelines_are_checked_when_they_are_read(value, said):
+    samples = np.zeros((200, 2, 2, 1), np.float32)
+    samples[150, 1, 1] = value
+    source = from_user(dataset(samples), name="mine:data", rank=0, size=3)
+    next(iter(source.once(10)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"dataset=mine:data: {said}"):
+        values(source)
+
+
+@pytest.mark.parametrize("change", [lambda d: d.shuffle(30), lambda d: d.map(lambda x: x + tf.random.normal([1]))])
+def test_an_order_that_changes_is_refused(change):
+    data = change(dataset(np.arange(30.0, dtype=np.float32)[:, np.newaxis]))
+    with pytest.raises(UserError, match="dataset=mine: sample .* is another one at each pass"):
+        from_user(data, name="mine")
+
+
+def test_images_in_numpy_files(tmp_path):
+    pictures = np.random.default_rng(0).integers(256, size=(5, 4, 6, 3), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", pictures)
+    np.testing.assert_allclose(values(load(f"array:{tmp_path}/a.npy")), pictures / 127.5 - 1, atol=1e-6)
+    np.savez(tmp_path / "b.npz", images=pictures[..., 0], labels=np.array([1, 1, 0, 0, 0]))
+    source = load(f"array:{tmp_path}/b.npz", form=Form((2, 2), channels=3))
+    assert source.sample_shape == (2, 2, 3) and source.classes == 2
+    np.save(tmp_path / "deep.npy", np.array([0, 65535, 13107], np.uint16).reshape(3, 1, 1))
+    np.testing.assert_allclose(values(load(f"array:{tmp_path}/deep.npy")).ravel(), [-1, 1, -0.6], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "write, said",
+    [
+        (lambda path: path.write_text("no"), "no .npy or .npz file"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 2))), r"shape \(3, 2\); give images"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 1, 8, 8))), r"shape \(3, 1, 8, 8\); give images"),
+        (lambda path: np.savez(path.open("wb"), pictures=np.zeros(3)), "holds pictures; call the images images"),
+    ],
+)
+def test_numpy_files_that_cannot_be_used(tmp_path, write, said):
+    write(tmp_path / "x.npz")
+    with pytest.raises(UserError, match=f"dataset=array:.*: {said}") as caught:
+        load(f"array:{tmp_path}/x.npz")
+    assert "\n" not in str(caught.value)
+
+
 def test_load_goes_by_name(pictures, tmp_path, monkeypatch):
     assert load("gaussians", rank=1, size=4).sample_shape == (2,)
     assert len(load("digits", rank=1, size=4)) == 449

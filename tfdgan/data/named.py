@@ -2,7 +2,7 @@
 
 import os
 
-from tfdgan.data import digits, folder, gaussians, images, tfds_images
+from tfdgan.data import array_file, digits, folder, gaussians, images, tfds_images
 from tfdgan.data.given import from_user
 from tfdgan.data.source import Source
 from tfdgan.options import references
@@ -22,10 +22,10 @@ def load(
     """Learner `rank`'s part, of `size` parts of one length, of a set of images or points.
 
     Args:
-      name: gaussians, digits, folder:PATH (a folder or a .zip file), the name of a TFDS image set, or
-        package.module:function, which returns what `given.from_user` takes.
+      name: gaussians, digits, folder:PATH (a folder or a .zip file), array:PATH (.npy or .npz), the name of a TFDS
+        image set, or package.module:function, which returns what `given.from_user` takes.
       data_dir: folder of prepared TFDS sets; TFDS's own if empty.
-      form: what images of digits, folders and TFDS sets are brought to.
+      form: what images of digits, files and TFDS sets are brought to.
       cache_mb: memory for decoded images of a folder, in 10^6 bytes.
       partition: "iid" or "by_label", as `partition.indices` divides.
       seed: of data that are drawn (gaussians).
@@ -44,6 +44,9 @@ def load(
     if name.startswith("folder:"):
         path = os.path.expanduser(os.path.expandvars(name.removeprefix("folder:")))
         return folder.load(path, form=form, rank=rank, size=size, partition=partition, cache_mb=cache_mb)
+    if name.startswith("array:"):
+        path = os.path.expanduser(os.path.expandvars(name.removeprefix("array:")))
+        return from_user(array_file.read(path, form), rank, size, partition, name)
     if references.is_reference(name):
         return from_user(references.load("dataset", name)(), rank, size, partition, name)
     return tfds_images.load(name, data_dir=data_dir, form=form, rank=rank, size=size, partition=partition)

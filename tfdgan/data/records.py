@@ -14,6 +14,14 @@ _GRAPH_SEED = 1
 _PRIME = 4_294_967_291  # keeps (seed, epoch) apart for all seeds below it
 
 
+def chosen(records: tf.data.Dataset, indices: np.ndarray, total: int) -> tf.data.Dataset:
+    """The records with these indices, of `total`, in the order of `records`."""
+    wanted = np.zeros(total, bool)
+    wanted[indices] = True
+    kept = records.enumerate().filter(as_written(lambda i, _: tf.constant(wanted)[i]))
+    return kept.map(as_written(lambda _, record: record))
+
+
 class RecordSource(Source):
     """Samples that come as a stream of records, decoded when they are needed.
 
@@ -24,6 +32,7 @@ class RecordSource(Source):
       label: such a function from a record to its label; None where there are no labels.
       classes: labels are below this number, on every learner; None where labels mean nothing.
       key: a text; other records have another key. None if no such text is known.
+      summary: as `Source` says.
     """
 
     def __init__(
@@ -35,9 +44,10 @@ class RecordSource(Source):
         label: Callable[[Any], tf.Tensor] | None = None,
         classes: int | None = None,
         key: str | None = None,
+        summary: str = "",
     ) -> None:
         self._records, self._count, self._decode, self._label = records, int(count), decode, label
-        self.classes, self._key = classes, key
+        self.classes, self._key, self.summary = classes, key, summary
 
     @functools.cached_property
     def sample_shape(self) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from tfdgan.data import images
 from tfdgan.data import partition as parts
-from tfdgan.data.records import RecordSource
+from tfdgan.data.records import RecordSource, chosen
 from tfdgan.data.source import as_written
 from tfdgan.errors import UserError
 
@@ -59,11 +59,7 @@ def load(
         raise UserError(f"--partition=by_label: {name} has no labels")
     labels = np.array([int(label) for label in read(split).map(as_written(lambda record: record["label"]))])
     mine = parts.indices(labels, rank, size, partition)
-    is_mine = np.zeros(len(labels), bool)
-    is_mine[mine] = True
-    numbered = read(split).enumerate().filter(as_written(lambda i, _: tf.constant(is_mine)[i]))
-    kept = numbered.map(as_written(lambda _, record: record))
-    return RecordSource(kept, len(mine), decode, **more)
+    return RecordSource(chosen(read(split), mine, len(labels)), len(mine), decode, **more)
 
 
 def _builder(tfds: ModuleType, name: str, data_dir: str) -> Any:

@@ -265,7 +265,9 @@ class Run:
                     consensus_file.keep_pretrained(self._options.workdir, step, stored, manifest)
 
     def explained(self, error: Exception) -> Exception:
-        """What to raise for a failed exchange or collective: a `LocalFault` that names who is lost, or this error."""
+        """What to raise for a failed step: a `LocalFault` that names who is lost, or the sample, or this error."""
+        if sample := re.search(r"assertion failed: \[(--dataset=[^\n]*)\]", str(error)):  # of `data.from_user`
+            return LocalFault(f"{sample[1]}; last good checkpoint: {self.last_good()}")
         found = re.search(r"gossip: [^\n]*", str(error))
         if not found and "Horovod has been shut down" not in str(error):
             return error

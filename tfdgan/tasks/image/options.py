@@ -116,7 +116,7 @@ class ImageOptions(TaskOptions):
             found |= {"resize"}
         if not self.dataset.startswith("folder:"):
             found |= {"cache_mb"} | (set() if self.resize == "pad" and "resize" not in found else {"background"})
-        if self.dataset in _MADE_HERE or self.dataset.startswith("folder:") or own_data:
+        if self.dataset in _MADE_HERE or self.dataset.startswith(("folder:", "array:")) or own_data:
             found |= {"data_dir"}
         return found
 
@@ -135,6 +135,10 @@ class ImageOptions(TaskOptions):
 
     def check_files(self) -> None:
         super().check_files()
+        if self.dataset.startswith("array:"):
+            path = os.path.expanduser(os.path.expandvars(self.dataset.removeprefix("array:")))
+            if not os.path.isfile(path):
+                raise UserError(f"--dataset={self.dataset}: no such file")
         if self.dataset.startswith("folder:"):
             path = os.path.expanduser(os.path.expandvars(self.dataset.removeprefix("folder:")))
             if not (os.path.isfile(path) if path.lower().endswith(".zip") else os.path.isdir(path)):

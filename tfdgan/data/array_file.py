@@ -1,0 +1,59 @@
+"""Images in a NumPy file."""
+
+from typing import Any
+
+import numpy as np
+
+from tfdgan.data import images
+from tfdgan.errors import UserError
+
+_IMAGES, _LABELS = ("images", "samples", "x", "arr_0"), ("labels", "y", "arr_1")
+
+
+def read(path: str, form: images.Form) -> Any:
+    """What `given.from_user` takes, of a .npy file of images, or of a .npz file of images and perhaps labels.
+
+    Images are [n, h, w, c] or, of one channel, [n, h, w]: uint8, uint16 (of which 65,535 is white), or floats in
+    [-1, 1]. In a .npz file the first of the names images, samples, x and arr_0 is taken; and labels, y or arr_1.
+
+    Args:
+      path: ends in .npy or .npz.
+      form: what images are brought to; they are rounded to 8 bits again if they were uint8.
+
+    Raises:
+      UserError: no such file, or no such arrays in it.
+    """
+    found, labels = _arrays(path)
+    if found.ndim == 3:
+        found = found[..., np.newaxis]
+    if found.ndim != 4 or found.shape[-1] not in (1, 3):
+        raise UserError(f"--dataset=array:{path}: shape {found.shape}; give images [n, height, width, 1 or 3 channels]")
+    if found.dtype == np.uint16:
+        found = (found / np.float32(32767.5) - 1).astype(np.float32)
+    same = form.size in (None, found.shape[1:3]) and form.channels in (0, found.shape[-1])
+    if not same:
+        found = _fitted(found, form)
+    return found if labels is None else (found, labels)
+
+
+def _fitted(found: np.ndarray, form: images.Form) -> np.ndarray:
+    if found.dtype == np.uint8:
+        return np.stack([np.rint(images.fitted(image, form)).astype(np.uint8) for image in found])
+    return np.stack([images.to_sample((image + 1) * 127.5, form).numpy() for image in found])
+
+
+def _arrays(path: str) -> tuple[np.ndarray, np.ndarray | None]:
+    """(images, labels or None)."""
+    try:
+        stored = np.load(path)
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"--dataset=array:{path}: no .npy or .npz file of arrays ({str(error)[:100]})") from error
+    if isinstance(stored, np.ndarray):
+        return stored, None
+    names = [next((name for name in wanted if name in stored.files), None) for wanted in (_IMAGES, _LABELS)]
+    if names[0] is None:
+        raise UserError(
+            f"--dataset=array:{path}: holds {', '.join(stored.files) or 'nothing'}; call the images {_IMAGES[0]}, and "
+            f"labels {_LABELS[0]}"
+        )
+    return stored[names[0]], stored[names[1]] if names[1] else None
