@@ -32,6 +32,7 @@ setup(
         "ml_dtypes>=0.4",  # bfloat16 outside TensorFlow
         "networkx>=3.2",  # graphs of learners
         "numpy>=1.26",  # mixing matrices, checkpoints
+        "pillow>=11",  # image files
         "platformdirs>=4",  # the cache folder
         "psutil>=5.9",  # the address of a network interface
         "sacrebleu>=2.4",  # BLEU of rewritten sentences, with its signature

@@ -13,6 +13,7 @@ from absl import flags
 
 from tfdgan.cli import command
 from tfdgan.errors import UserError
+from tfdgan.options.paths import expanded
 
 
 def _define(flag_values: flags.FlagValues) -> None:
@@ -33,7 +34,10 @@ def _define(flag_values: flags.FlagValues) -> None:
 def main(argv: list[str]) -> None:
     """Parse the flags, train what is not there, and report."""
     flag_values = command.parse(argv, _define)
-    path, output = command.required(flag_values, "arms", "output")
+    path, output = (
+        expanded(name, value)
+        for name, value in zip(("arms", "output"), command.required(flag_values, "arms", "output"), strict=True)
+    )
     seeds = _seeds(flag_values.seeds)
 
     from tfdgan.cli.comparison import arms

@@ -10,6 +10,7 @@ from absl import flags
 from tfdgan.cli.config import config_class
 from tfdgan.errors import UserError
 from tfdgan.options import Options
+from tfdgan.options.paths import expanded
 from tfdgan.tasks.options import TaskOptions
 
 FLAGFILE = "config.flags"
@@ -32,8 +33,13 @@ def define(flag_values: flags.FlagValues, kind: type[Options]) -> None:
 
 
 def given(flag_values: flags.FlagValues, kind: type[Options]) -> dict[str, Any]:
-    """{name: value} of the options that were given as flags."""
-    return {name: flag_values[name].value for name in kind.names() if flag_values[name].value is not None}
+    """{name: value} of the options that were given as flags, with paths expanded."""
+    found = {field: flag_values[field.name].value for field in dataclasses.fields(kind)}
+    return {
+        field.name: expanded(field.name, value) if field.metadata["path"] else value
+        for field, value in found.items()
+        if value is not None
+    }
 
 
 def task_asked(argv: Sequence[str]) -> str | None:
@@ -45,7 +51,7 @@ def task_asked(argv: Sequence[str]) -> str | None:
         first(argv, known_only=True)
     except flags.Error:  # the whole command line is parsed next, and says what is wrong
         return None
-    path = os.path.join(first.workdir or "", FLAGFILE)
+    path = os.path.join(expanded("workdir", first.workdir or ""), FLAGFILE)
     if first.task is None and first.workdir and os.path.isfile(path):
         return _task_in(path)
     return first.task

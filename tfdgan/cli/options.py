@@ -10,7 +10,7 @@ from tfdgan.options import Options, option
 class WorkdirOptions(Options):
     """Which trained generator."""
 
-    workdir: str = option("", "Folder of a training run.")
+    workdir: str = option("", "Folder of a training run.", path=True)
     step: str = option(
         "",
         "Which of the kept checkpoints: a number, best (by the scores that were kept last) or pretrained (where the "
@@ -22,10 +22,10 @@ class WorkdirOptions(Options):
 class EvaluateOptions(WorkdirOptions):
     """How checkpoints are scored."""
 
-    inception: str = option("", "SavedModel with outputs pool_3 and logits, by which images are scored.")
-    data_dir: str = option("", "Folder of the data, if not the folder of training.")
+    inception: str = option("", "SavedModel with outputs pool_3 and logits, by which images are scored.", path=True)
+    data_dir: str = option("", "Folder of the data, if not the folder of training.", path=True)
     references: str = option(
-        "", "File of sentences as people rewrote them, if not the file of training (style_transfer)."
+        "", "File of sentences as people rewrote them, if not the file of training (style_transfer).", path=True
     )
     samples: int = option(0, "Generated samples for a score; 0 stands for as many as in training.", minimum=0)
     seed: int = option(0, "Seed of the samples.", minimum=0)
@@ -43,4 +43,4 @@ class EvaluateOptions(WorkdirOptions):
 class ExportOptions(WorkdirOptions):
     """What is written."""
 
-    output: str = option("", "New folder for the SavedModel.")
+    output: str = option("", "New folder for the SavedModel.", path=True)

@@ -16,12 +16,14 @@ class DataOptions(Options):
         "package.module:function returning arrays or a tf.data.Dataset. Text: oracle, coco_captions (train.txt and "
         "test.txt in DATA_DIR/coco_captions), or file:PATH (a file, or a folder of train.txt and test.txt). Style "
         "transfer: toy_styles, or file:PREFIX (PREFIX.train.0, PREFIX.train.1, ..., PREFIX.dev.0, ...).",
+        path=True,
     )
     data_dir: str = option(
         "",
         "Folder of prepared TFDS sets, TFDS_DATA_DIR or the default of TFDS if empty; for coco_captions the folder "
         "in which coco_captions lies.",
         local=True,
+        path=True,
     )
     partition: str = option(
         "iid",

@@ -13,7 +13,9 @@ from tfdgan.options import Options, option
 class GossipOptions(Options):
     """Gossip: who averages with whom, and what carries the exchange."""
 
-    topology: str = option("ring", f"Who talks to whom: {', '.join(topology.NAMES)}, or a .npy file of a matrix.")
+    topology: str = option(
+        "ring", f"Who talks to whom: {', '.join(topology.NAMES)}, or a .npy file of a matrix.", path=True
+    )
     random_mixing: bool = option(False, "Relabel the learners of the topology at random in every step.")
     gossip_rounds: int = option(1, "Gossip rounds of one mix.", minimum=1)
     chebyshev: bool = option(
@@ -61,6 +63,7 @@ class GossipOptions(Options):
         "host. Without a file learner 0 draws a key, which Horovod or the rendezvous carries unencrypted (native "
         "backend).",
         local=True,
+        path=True,
     )
     rendezvous: str = option(
         "",
@@ -82,6 +85,7 @@ class GossipOptions(Options):
         "Take a free place in a running job and start from the state of a neighbour: HOST:PORT of any lobby, or the "
         "roster.json of a workdir. --learner asks for one place (native backend, --on_peer_loss=degrade).",
         once=True,
+        path=True,
     )
     gossip_listen: str = option(
         "",

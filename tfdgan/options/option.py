@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from tfdgan.errors import UserError
+from tfdgan.options.paths import expanded
 
 Other = TypeVar("Other", bound="Options")
 _BOUNDS = (  # (name, whether a value fails, words)
@@ -30,6 +31,7 @@ def option(
     free: bool = False,
     local: bool = False,
     once: bool = False,
+    path: bool = False,
 ) -> Any:
     """A field of an `Options` class. Returns what `dataclasses.field` does.
 
@@ -41,9 +43,10 @@ def option(
       free: whether the value may change when a run resumes.
       local: whether the value may differ between hosts; what is local is free too.
       once: whether the value concerns one start of one process; it is local, and not kept with the run.
+      path: whether a text is a path, or may be one, in which ~ and $VARIABLES are replaced.
     """
     bounds = {"minimum": minimum, "above": above, "below": below}
-    kinds = {"free": free or local or once, "local": local or once, "once": once}
+    kinds = {"free": free or local or once, "local": local or once, "once": once, "path": path}
     return dataclasses.field(default=default, metadata={"help": help, "choices": choices, **bounds, **kinds})
 
 
@@ -59,6 +62,8 @@ class Options:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             _check_value(field, getattr(self, field.name))
+            if field.metadata["path"]:
+                object.__setattr__(self, field.name, expanded(field.name, getattr(self, field.name)))
         for kind in self._kinds("check_options"):
             kind.check_options(self)
 

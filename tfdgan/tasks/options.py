@@ -112,6 +112,7 @@ class GenerateOptions(Options):
         "",
         "File to write: .png or .npz (image), .txt (text, style_transfer); standard output if left out "
         "(style_transfer).",
+        path=True,
     )
 
     def check_output(self, *endings: str) -> None:

@@ -14,6 +14,7 @@ class RunOptions(Options):
         "",
         "Folder for checkpoints and logs; training in a folder that has checkpoints resumes from the newest one.",
         local=True,
+        path=True,
     )
     steps: int = option(
         100_000,

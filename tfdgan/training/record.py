@@ -1,6 +1,7 @@
 """What a run leaves for people, kept by the first learner that lives."""
 
 import contextlib
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -191,7 +192,7 @@ class Record:
             say(f"samples: {self._samples_path}")
         if found := best.said(self._options.workdir):
             say(found)
-        say(f"watch: tensorboard --logdir {self._options.workdir}")
+        say(f"watch: tensorboard --logdir {shlex.quote(self._options.workdir)}")
         if is_done:
             say(f"done: {self._options.steps} steps, {self._options.workdir}")
 

@@ -53,7 +53,9 @@ class ImageOptions(TaskOptions):
     conditional: bool = option(
         False, "Train on labels too, so that samples of a class can be asked for (resnet, sagan, your own)."
     )
-    inception: str = option("", "SavedModel with outputs pool_3 and logits, by which images are scored.", local=True)
+    inception: str = option(
+        "", "SavedModel with outputs pool_3 and logits, by which images are scored.", local=True, path=True
+    )
 
     def __post_init__(self) -> None:
         if type(self.image_size) is int:  # a side, in Python
@@ -136,11 +138,10 @@ class ImageOptions(TaskOptions):
     def check_files(self) -> None:
         super().check_files()
         if self.dataset.startswith("array:"):
-            path = os.path.expanduser(os.path.expandvars(self.dataset.removeprefix("array:")))
-            if not os.path.isfile(path):
+            if not os.path.isfile(self.dataset.removeprefix("array:")):
                 raise UserError(f"--dataset={self.dataset}: no such file")
         if self.dataset.startswith("folder:"):
-            path = os.path.expanduser(os.path.expandvars(self.dataset.removeprefix("folder:")))
+            path = self.dataset.removeprefix("folder:")
             if not (os.path.isfile(path) if path.lower().endswith(".zip") else os.path.isdir(path)):
                 raise UserError(f"--dataset={self.dataset}: no such folder, and no such .zip file")
         self.check_judges()

@@ -25,6 +25,7 @@ class SentenceOptions(TaskOptions):
         "",
         "File of words, one a line, in place of the words that occur in the data (text, style_transfer).",
         local=True,
+        path=True,
     )
     corpus_size: int = option(
         10_000,
@@ -97,5 +98,5 @@ def check_model(options: TaskOptions, names: tuple[str, ...]) -> None:
 
 def check_file(name: str, path: str) -> None:
     """Raise `UserError` if an option `name` names a file that does not exist."""
-    if path and not os.path.isfile(os.path.expanduser(path)):
+    if path and not os.path.isfile(path):
         raise UserError(f"--{name}={path}: no such file")

@@ -17,7 +17,7 @@ class StyleTransferOptions(SentenceOptions):
     """Style transfer: the rewriter and the terms of its loss (style_transfer)."""
 
     task: str = option("style_transfer", "What is generated.")
-    dataset: str = option("toy_styles", "toy_styles or file:PREFIX.")
+    dataset: str = option("toy_styles", "toy_styles or file:PREFIX.", path=True)
     model: str = option("style_transfer", "style_transfer or package.module:factory.")
     trainer: str = option("clipped_ratio", "Trainer of style transfer.", choices=("clipped_ratio",))
     update: str = option("alternating", "Order of updates of style transfer.", choices=("alternating",))
@@ -26,6 +26,7 @@ class StyleTransferOptions(SentenceOptions):
         "File of lines 'style TAB sentence TAB a person's sentence of the same content in the next style' "
         "(style_transfer).",
         local=True,
+        path=True,
     )
     style_size: int = option(
         16,
@@ -93,7 +94,7 @@ class StyleTransferOptions(SentenceOptions):
 class StyleGenerateOptions(GenerateOptions):
     """Options of the command `generate`: style transfer."""
 
-    input: str = option("", "File of sentences to rewrite, one a line; standard input if left out.")
+    input: str = option("", "File of sentences to rewrite, one a line; standard input if left out.", path=True)
     to_style: int = option(-1, "Style in which sentences are rewritten, a number from 0.", minimum=-1)
 
     def check_options(self) -> None:
@@ -101,6 +102,5 @@ class StyleGenerateOptions(GenerateOptions):
             raise UserError("--to_style is missing: give the number of a style")
         if self.output:
             self.check_output(".txt")
-        path = os.path.expanduser(self.input)
-        if self.input and (not os.path.exists(path) or os.path.isdir(path)):  # a pipe serves too
+        if self.input and (not os.path.exists(self.input) or os.path.isdir(self.input)):  # a pipe serves too
             raise UserError(f"--input={self.input}: no such file")

@@ -170,7 +170,7 @@ class StyleTransferTask(Task):
         if style >= styles:
             raise UserError(f"--to_style={style}: there are the styles 0 to {styles - 1}")
         if options.input:
-            texts = text_file.lines(os.path.expanduser(options.input), f"--input={options.input}", blanks=True)
+            texts = text_file.lines(options.input, f"--input={options.input}", blanks=True)
         else:
             entered = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", errors="replace")
             texts = text_file.tidy(entered, blanks=True)

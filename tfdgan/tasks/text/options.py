@@ -13,7 +13,7 @@ class TextOptions(SentenceOptions):
     """Text: the nets that write and read sentences (text)."""
 
     task: str = option("text", "What is generated.")
-    dataset: str = option("oracle", "oracle, coco_captions or file:PATH.")
+    dataset: str = option("oracle", "oracle, coco_captions or file:PATH.", path=True)
     model: str = option("relational_memory", "relational_memory, lstm or package.module:factory.")
     memory_slots: int = option(1, "Rows of the relational memory.", minimum=1)
     memory_heads: int = option(2, "Attention heads of the relational memory.", minimum=1)

@@ -1,0 +1,22 @@
+"""Paths as people write them."""
+
+import os
+import re
+
+from tfdgan.errors import UserError
+
+_KIND = re.compile(r"(?:folder|file|array):")
+
+
+def expanded(name: str, value: str) -> str:
+    """The value of a path option with ~ and $VARIABLES replaced, behind folder:, file: or array: too.
+
+    Raises:
+      UserError: a variable is not set.
+    """
+    kind = _KIND.match(value)
+    begin = kind.end() if kind else 0
+    path = os.path.expanduser(os.path.expandvars(value[begin:]))
+    if missing := re.search(r"\$(\w+|\{[^}]*\})", path):
+        raise UserError(f"--{name}={value}: the variable {missing[1].strip('{}')} is not set")
+    return value[:begin] + path
