@@ -46,6 +46,7 @@ DEFAULTS = dict(
     embedding_size=32,
     eval_every=1000,
     eval_samples=0,
+    feature="image",
     generator_steps=5,
     gossip_backend="auto",
     gossip_rounds=1,
@@ -59,6 +60,7 @@ DEFAULTS = dict(
     inverse_temperature=100.0,
     jit=False,
     keep_checkpoints=3,
+    label_feature="",
     latent_size=100,
     learning_rate_c=0.0001,
     learning_rate_d=0.0001,
@@ -165,7 +167,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 114
+    assert len(DEFAULTS) == 116
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

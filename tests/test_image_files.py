@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from tfdgan.data import folder, image_file, images, listing
+from tfdgan.data import folder, image_file, images, listing, tfrecord
 from tfdgan.data.images import Form
 from tfdgan.errors import UserError
 
@@ -197,6 +197,58 @@ def test_what_cannot_be_decoded_is_named(tmp_path, cache_mb):
     (tmp_path / "b.png").write_bytes(b"")
     with pytest.raises(UserError, match="corrupt image .*b.png: cannot be decoded"):
         folder.load(str(tmp_path), form=Form(), **ALL)
+
+
+def write_records(path, labels):
+    content = io.BytesIO()
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for label in labels:
+            content = io.BytesIO()
+            Image.new("L", (4, 6), 10 * label).save(content, "png")
+            features = {
+                "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content.getvalue()])),
+                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+
+
+def test_records_with_a_feature_of_images(tmp_path):
+    write_records(tmp_path / "a-0.tfrecord", [0, 3])
+    write_records(tmp_path / "a-1.tfrecord", [1, 1, 2])
+    named = dict(form=Form(), feature="image/encoded", label_feature="label", partition="by_label", size=2)
+    for path in (tmp_path, tmp_path / "a-*"):
+        parts = [tfrecord.load(str(path), rank=rank, **named) for rank in (0, 1)]
+        shades = [np.concatenate(list(part.once(2)))[:, 0, 0, 0] for part in parts]
+        np.testing.assert_allclose(shades, np.array([[0, 10], [10, 20]]) / 127.5 - 1, atol=1e-6)
+        samples, labels = next(iter(parts[1].stream(2, 0, 0, labelled=True)))
+        assert sorted(labels.numpy()) == [1, 2] and samples.shape == (2, 6, 4, 1) and parts[0].classes == 4
+        assert parts[0].summary.endswith("2 files, 5 images read; 6x4x1 (height x width x channels)")
+
+
+@pytest.mark.parametrize(
+    "changes, said",
+    [
+        (
+            dict(feature="picture"),
+            "^feature=picture: record 0 of .* has no such feature .*, but image/encoded, label",
+        ),
+        (dict(label_feature="image/encoded"), "label_feature=image/encoded: record 0"),
+        (dict(partition="by_label"), "partition=by_label: .* give .*label_feature"),
+    ],
+)
+def test_records_that_cannot_be_used(tmp_path, changes, said):
+    write_records(tmp_path / "a", [0, 1])
+    named = {**ALL, "form": Form(), "feature": "image/encoded", "label_feature": "", **changes}
+    with pytest.raises(UserError, match=said):
+        tfrecord.load(str(tmp_path / "a"), **named)
+
+
+def test_files_that_hold_no_records(tmp_path):
+    (tmp_path / "a").write_text("this text is longer than the header of a record")
+    (tmp_path / "empty").touch()
+    for path, said in (("a", "no TFRecord file"), ("empty", "no records"), ("b", "no such file, folder or pattern")):
+        with pytest.raises(UserError, match=said):
+            tfrecord.load(str(tmp_path / path), form=Form(), feature="image", label_feature="", **ALL)
 
 
 def test_a_zip_file_that_is_none(tmp_path):

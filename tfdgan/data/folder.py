@@ -1,6 +1,5 @@
 """Images in a folder or a zip file, as people have them."""
 
-import collections
 import concurrent.futures
 import functools
 import hashlib
@@ -14,7 +13,6 @@ import tensorflow as tf
 from tfdgan.data import image_file, images, listing
 from tfdgan.data import partition as parts
 from tfdgan.data.arrays import ArraySource
-from tfdgan.errors import UserError
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -51,7 +49,7 @@ def load(
     """
     found = listing.of(path, split, classes)
     headers = list(_at_once(lambda name: _header(found, name), found.names))
-    form = _complete(form, found, headers)
+    form = image_file.complete(form, headers, f"--dataset=folder:{path}")
     deep = any(header.bits > 8 for header in headers)
     mine = parts.indices(found.labels, rank, size, partition)
     names, labels = [found.names[i] for i in mine], found.labels[mine]
@@ -116,42 +114,16 @@ def _at_once(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterabl
         yield from pool.map(function, items)
 
 
-def _complete(form: images.Form, found: listing.Listing, headers: Sequence[image_file.Header]) -> images.Form:
-    """The form with size and channels."""
-    channels = form.channels or max(header.channels for header in headers)
-    size = form.size
-    if not size:
-        sizes = collections.Counter(header.size for header in headers)
-        if len(sizes) > 1:
-            often = ", ".join(f"{_by(size)} ({count})" for size, count in sizes.most_common(3))
-            raise UserError(
-                f"--dataset=folder:{found.where}: images differ in size: {often}{', ...' if len(sizes) > 3 else ''}; "
-                "give --image_size=HEIGHTxWIDTH"
-            )
-        size = next(iter(sizes))
-    return images.Form(size, form.resize, channels, form.background)
-
-
 def _summary(found: listing.Listing, headers: Sequence[image_file.Header], form: images.Form) -> str:
     """One line: what there is, what is read and how, of which classes."""
     read, files = len(found.names), len(found.names) + sum(found.passed_over.values())
     over = ", ".join(f"{count:,} {why}" for why, count in sorted(found.passed_over.items()))
     text = f"{found.where}: {files:,} files, {read:,} images read"
     text += f", passed over {over}" if over else ""
-    sizes = {header.size for header in headers}
-    fit = f", {form.resize} from {_range(sizes)}" if sizes != {form.size} else ""
-    text += f"; {_by(form.size or (0, 0))}x{form.channels} (height x width x channels{fit})"
+    text += f"; {image_file.fit(form, headers)}"
     if not found.classes:
         return f"{text}; no classes"
     counts = np.bincount(found.labels, minlength=len(found.classes))
     shown = [f"{name} {count:,}" for name, count in zip(found.classes, counts, strict=True)][:12]
     more = ", ..." if len(found.classes) > len(shown) else ""
     return f"{text}; {len(found.classes)} classes: {', '.join(shown)}{more}"
-
-
-def _range(sizes: set[tuple[int, int]]) -> str:
-    return _by(next(iter(sizes))) if len(sizes) == 1 else f"{_by(min(sizes))} to {_by(max(sizes))}"
-
-
-def _by(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"

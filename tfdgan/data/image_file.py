@@ -1,11 +1,14 @@
-"""One image file: what it holds, and its pixels as people see them."""
+"""Image files: what they hold, and their pixels as people see them."""
 
+import collections
 import dataclasses
+from collections.abc import Sequence
 from typing import IO
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tfdgan.data.form import Form
 from tfdgan.errors import UserError
 
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
@@ -66,6 +69,42 @@ def pixels(file: IO[bytes], name: str, channels: int, background: tuple[int, int
     except _BAD as error:
         raise UserError(f"corrupt image {name}: cannot be decoded ({_short(error)}); mend or remove it") from error
     return found.reshape(*found.shape[:2], channels)
+
+
+def complete(form: Form, headers: Sequence[Header], where: str) -> Form:
+    """The form with a size and channels: where it has none, the images' size, and 1 channel if all images are grey.
+
+    Args:
+      headers: of all images.
+      where: they lie, for errors.
+
+    Raises:
+      UserError: images differ in size, and the form has none.
+    """
+    size = form.size
+    if not size:
+        sizes = collections.Counter(header.size for header in headers)
+        if len(sizes) > 1:
+            often = ", ".join(f"{_by(size)} ({count})" for size, count in sizes.most_common(3))
+            raise UserError(
+                f"{where}: images differ in size: {often}{', ...' if len(sizes) > 3 else ''}; give "
+                "--image_size=HEIGHTxWIDTH"
+            )
+        size = next(iter(sizes))
+    channels = form.channels or max(header.channels for header in headers)
+    return dataclasses.replace(form, size=size, channels=channels)
+
+
+def fit(form: Form, headers: Sequence[Header]) -> str:
+    """The form in words, and from which sizes images are brought to it."""
+    sizes = {header.size for header in headers}
+    span = _by(min(sizes)) if len(sizes) == 1 else f"{_by(min(sizes))} to {_by(max(sizes))}"
+    resized = f", {form.resize} from {span}" if sizes != {form.size} else ""
+    return f"{_by(form.size or (0, 0))}x{form.channels} (height x width x channels{resized})"
+
+
+def _by(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _short(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import os
 
-from tfdgan.data import array_file, digits, folder, gaussians, images, tfds_images
+from tfdgan.data import array_file, digits, folder, gaussians, images, tfds_images, tfrecord
 from tfdgan.data.given import from_user
 from tfdgan.data.source import Source
 from tfdgan.options import references
@@ -14,6 +14,8 @@ def load(
     data_dir: str = "",
     form: images.Form = images.AS_IT_IS,
     cache_mb: float = 0.0,
+    feature: str = "image",
+    label_feature: str = "",
     partition: str = "iid",
     seed: int = 0,
     rank: int = 0,
@@ -22,11 +24,12 @@ def load(
     """Learner `rank`'s part, of `size` parts of one length, of a set of images or points.
 
     Args:
-      name: gaussians, digits, folder:PATH (a folder or a .zip file), array:PATH (.npy or .npz), the name of a TFDS
-        image set, or package.module:function, which returns what `given.from_user` takes.
+      name: gaussians, digits, folder:PATH (a folder or a .zip file), array:PATH (.npy or .npz), tfrecord:PATH, the
+        name of a TFDS image set, or package.module:function, which returns what `given.from_user` takes.
       data_dir: folder of prepared TFDS sets; TFDS's own if empty.
       form: what images of digits, files and TFDS sets are brought to.
       cache_mb: memory for decoded images of a folder, in 10^6 bytes.
+      feature, label_feature: of TFRecord files, as `tfrecord.load` takes them.
       partition: "iid" or "by_label", as `partition.indices` divides.
       seed: of data that are drawn (gaussians).
       rank, size: which part of how many; (0, 1) is everything.
@@ -44,6 +47,10 @@ def load(
     if name.startswith("folder:"):
         path = os.path.expanduser(os.path.expandvars(name.removeprefix("folder:")))
         return folder.load(path, form=form, rank=rank, size=size, partition=partition, cache_mb=cache_mb)
+    if name.startswith("tfrecord:"):
+        path = os.path.expanduser(os.path.expandvars(name.removeprefix("tfrecord:")))
+        named = dict(feature=feature, label_feature=label_feature)
+        return tfrecord.load(path, form=form, **named, rank=rank, size=size, partition=partition)
     if name.startswith("array:"):
         path = os.path.expanduser(os.path.expandvars(name.removeprefix("array:")))
         return from_user(array_file.read(path, form), rank, size, partition, name)

@@ -5,11 +5,11 @@ import re
 
 from tfdgan.errors import UserError
 
-_KIND = re.compile(r"(?:folder|file|array):")
+_KIND = re.compile(r"(?:folder|file|array|tfrecord):")
 
 
 def expanded(name: str, value: str) -> str:
-    """The value of a path option with ~ and $VARIABLES replaced, behind folder:, file: or array: too.
+    """The value of a path option with ~ and $VARIABLES replaced, behind folder:, file:, array: or tfrecord: too.
 
     Raises:
       UserError: a variable is not set.

@@ -39,6 +39,10 @@ class ImageOptions(TaskOptions):
         minimum=0,
         local=True,
     )
+    feature: str = option("image", "Feature of the records of --dataset=tfrecord:PATH that holds an encoded image.")
+    label_feature: str = option(
+        "", "Feature of the records of --dataset=tfrecord:PATH that holds a class, a number from 0; empty: none."
+    )
     latent_size: int = option(100, "Length of the generator's standard normal input.", minimum=1)
     spectral_normalization: str = option(
         "none",
@@ -117,9 +121,14 @@ class ImageOptions(TaskOptions):
         if not self.form.size or "image_size" in found:
             found |= {"resize"}
         if not self.dataset.startswith("folder:"):
-            found |= {"cache_mb"} | (set() if self.resize == "pad" and "resize" not in found else {"background"})
-        if self.dataset in _MADE_HERE or self.dataset.startswith(("folder:", "array:")) or own_data:
+            found |= {"cache_mb"}
+        pads = self.resize == "pad" and "resize" not in found
+        if not (self.dataset.startswith(("folder:", "tfrecord:")) or pads):
+            found |= {"background"}
+        if self.dataset in _MADE_HERE or self.dataset.startswith(("folder:", "array:", "tfrecord:")) or own_data:
             found |= {"data_dir"}
+        if not self.dataset.startswith("tfrecord:"):
+            found |= {"feature", "label_feature"}
         return found
 
     @property

@@ -66,7 +66,8 @@ class ImageTask(Task):
             source = data.from_user(self._samples, rank, size, options.partition)
         else:
             how = dict(data_dir=options.data_dir, form=options.form, partition=options.partition, seed=options.seed)
-            source = data.load(options.dataset, **how, cache_mb=cache_mb, rank=rank, size=size)
+            records = dict(feature=options.feature, label_feature=options.label_feature)
+            source = data.load(options.dataset, **how, **records, cache_mb=cache_mb, rank=rank, size=size)
         if not len(source):
             share = f"learner {rank} of {size} gets no samples"
             raise UserError(f"--dataset={options.dataset}: {share}; use fewer learners or more data")

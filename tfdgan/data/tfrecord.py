@@ -1,0 +1,106 @@
+"""Images in TFRecord files, as encoded bytes in a feature of tf.train.Examples."""
+
+import glob
+import io
+import os
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfdgan.data import image_file, images
+from tfdgan.data import partition as parts
+from tfdgan.data.records import RecordSource, chosen
+from tfdgan.data.source import as_written
+from tfdgan.errors import UserError
+
+
+def load(
+    path: str, *, form: images.Form, feature: str, label_feature: str, rank: int, size: int, partition: str
+) -> RecordSource:
+    """A learner's part of the images in TFRecord files, as float32 [height, width, c] in [-1, 1].
+
+    Every record is read once, here: its header gives size and channels, so that a record that holds no image is named
+    before training. Records are decoded when they are needed.
+
+    Args:
+      path: a file, a folder all of whose files are meant, or a pattern with * or ?.
+      form: what images are brought to; without a size all must have the same.
+      feature: the bytes feature that holds an encoded image.
+      label_feature: the int64 feature that holds the class, from 0; "" for none.
+      rank, size, partition: which part of how many, as `partition.indices` divides.
+
+    Raises:
+      UserError: no such files, no such feature, images that differ in size without a size to bring them to.
+    """
+    where = f"--dataset=tfrecord:{path}"
+    files = _files(path, where)
+    headers, labels = _looked_at(files, feature, label_feature, where)
+    form = image_file.complete(form, headers, where)
+    if partition == "by_label" and not label_feature:
+        raise UserError(f"--partition=by_label: {where} has no labels; give --label_feature")
+    mine = parts.indices(labels, rank, size, partition)
+
+    def read(example: Any, index: Any) -> np.ndarray:
+        content = tf.train.Example.FromString(np.asarray(example).item()).features.feature[feature].bytes_list.value[0]
+        name = f"{where}, record {int(index)}"
+        return image_file.pixels(io.BytesIO(content), name, form.channels, form.background).astype(np.float32)
+
+    def decode(record: Any) -> tf.Tensor:
+        pixels = tf.numpy_function(read, [record["example"], record["index"]], tf.float32, stateful=False)
+        return images.to_sample(tf.ensure_shape(pixels, [None, None, form.channels]), form)
+
+    @as_written
+    def record_of(index: tf.Tensor, example: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"index": index, "example": example, "label": tf.constant(labels)[index]}
+
+    records = chosen(tf.data.TFRecordDataset(files).enumerate().map(record_of), mine, len(labels))
+    known = bool(label_feature) and labels.min(initial=0) >= 0
+    return RecordSource(
+        records,
+        len(mine),
+        decode,
+        label=lambda record: record["label"],
+        classes=int(labels.max(initial=-1)) + 1 if known else None,
+        summary=f"{path}: {len(files):,} files, {len(labels):,} images read; {image_file.fit(form, headers)}",
+    )
+
+
+def _files(path: str, where: str) -> list[str]:
+    found = sorted(glob.glob(os.path.join(path, "*") if os.path.isdir(path) else path))
+    files = [file for file in found if os.path.isfile(file) and not os.path.basename(file).startswith(".")]
+    if not files:
+        raise UserError(f"{where}: no such file, folder or pattern")
+    return files
+
+
+def _looked_at(
+    files: list[str], feature: str, label_feature: str, where: str
+) -> tuple[list[image_file.Header], np.ndarray]:
+    """(the header of each record's image, labels int64 [n], zeros without them)."""
+    headers, labels = list[image_file.Header](), list[int]()
+    wanted = [("feature", feature, "bytes_list")]
+    if label_feature:
+        wanted.append(("label_feature", label_feature, "int64_list"))
+    try:
+        for index, record in enumerate(tf.data.TFRecordDataset(files).as_numpy_iterator()):
+            found = tf.train.Example.FromString(record).features.feature
+            for flag, name, kind in wanted:
+                if name not in found or len(getattr(found[name], kind).value) != 1:
+                    there = ", ".join(sorted(found)) or "none"
+                    raise UserError(
+                        f"--{flag}={name}: record {index} of {where} has no such feature of one value, but {there}"
+                    )
+            headers.append(
+                image_file.header(io.BytesIO(found[feature].bytes_list.value[0]), f"{where}, record {index}")
+            )
+            labels.append(found[label_feature].int64_list.value[0] if label_feature else 0)
+    except tf.errors.DataLossError as error:
+        raise UserError(f"{where}: no TFRecord file ({str(error).splitlines()[0][:100]})") from error
+    except Exception as error:
+        if type(error).__name__ != "DecodeError":  # of protobuf, whose class moves between versions
+            raise
+        raise UserError(f"{where}: its records are no tf.train.Examples") from error
+    if not headers:
+        raise UserError(f"{where}: holds no records")
+    return headers, np.array(labels, np.int64)
