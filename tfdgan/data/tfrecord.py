@@ -42,7 +42,9 @@ def load(
     mine = parts.indices(labels, rank, size, partition)
 
     def read(example: Any, index: Any) -> np.ndarray:
-        content = tf.train.Example.FromString(np.asarray(example).item()).features.feature[feature].bytes_list.value[0]
+        # Not through np.asarray, whose texts lose zeros at their end.
+        record = tf.train.Example.FromString(example if isinstance(example, bytes) else example.item())
+        content = record.features.feature[feature].bytes_list.value[0]
         name = f"{where}, record {int(index)}"
         return image_file.pixels(io.BytesIO(content), name, form.channels, form.background).astype(np.float32)
 
