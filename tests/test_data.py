@@ -293,7 +293,64 @@ def test_pipelines_may_be_batched_and_labelled():
         assert sorted(order) == list(range(7)) and kinds.numpy().tolist() == labels[order].tolist()
         parts = [from_user(data, rank=rank, size=2, partition="by_label") for rank in (0, 1)]
         assert [values(part)[:, 0].tolist() for part in parts] == [[0, 2, 8], [4, 6, 12]]
-        assert "of which 1 are left out so that 2 learners" in parts[0].summary
+        assert parts[0].summary.endswith("3 classes: 0 2, 1 3, 2 2; left out so that 2 learners have as many: 1")
+
+
+@pytest.mark.parametrize("labels", [np.array([[1], [0], [2]]), np.array([1, 0, 2], np.uint8)])
+def test_labels_of_pipelines_may_have_an_axis(labels):
+    pictures = np.zeros((3, 8, 8, 3), np.uint8)
+    for data in (dataset(pictures, labels), dataset(pictures, labels).batch(2)):
+        source = from_user(data)
+        assert source.classes == 3 and values(source).shape == (3, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        (lambda: dataset(np.zeros((4, 8, 8, 3)), np.eye(4, 10, dtype=np.int64)), r"labels of shape \(10,\) beside"),
+        (lambda: dataset(np.zeros((4, 2)), np.zeros(4)), "labels of float64"),
+        (lambda: dataset(np.array([["a"], ["b"]])), "samples of string"),
+        (lambda: dataset({"image": np.zeros((4, 2))}), "its elements are dicts"),
+        (lambda: unknown(None, np.zeros((2, 3))), "samples of unknown shape"),
+        (lambda: unknown([None, None, 3], np.zeros((2, 5, 5, 3))), "which differ in size"),
+    ],
+)
+def test_pipelines_that_cannot_be_used(data, said):
+    with pytest.raises(UserError, match=f"dataset=mine: .*{said}"):
+        from_user(data(), name="mine")
+
+
+def unknown(shape, samples):
+    signature = tf.TensorSpec(shape, tf.float32)
+    data = tf.data.Dataset.from_generator(lambda: iter(samples.astype(np.float32)), output_signature=signature)
+    return data.apply(tf.data.experimental.assert_cardinality(len(samples)))
+
+
+def test_batches_of_images_of_no_fixed_number():
+    signature = tf.TensorSpec([None, 8, 8, 1], tf.float32)
+    batches = [np.zeros((count, 8, 8, 1), np.float32) for count in (3, 2)]
+    data = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+    assert len(from_user(data.apply(tf.data.experimental.assert_cardinality(2)))) == 5
+
+
+@pytest.mark.parametrize("labels", [np.array([10, 20, 10]), np.array(["x", "y", "x"], object)])
+def test_classes_are_the_labels_that_occur(labels):
+    source = from_user((np.zeros((3, 2)), labels))
+    assert source.classes == 2 and source.labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        ((np.zeros((3, 2)), np.zeros(3), 1), "a tuple of 3"),
+        ([[1.0], [2.0, 3.0]], "no array"),
+        ((np.zeros((3, 2)), np.array([None, 1, 2])), "labels of object"),
+        (np.full((3, 2, 2, 1), -128, np.int8), "image values from -128"),
+    ],
+)
+def test_arrays_that_cannot_be_used(data, said):
+    with pytest.raises(UserError, match=f"dataset=mine: .*{said}"):
+        from_user(data, name="mine")
 
 
 def test_images_of_8_bits_are_scaled():
@@ -325,9 +382,15 @@ def test_pipelines_are_checked_when_they_are_read(value, said):
         values(source)
 
 
-@pytest.mark.parametrize("change", [lambda d: d.shuffle(30), lambda d: d.map(lambda x: x + tf.random.normal([1]))])
-def test_an_order_that_changes_is_refused(change):
-    data = change(dataset(np.arange(30.0, dtype=np.float32)[:, np.newaxis]))
+def test_an_order_that_changes_is_refused():
+    passes = iter(range(2, 9))
+
+    def samples():
+        yield from np.random.default_rng(next(passes)).permutation(30)[:, np.newaxis].astype(np.float32)
+
+    signature = tf.TensorSpec([1], tf.float32)
+    data = tf.data.Dataset.from_generator(samples, output_signature=signature)
+    data = data.apply(tf.data.experimental.assert_cardinality(30))
     with pytest.raises(UserError, match="dataset=mine: sample .* is another one at each pass"):
         from_user(data, name="mine")
 

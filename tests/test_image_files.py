@@ -1,5 +1,6 @@
 """Images as people have them: formats, orientation, transparency, depth, layouts, and how they are fitted."""
 
+import functools
 import io
 import os
 import zipfile
@@ -28,8 +29,11 @@ def colour(shade=(200, 100, 50), size=(4, 6)):
 
 
 def pixels(path, channels=3, background=WHITE):
-    with open(path, "rb") as file:
-        return image_file.pixels(file, str(path), channels, background)
+    return image_file.pixels(functools.partial(open, path, "rb"), str(path), channels, background)
+
+
+def header(path):
+    return image_file.header(functools.partial(open, path, "rb"), str(path))
 
 
 @pytest.mark.parametrize("ending", ["png", "bmp", "gif", "JPEG", "jpg", "WebP"])
@@ -47,8 +51,7 @@ def test_exif_stands_upright(tmp_path):
     exif = Image.Exif()
     exif[274] = 6  # to be turned by 90 degrees clockwise
     image.save(tmp_path / "x.png", exif=exif)
-    with open(tmp_path / "x.png", "rb") as file:
-        assert image_file.header(file, "x").size == (2, 1)
+    assert header(tmp_path / "x.png").size == (2, 1)
     np.testing.assert_array_equal(pixels(tmp_path / "x.png", 1)[..., 0], [[0], [255]])
 
 
@@ -59,8 +62,7 @@ def test_what_is_transparent_shows_the_background(tmp_path):
     np.testing.assert_array_equal(pixels(tmp_path / "x.png"), [[WHITE, (255, 0, 0)]])
     np.testing.assert_array_equal(pixels(tmp_path / "x.png", background=(0, 9, 0)), [[(0, 9, 0), (255, 0, 0)]])
     image.convert("LA").save(tmp_path / "grey.png")
-    with open(tmp_path / "grey.png", "rb") as file:
-        assert image_file.header(file, "x").channels == 1
+    assert header(tmp_path / "grey.png").channels == 1
     np.testing.assert_array_equal(pixels(tmp_path / "grey.png", 1)[..., 0], [[255, 76]])
 
 
@@ -94,7 +96,9 @@ def layouts():
     yield "flat", ["a.png", "b.png"], (), {}
     yield "classes", ["cat/a.png", "dog/deep/er/b.png"], ("cat", "dog"), {}
     yield "splits", ["train/cat/a.png", "train/dog/b.png", "test/emu/c.png"], ("cat", "dog"), {"of other splits": 1}
-    yield "a flat split", ["train/a.png", "train/b.png", "note.txt"], (), {"not in train/": 1}
+    yield "a flat split", ["Training/a.png", "Training/b.png", "note.txt"], (), {"no image by its name": 1}
+    yield "a split and others", ["train/a.png", "train/b.png", "TEST/c.png", "val/d.png"], (), {"of other splits": 2}
+    yield "a class called test", ["test/a.png", "dog/b.png"], ("dog", "test"), {}
     junk = [".hidden.png", "cat/.ipynb_checkpoints/b.png", "cat/Thumbs.db", "__MACOSX/cat/._a.png", "cat/a.txt"]
     passed = {"hidden or left by a system": 4, "no image by its name": 1}
     yield "junk", ["cat/a.png", "dog/b.png", *junk], ("cat", "dog"), passed
@@ -121,7 +125,10 @@ def test_layouts(tmp_path, names, classes, passed, zipped):
                 archive.writestr(outer + name, content.getvalue())
     found = listing.of(path)
     assert found.classes == classes and found.passed_over == passed
-    assert len(found.names) == 2 and len(set(found.labels)) == max(len(classes), 1)
+    assert len(found.names) == 2
+    if classes:
+        named = {name: classes[label] for name, label in zip(found.names, found.labels, strict=True)}
+        assert all(f"/{kind}/" in f"/{name}" for name, kind in named.items()) and len(set(named.values())) == 2
     source = folder.load(path, form=Form(), **ALL)
     assert source.classes == (len(classes) or None)
     source.check()
@@ -222,7 +229,7 @@ def test_records_with_a_feature_of_images(tmp_path):
         np.testing.assert_allclose(shades, np.array([[0, 10], [10, 20]]) / 127.5 - 1, atol=1e-6)
         samples, labels = next(iter(parts[1].stream(2, 0, 0, labelled=True)))
         assert sorted(labels.numpy()) == [1, 2] and samples.shape == (2, 6, 4, 1) and parts[0].classes == 4
-        assert parts[0].summary.endswith("2 files, 5 images read; 6x4x1 (height x width x channels)")
+        assert "2 files, 5 images read; 6x4x1 (height x width x channels); 4 classes: 0 1, 1 2," in parts[0].summary
 
 
 @pytest.mark.parametrize(
@@ -249,6 +256,87 @@ def test_files_that_hold_no_records(tmp_path):
     for path, said in (("a", "no TFRecord file"), ("empty", "no records"), ("b", "no such file, folder or pattern")):
         with pytest.raises(UserError, match=said):
             tfrecord.load(str(tmp_path / path), form=Form(), feature="image", label_feature="", **ALL)
+
+
+def fill(folder, *names):
+    for name in names:
+        save(colour(), folder / name)
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    "names, split, said",
+    [
+        (["train/a.png", "bus/a.png", "car/a.png"], "train", "train/ lies beside bus, car: splits or classes"),
+        (["test/a.png", "val/a.png"], "train", "no split train, only test, val"),
+        (["cat/a.png"], "test", "no split test, only no splits"),
+        (["train/a.png", "Training/a.png"], "train", "Training and train are both the split train"),
+    ],
+)
+def test_splits_that_cannot_be_told(tmp_path, names, split, said):
+    with pytest.raises(UserError, match=said):
+        listing.of(fill(tmp_path, *names), split)
+
+
+def test_another_split_has_the_classes_of_training(tmp_path):
+    path = fill(tmp_path, "train/cat/a.png", "train/emu/b.png", "test/dog/c.png", "test/emu/d.png")
+    found = listing.of(path, "test", listing.of(path).classes)
+    assert (found.names, found.labels.tolist()) == (["test/emu/d.png"], [1])
+    assert found.passed_over == {"of unknown classes": 1, "of other splits": 2}
+    with pytest.raises(UserError, match="no images of ant in test"):
+        listing.of(path, "test", ("ant",))
+
+
+def test_links_to_a_parent_are_read_once(tmp_path):
+    path = fill(tmp_path, "cat/a.png")
+    (tmp_path / "cat" / "again").symlink_to(tmp_path)
+    assert listing.of(path).names == ["cat/a.png"]
+
+
+def test_names_in_zip_files_of_other_systems(tmp_path):
+    content = io.BytesIO()
+    colour().save(content, "png")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("cat\\ä.png", content.getvalue())
+        archive.writestr("dog\\b.png", content.getvalue())
+        archive.writestr("broken.txt", "no image")
+    source = folder.load(str(tmp_path / "x.zip"), form=Form(), **ALL)
+    source.check()
+    assert source.summary.endswith("2 classes: cat 1, dog 1") and "1 no image by its name" in source.summary
+
+
+def test_a_file_name_that_is_no_text(tmp_path):
+    fill(tmp_path, "a.png")
+    os.rename(tmp_path / "a.png", os.path.join(os.fsencode(tmp_path), b"\xe4.png"))
+    assert next(iter(folder.load(str(tmp_path), form=Form(), **ALL).once(1))).shape == (1, 6, 4, 3)
+
+
+def test_a_palette_of_greys_is_grey(tmp_path):
+    Image.new("L", (3, 3), 7).convert("P").save(tmp_path / "grey.png")
+    colour().convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "colours.png")
+    assert [header(tmp_path / f"{name}.png").channels for name in ("grey", "colours")] == [1, 3]
+
+
+def test_transparent_palettes_and_deep_greys_show_the_background(tmp_path):
+    image = Image.new("P", (2, 1))
+    image.putpalette([255, 0, 0, 0, 0, 255])
+    image.putpixel((1, 0), 1)
+    image.save(tmp_path / "x.gif", transparency=1)
+    np.testing.assert_array_equal(pixels(tmp_path / "x.gif", background=(1, 2, 3)), [[(255, 0, 0), (1, 2, 3)]])
+    deep = Image.fromarray(np.array([[500, 257]], np.uint16))
+    deep.save(tmp_path / "x.png", transparency=500)
+    np.testing.assert_allclose(pixels(tmp_path / "x.png", 1)[0, :, 0], [255, 1], atol=0.1)
+
+
+def test_parts_by_label_need_classes(tmp_path):
+    with pytest.raises(UserError, match="partition=by_label: .* has no classes"):
+        folder.load(fill(tmp_path, "a.png", "b.png"), form=Form(), rank=0, size=2, partition="by_label")
+
+
+def test_the_key_tells_how_images_are_fitted(tmp_path):
+    path = fill(tmp_path, "a.png")
+    forms = [Form((2, 2), resize, background=behind) for resize in images.WAYS for behind in (WHITE, (0, 0, 0))]
+    assert len({folder.load(path, form=form, **ALL).key for form in forms}) == 6
 
 
 def test_a_zip_file_that_is_none(tmp_path):

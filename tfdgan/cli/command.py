@@ -29,8 +29,7 @@ def parse_options(argv: Sequence[str], *kinds: type[Options]) -> dict[str, Any]:
             flagfiles.define(flag_values, kind)
 
     flag_values = parse(argv, define, kinds)
-    names = {name for kind in kinds for name in kind.names()}
-    return {name: flag_values[name].value for name in sorted(names) if flag_values[name].value is not None}
+    return {name: value for kind in kinds for name, value in flagfiles.given(flag_values, kind).items()}
 
 
 def parse(

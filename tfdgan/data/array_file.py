@@ -1,5 +1,6 @@
 """Images in a NumPy file."""
 
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,15 @@ def read(path: str, form: images.Form) -> Any:
     Raises:
       UserError: no such file, or no such arrays in it.
     """
-    found, labels = _arrays(path)
+    try:
+        found, labels = _arrays(path)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError(f"--dataset=array:{path}: no .npy or .npz file of arrays ({str(error)[:100]})") from error
     if found.ndim == 3:
         found = found[..., np.newaxis]
-    if found.ndim != 4 or found.shape[-1] not in (1, 3):
+    if found.ndim != 4 or found.shape[-1] not in (1, 3) or not len(found):
         raise UserError(f"--dataset=array:{path}: shape {found.shape}; give images [n, height, width, 1 or 3 channels]")
     if found.dtype == np.uint16:
         found = (found / np.float32(32767.5) - 1).astype(np.float32)
@@ -44,10 +50,7 @@ def _fitted(found: np.ndarray, form: images.Form) -> np.ndarray:
 
 def _arrays(path: str) -> tuple[np.ndarray, np.ndarray | None]:
     """(images, labels or None)."""
-    try:
-        stored = np.load(path)
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"--dataset=array:{path}: no .npy or .npz file of arrays ({str(error)[:100]})") from error
+    stored = np.load(path)
     if isinstance(stored, np.ndarray):
         return stored, None
     names = [next((name for name in wanted if name in stored.files), None) for wanted in (_IMAGES, _LABELS)]
@@ -56,4 +59,5 @@ def _arrays(path: str) -> tuple[np.ndarray, np.ndarray | None]:
             f"--dataset=array:{path}: holds {', '.join(stored.files) or 'nothing'}; call the images {_IMAGES[0]}, and "
             f"labels {_LABELS[0]}"
         )
-    return stored[names[0]], stored[names[1]] if names[1] else None
+    with stored:
+        return stored[names[0]], stored[names[1]] if names[1] else None

@@ -10,9 +10,10 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.data import image_file, images, listing
+from tfdgan.data import image_file, images, labels, listing
 from tfdgan.data import partition as parts
 from tfdgan.data.arrays import ArraySource
+from tfdgan.errors import UserError
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -48,47 +49,42 @@ def load(
       UserError: no images, a file that cannot be decoded, images that differ in size without a size to bring them to.
     """
     found = listing.of(path, split, classes)
-    headers = list(_at_once(lambda name: _header(found, name), found.names))
+    if partition == "by_label" and not found.classes:
+        raise UserError(f"--partition=by_label: --dataset=folder:{path} has no classes; put each into a folder")
+    headers = list(_at_once(lambda name: image_file.header(*_opener(found, name)), found.names))
     form = image_file.complete(form, headers, f"--dataset=folder:{path}")
     deep = any(header.bits > 8 for header in headers)
     mine = parts.indices(found.labels, rank, size, partition)
-    names, labels = [found.names[i] for i in mine], found.labels[mine]
+    names = [found.names[i] for i in mine]
     height, width = form.size or (0, 0)
     shared: dict[str, Any] = dict(
         classes=len(found.classes) or None,
-        summary=_summary(found, headers, form),
-        state=functools.partial(_contents, found, names),
+        summary=_summary(found, headers, form) + labels.left_out(len(found.names), size),
+        state=lambda: f"{_contents(found, names)} {form}",
     )
-    number_bytes = 4 if deep else 1
-    if len(names) * height * width * form.channels * number_bytes <= cache_mb * 1e6:
+    if len(names) * height * width * form.channels * (4 if deep else 1) <= cache_mb * 1e6:
         kept = np.empty((len(names), height, width, form.channels), np.float32 if deep else np.uint8)
         for place, image in enumerate(_at_once(lambda name: _fitted(found, form, name), names)):
             kept[place] = image if deep else np.rint(image)
-        return ArraySource(kept, labels, as_samples=images.scaled, **shared)
+        return ArraySource(kept, found.labels[mine], as_samples=images.scaled, **shared)
 
-    def read(name: Any) -> np.ndarray:
-        return _pixels(found, form, np.asarray(name).item().decode())
-
-    def decode(name: tf.Tensor) -> tf.Tensor:
-        pixels = tf.numpy_function(read, [name], tf.float32, stateful=False)
-        return images.to_sample(tf.ensure_shape(pixels, [None, None, form.channels]), form)
+    def decode(place: tf.Tensor) -> tf.Tensor:
+        read = tf.numpy_function(lambda i: _pixels(found, form, names[int(i)]), [place], tf.float32, stateful=False)
+        return images.to_sample(tf.ensure_shape(read, [None, None, form.channels]), form)
 
     def check() -> None:
         for _ in _at_once(lambda name: _pixels(found, form, name).shape, names):
             pass
 
-    return ArraySource(np.array(names, dtype=str), labels, decode, check=check, **shared)
+    return ArraySource(np.arange(len(names)), found.labels[mine], decode, check=check, **shared)
 
 
-def _header(found: listing.Listing, name: str) -> image_file.Header:
-    with found.open(name) as file:
-        return image_file.header(file, os.path.join(found.where, name))
+def _opener(found: listing.Listing, name: str) -> tuple[image_file.Opener, str]:
+    return functools.partial(found.open, name), os.path.join(found.where, name)
 
 
 def _pixels(found: listing.Listing, form: images.Form, name: str) -> np.ndarray:
-    with found.open(name) as file:
-        pixels = image_file.pixels(file, os.path.join(found.where, name), form.channels, form.background)
-    return pixels.astype(np.float32)
+    return image_file.pixels(*_opener(found, name), form.channels, form.background).astype(np.float32)
 
 
 def _fitted(found: listing.Listing, form: images.Form, name: str) -> np.ndarray:
@@ -121,9 +117,4 @@ def _summary(found: listing.Listing, headers: Sequence[image_file.Header], form:
     text = f"{found.where}: {files:,} files, {read:,} images read"
     text += f", passed over {over}" if over else ""
     text += f"; {image_file.fit(form, headers)}"
-    if not found.classes:
-        return f"{text}; no classes"
-    counts = np.bincount(found.labels, minlength=len(found.classes))
-    shown = [f"{name} {count:,}" for name, count in zip(found.classes, counts, strict=True)][:12]
-    more = ", ..." if len(found.classes) > len(shown) else ""
-    return f"{text}; {len(found.classes)} classes: {', '.join(shown)}{more}"
+    return f"{text}; {labels.described(found.labels, found.classes)}"

@@ -1,12 +1,13 @@
 """The user's own data: arrays and pipelines."""
 
+import re
 import zlib
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.data import images
+from tfdgan.data import images, labels
 from tfdgan.data import partition as parts
 from tfdgan.data.arrays import ArraySource
 from tfdgan.data.records import RecordSource, chosen
@@ -26,8 +27,8 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
 
     Args:
       data: samples as an array [n, ...], a pair (samples, labels), or a finite tf.data.Dataset of samples or of such
-        pairs, batched or not, with a known cardinality, that gives the same at each pass. Labels are whole numbers from
-        0, in arrays also texts.
+        pairs, batched or not, with a known cardinality, whose first 256 samples are the same at each pass. Labels are
+        whole numbers or, in arrays, texts; classes are those that occur.
       rank, size: which part of how many.
       partition: "iid" or "by_label", as `partition.indices` divides.
       name: what `--dataset` names the data by, for errors.
@@ -35,156 +36,151 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
     Raises:
       UserError: data of another kind, data that cannot be divided so, NaN, Inf, or images out of range.
     """
+    where = f"--dataset={name}"
     if isinstance(data, tf.data.Dataset):
-        return _of_dataset(data, rank, size, partition, name)
-    samples, labels = data if isinstance(data, tuple) else (data, None)
-    samples = np.asarray(samples)
+        return _of_dataset(data, rank, size, partition, where)
+    if isinstance(data, tuple) and len(data) != 2:
+        raise UserError(f"{where}: a tuple of {len(data)}; give samples, or (samples, labels)")
+    samples, given = data if isinstance(data, tuple) else (data, None)
+    try:
+        samples = np.asarray(samples)
+    except ValueError as error:
+        raise UserError(f"{where}: no array ({str(error)[:100]}); give numbers [n, ...]") from error
     if samples.ndim < 2 or samples.dtype.kind not in "fiu":
-        raise UserError(
-            f"--dataset={name}: an array of {samples.dtype} and shape {samples.shape}; give numbers [n, ...]"
-        )
-    labels, classes = _labels(labels, samples, partition, name)
+        raise UserError(f"{where}: an array of {samples.dtype} and shape {samples.shape}; give numbers [n, ...]")
+    kinds, names = np.zeros(len(samples), np.int64), list[str]()
+    if given is not None:
+        kinds, names = labels.numbered(given, where)
+        if kinds.shape != samples.shape[:1] or np.ndim(given) != 1:
+            raise UserError(
+                f"{where}: {len(samples)} samples but labels of shape {np.shape(given)}; give one number each"
+            )
+    elif partition == "by_label":
+        raise UserError(f"--partition=by_label: {where} has no labels; return (samples, labels)")
     scaled = samples.ndim == 4 and samples.dtype == np.uint8
     if not scaled:
-        _check_values(samples, name)
-    mine = parts.indices(labels, rank, size, partition)
-    left = len(samples) - size * len(mine)
-    text = f"{len(samples):,} samples of {'x'.join(map(str, samples.shape[1:]))}"
-    if left:
-        text += f", of which {left} are left out so that {size} learners have as many"
+        _check_values(samples, where)
+    mine = parts.indices(kinds, rank, size, partition)
     return ArraySource(
-        samples[mine], labels[mine], classes=classes, as_samples=images.scaled if scaled else None, summary=text
+        samples[mine],
+        kinds[mine],
+        classes=len(names) or None,
+        as_samples=images.scaled if scaled else None,
+        summary=_summary(kinds, names, samples.shape[1:], size),
     )
 
 
-def _labels(labels: Any, samples: np.ndarray, partition: str, name: str) -> tuple[np.ndarray, int | None]:
-    """(whole numbers [n], how many classes; None if they are no classes)."""
-    if labels is None:
-        if partition == "by_label":
-            raise UserError(f"--partition=by_label: --dataset={name} has no labels; return (samples, labels)")
-        return np.zeros(len(samples), np.int64), None
-    labels = np.asarray(labels)
-    if labels.shape != samples.shape[:1]:
-        raise UserError(
-            f"--dataset={name}: {len(samples)} samples but labels of shape {labels.shape}; give one number each"
-        )
-    if labels.dtype.kind in "US":
-        kinds, labels = np.unique(labels, return_inverse=True)
-        return labels, len(kinds)
-    if labels.dtype.kind in "iu" and labels.min(initial=0) >= 0:
-        return labels, int(labels.max(initial=-1)) + 1
-    return labels, None
+def fault_in(error: Exception) -> str | None:
+    """What an error of TensorFlow says of a sample of a pipeline; None if it says nothing of one."""
+    found = re.search(r"assertion failed: \[(--dataset=[^\n]*?)\](?:\s|$)", str(error))
+    return found[1] if found else None
 
 
-def _check_values(samples: np.ndarray, name: str) -> None:
+def _summary(kinds: np.ndarray, names: list[str], shape: Any, size: int) -> str:
+    text = f"{len(kinds):,} samples of {'x'.join(map(str, shape))}; {labels.described(kinds, names)}"
+    return text + labels.left_out(len(kinds), size)
+
+
+def _check_values(samples: np.ndarray, where: str) -> None:
     """Raise `UserError` that names the first sample with NaN, Inf or, of images, a number out of [-1, 1]."""
     are_images = samples.ndim == 4
     if samples.dtype.kind != "f" and not are_images:
         return
-    rows = max(1, _AT_ONCE // max(1, samples[0].size if len(samples) else 1))
+    rows = max(1, _AT_ONCE // max(1, samples[:1].size))
     for first in range(0, len(samples), rows):
         chunk = samples[first : first + rows].reshape(len(samples[first : first + rows]), -1)
-        most = np.abs(chunk).max(axis=1, initial=0)  # NaN stays NaN
-        for bad in (~np.isfinite(most), most > 1 + _SLACK if are_images else None):
-            if bad is None or not bad.any():
-                continue
-            index = first + int(np.argmax(bad))
-            if not np.isfinite(most[index - first]):
-                raise UserError(f"--dataset={name}: sample {index} holds NaN or Inf; remove it")
-            low, high = float(samples[index].min()), float(samples[index].max())
+        low, high = chunk.min(axis=1, initial=0), chunk.max(axis=1, initial=0)  # NaN stays NaN
+        finite = np.isfinite(low) & np.isfinite(high)
+        if not finite.all():
+            raise UserError(f"{where}: sample {first + int(np.argmin(finite))} holds NaN or Inf; remove it")
+        within = (low >= -1 - _SLACK) & (high <= 1 + _SLACK)
+        if are_images and not within.all():
+            index = int(np.argmin(within))
             raise UserError(
-                f"--dataset={name}: image values from {low:.4g} to {high:.4g} in sample {index}; scale all to [-1, 1], "
-                "or give uint8"
+                f"{where}: image values from {float(low[index]):.4g} to {float(high[index]):.4g} in sample "
+                f"{first + index}; scale all to [-1, 1], or give uint8"
             )
 
 
-def _of_dataset(data: tf.data.Dataset, rank: int, size: int, partition: str, name: str) -> Source:
-    data, labelled = _single(data, name)
-    total = _count(data, name)
-    _check_order(data, name)
+def _of_dataset(data: tf.data.Dataset, rank: int, size: int, partition: str, where: str) -> Source:
+    data, labelled = _single(data, where)
+    if partition == "by_label" and not labelled:
+        raise UserError(f"--partition=by_label: {where} is a tf.data.Dataset without labels; return (samples, labels)")
+    _check_order(data, where)
+    total = int(data.cardinality())
     spec = tf.nest.flatten(data.element_spec)[0]
+    kinds, names = np.zeros(total, np.int64), list[str]()
+    if labelled:
+        read = [np.reshape(label, ()) for label in data.map(as_written(lambda _, label: label)).as_numpy_iterator()]
+        kinds, names = labels.numbered(read, where)
 
     @as_written
     def record_of(index: tf.Tensor, element: Any) -> dict[str, tf.Tensor]:
-        parts = tf.nest.flatten(element)
-        return {"index": index, "sample": parts[0], **({"label": parts[1]} if labelled else {})}
-
-    numbered = data.enumerate().map(record_of)
+        return {"index": index, "sample": tf.nest.flatten(element)[0], "label": tf.constant(kinds)[index]}
 
     def decode(record: Any) -> tf.Tensor:
         index, sample = record["index"], record["sample"]
         if spec.dtype == tf.uint8 and spec.shape.rank == 3:
             return images.scaled(sample)
         sample = tf.cast(sample, tf.float32)
-        with tf.control_dependencies(_assertions(index, sample, name)):
+        with tf.control_dependencies(_assertions(index, sample, where)):
             return tf.identity(sample)
 
-    text = f"{total:,} samples of {'x'.join(map(str, spec.shape))}"
-    if left := total % size:
-        text += f", of which {left} are left out so that {size} learners have as many"
-    if not labelled:
-        if partition == "by_label":
-            raise UserError(
-                f"--partition=by_label: --dataset={name} is a tf.data.Dataset without labels; return (samples, labels)"
-            )
-        shard = numbered.take(total // size * size).shard(size, rank)
-        return RecordSource(shard, total // size, decode, summary=text)
-    labels = np.array([int(label) for label in data.map(as_written(lambda _, label: label))])
-    classes = int(labels.max(initial=-1)) + 1 if labels.min(initial=0) >= 0 else None
-    mine = parts.indices(labels, rank, size, partition)
+    mine = parts.indices(kinds, rank, size, partition)
     return RecordSource(
-        chosen(numbered, mine, total),
+        chosen(data.enumerate().map(record_of), mine, total),
         len(mine),
         decode,
-        label=lambda record: record["label"],
-        classes=classes,
-        summary=text,
+        label=(lambda record: record["label"]) if labelled else None,
+        classes=len(names) or None,
+        summary=_summary(kinds, names, spec.shape, size),
     )
 
 
-def _single(data: tf.data.Dataset, name: str) -> tuple[tf.data.Dataset, bool]:
-    """(the dataset of single samples, whether of pairs with labels)."""
+def _single(data: tf.data.Dataset, where: str) -> tuple[tf.data.Dataset, bool]:
+    """(the dataset of single samples, counted; whether of pairs with labels)."""
     spec = data.element_spec
     pair = isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(part, tf.TensorSpec) for part in spec)
     if not (pair or isinstance(spec, tf.TensorSpec)):
         raise UserError(
-            f"--dataset={name}: its elements are {type(spec).__name__}s; map them to one sample each, or to pairs "
-            "(sample, label)"
+            f"{where}: its elements are {type(spec).__name__}s; map them to one sample each, or to (sample, label)"
         )
     samples = spec[0] if pair else spec
+    if samples.shape.rank is None or (pair and spec[1].shape.rank is None):
+        raise UserError(f"{where}: samples of unknown shape; give the dataset an output_signature")
     if not (samples.dtype.is_floating or samples.dtype.is_integer):
-        raise UserError(f"--dataset={name}: samples of {samples.dtype.name}; map them to numbers")
+        raise UserError(f"{where}: samples of {samples.dtype.name}; map them to numbers")
     if pair and not spec[1].dtype.is_integer:
-        raise UserError(f"--dataset={name}: labels of {spec[1].dtype.name}; map them to whole numbers from 0")
-    # In a batch labels have an axis, images four; without labels a first axis of no fixed length is the batch's.
-    rank = samples.shape.rank
-    batched = spec[1].shape.rank == 1 if pair else rank == 4 or (rank is not None and rank > 1 and not samples.shape[0])
-    if int(data.cardinality()) < 0 and not batched:
-        _refuse_length(name)
-    return (_with_length(data, name) if batched else data), pair
-
-
-def _with_length(batches: tf.data.Dataset, name: str) -> tf.data.Dataset:
-    """The samples of batches, counted."""
-    if int(batches.cardinality()) < 0:
-        _refuse_length(name)
-    sizes = batches.map(as_written(lambda *batch: tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0]))
+        raise UserError(f"{where}: labels of {spec[1].dtype.name}; map them to whole numbers")
+    if int(data.cardinality()) < 0:
+        raise UserError(f"{where}: its cardinality is unknown or infinite; give a finite one (assert_cardinality)")
+    batched = _is_batched(samples.shape, spec[1].shape if pair else None, where)
+    if None in samples.shape[1 if batched else 0 :]:
+        raise UserError(f"{where}: samples of shape {samples.shape}, which differ in size; bring them to one")
+    if not batched:
+        return data, pair
+    sizes = data.map(as_written(lambda *batch: tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0]))
     total = sizes.reduce(np.int64(0), as_written(lambda total, count: total + count))
-    return batches.unbatch().apply(tf.data.experimental.assert_cardinality(total))
+    return data.unbatch().apply(tf.data.experimental.assert_cardinality(total)), pair
 
 
-def _count(data: tf.data.Dataset, name: str) -> int:
-    total = int(data.cardinality())
-    if total < 0:
-        _refuse_length(name)
-    return total
+def _is_batched(sample: tf.TensorShape, label: tf.TensorShape | None, where: str) -> bool:
+    """Whether an element is a batch: by its labels if there are any, else images by their axes, all else by the first.
+
+    A label has no axis, or one of length 1; a first axis that has no fixed length is a batch's.
+    """
+    if label is None:
+        image = sample.rank == 3 and sample[-1] in (1, 3)
+        return sample.rank > 1 and not image and (sample[0] is None or (sample.rank == 4 and sample[-1] in (1, 3)))
+    kept = [length for length in label if length != 1]
+    if not kept and not (label.rank and sample.rank == 4):
+        return False
+    if len(kept) <= 1 and label.rank and (label[0] == sample[0] or None in (label[0], sample[0])):
+        return True
+    raise UserError(f"{where}: labels of shape {label} beside samples of {sample}; map them to one whole number each")
 
 
-def _refuse_length(name: str) -> None:
-    raise UserError(f"--dataset={name}: its cardinality is unknown or infinite; give a finite one (assert_cardinality)")
-
-
-def _check_order(data: tf.data.Dataset, name: str) -> None:
+def _check_order(data: tf.data.Dataset, where: str) -> None:
     """Raise `UserError` if two passes differ: learners would see some samples twice, and others never."""
 
     def look() -> list[int]:
@@ -193,25 +189,23 @@ def _check_order(data: tf.data.Dataset, name: str) -> None:
             for element in data.take(_LOOK).as_numpy_iterator()
         ]
 
-    first, second = look(), look()
-    for index, pair in enumerate(zip(first, second, strict=True)):
-        if pair[0] != pair[1]:
+    for index, (first, second) in enumerate(zip(look(), look(), strict=True)):
+        if first != second:
             raise UserError(
-                f"--dataset={name}: sample {index} is another one at each pass; leave out shuffle, which training "
-                "does, and what changes samples at random"
+                f"{where}: sample {index} is another one at each pass; leave out shuffle, which training does, and "
+                "what changes samples at random"
             )
 
 
-def _assertions(index: tf.Tensor, sample: tf.Tensor, name: str) -> list[tf.Operation]:
+def _assertions(index: tf.Tensor, sample: tf.Tensor, where: str) -> list[tf.Operation]:
     """Ops that fail, in one line, where a sample cannot be used."""
     most = tf.reduce_max(tf.abs(sample))
     finite = tf.math.is_finite(most)
-    said = tf.strings.format(f"--dataset={name}: sample {{}} holds NaN or Inf; remove it", index)
+    said = tf.strings.format(f"{where}: sample {{}} holds NaN or Inf; remove it", index)
     checks = [tf.debugging.Assert(finite, [said])]
     if sample.shape.rank == 3:
         said = tf.strings.format(
-            f"--dataset={name}: sample {{}} has image values up to {{}}; scale all to [-1, 1], or give uint8",
-            (index, most),
+            f"{where}: sample {{}} has image values up to {{}}; scale all to [-1, 1], or give uint8", (index, most)
         )
         checks.append(tf.debugging.Assert((most <= 1 + _SLACK) | ~finite, [said]))
     return checks

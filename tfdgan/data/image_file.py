@@ -1,8 +1,11 @@
 """Image files: what they hold, and their pixels as people see them."""
 
 import collections
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 
 import numpy as np
@@ -11,11 +14,15 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from tfdgan.data.form import Form
 from tfdgan.errors import UserError
 
+Opener = Callable[[], IO[bytes]]
 ENDINGS = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".webp")
 _GREY = ("1", "L", "LA", "La", "I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _DEEP = ("I", "I;16", "I;16B", "I;16L", "I;16N")  # of 16 bits
-_ORIENTATION, _LIES = 274, 5  # EXIF's tag; from this value on height and width are exchanged
-_BAD = (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError)
+_ORIENTATION, _LYING = 274, (5, 6, 7, 8)  # EXIF's tag, and its values where height and width are exchanged
+_BAD = (
+    *(UnidentifiedImageError, OSError, ValueError, TypeError, SyntaxError, EOFError),
+    *(RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error),  # of files in a zip file
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,42 +40,74 @@ class Header:
     bits: int
 
 
-def header(file: IO[bytes], name: str) -> Header:
-    """The `Header` of an open file; raises `UserError` that names the file if it has none."""
-    try:
-        with Image.open(file) as image:
-            width, height = image.size
-            if image.getexif().get(_ORIENTATION, 1) >= _LIES:
-                width, height = height, width
-            channels = 1 if image.mode in _GREY else 3
-            return Header((height, width), channels, 16 if image.mode in _DEEP else 8)
-    except _BAD as error:
-        raise UserError(f"corrupt image {name}: cannot be decoded ({_short(error)}); mend or remove it") from error
+def header(opened: Opener, name: str) -> Header:
+    """The `Header` of a file, without decoding it. An orientation that a PNG states behind its pixels is not seen.
+
+    Args:
+      opened: function that opens the file.
+      name: of the file, for errors.
+
+    Raises:
+      UserError: the file is no image.
+    """
+    with _told(name), opened() as file, Image.open(file) as image:
+        width, height = image.size
+        # Of a PNG getexif would decode the image.
+        states = image.format != "PNG" or "exif" in image.info
+        if states and image.getexif().get(_ORIENTATION) in _LYING:
+            width, height = height, width
+        return Header((height, width), 1 if _is_grey(image) else 3, 16 if image.mode in _DEEP else 8)
 
 
-def pixels(file: IO[bytes], name: str, channels: int, background: tuple[int, int, int]) -> np.ndarray:
-    """The pixels [h, w, channels] in 0..255 of an open file: float32 of an image with 16 bits, else uint8.
+def pixels(opened: Opener, name: str, channels: int, background: tuple[int, int, int]) -> np.ndarray:
+    """The pixels [h, w, channels] in 0..255 of a file: float32 of a grey image with 16 bits, else uint8.
 
     The image stands upright, as EXIF says. Transparent pixels show the background. Of an animation it is the first
     picture. Colours that are not red, green and blue are converted to them, and for one channel to grey (ITU-R 601).
+    Colours of 16 bits are read in 8.
+
+    Args:
+      opened, name: as `header` takes them.
+      channels: 1 or 3.
+      background: red, green, blue.
 
     Raises:
-      UserError: the file cannot be decoded; its name is said.
+      UserError: the file cannot be decoded.
     """
+    with _told(name), opened() as file, Image.open(file) as stored:
+        image = ImageOps.exif_transpose(stored)
+        if image.mode in _DEEP:
+            deep = np.asarray(image, np.float32)
+            grey = deep / 257.0
+            if (clear := image.info.get("transparency")) is not None:
+                grey = np.where(deep == clear, np.dot((0.299, 0.587, 0.114), background), grey).astype(np.float32)
+            return np.repeat(grey[..., np.newaxis], channels, axis=2)
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            behind = Image.new("RGBA", image.size, (*background, 255))
+            image = Image.alpha_composite(behind, image).convert("RGB")
+        found = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    return found.reshape(*found.shape[:2], channels)
+
+
+def _is_grey(image: Image.Image) -> bool:
+    if image.mode != "P":
+        return image.mode in _GREY
+    colours = np.reshape(image.getpalette("RGB") or [0, 1, 2], (-1, 3))
+    return bool((colours == colours[:, :1]).all())
+
+
+@contextlib.contextmanager
+def _told(name: str) -> Iterator[None]:
+    """A context in which errors of a file become a `UserError` that names it."""
     try:
-        with Image.open(file) as opened:
-            image = ImageOps.exif_transpose(opened)
-            if image.mode in _DEEP:
-                grey = np.asarray(image, np.float32)[..., np.newaxis] / 257.0
-                return np.repeat(grey, channels, axis=2)
-            if image.has_transparency_data:
-                image = image.convert("RGBA")
-                behind = Image.new("RGBA", image.size, (*background, 255))
-                image = Image.alpha_composite(behind, image).convert("RGB")
-            found = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        yield
+    except UserError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise UserError(f"image {name}: too large ({_short(error)}); make it smaller or remove it") from error
     except _BAD as error:
         raise UserError(f"corrupt image {name}: cannot be decoded ({_short(error)}); mend or remove it") from error
-    return found.reshape(*found.shape[:2], channels)
 
 
 def complete(form: Form, headers: Sequence[Header], where: str) -> Form:

@@ -15,7 +15,8 @@ from tfdgan.data.image_file import ENDINGS
 from tfdgan.errors import UserError
 
 _JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
-_SPLITS = ("train", "training", "test", "testing", "val", "valid", "validation")
+_SPLITS = {"train": ("train", "training"), "test": ("test", "testing"), "validation": ("val", "valid", "validation")}
+_ALL_SPLITS = {name for names in _SPLITS.values() for name in names}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,69 +43,101 @@ class Listing:
 def of(path: str, split: str = "train", classes: Sequence[str] | None = None) -> Listing:
     """The images in a folder or a .zip file: directly in it, or in a folder each class, nested to any depth.
 
-    If there is a folder named `split`, images and classes are those in it. Hidden files, and what systems leave in
-    folders, are passed over, and so are files that are no images by their names, and other splits. One folder that
-    holds everything in a zip file is no class.
+    Where there are folders named as splits are (train or training, test or testing, val, valid or validation, in any
+    case), those of `split` are meant; where there are none, all are the split train. Hidden files, and what systems
+    leave in folders, are passed over, and so are files that are no images by their names, and other splits. One folder
+    that holds everything in a zip file is no class.
 
     The order is that of tfds.ImageFolder: sorted by class and name, then shuffled by Python's generator with the
     split's name as its seed.
 
     Args:
       path: the folder, or the zip file.
-      split: whose images are wanted.
+      split: "train", "test" or "validation".
       classes: the names that labels number, where another split has decided; images of others are passed over.
 
     Raises:
-      UserError: no images, or no such zip file.
+      UserError: no images, no such split, no such zip file, or a folder that cannot be read.
     """
-    if not path.lower().endswith(".zip"):
-        return _listed(path, _walk(path), split, classes, functools.partial(_open, path))
-    archive = _archive(path)
-    everything = [info.filename for info in archive.infolist() if not info.is_dir()]
-    outer = _outer(everything, split)
-    inner = [name.removeprefix(outer) for name in everything]
-    return _listed(path, inner, split, classes, functools.partial(_open_in, archive, outer))
-
-
-def _listed(
-    where: str, everything: list[str], split: str, known: Sequence[str] | None, opener: Callable[[str], IO[bytes]]
-) -> Listing:
-    has_split = any(_top(name) == split for name in everything)
-    passed_over: collections.Counter[str] = collections.Counter()
-    names = []
-    for name in everything:
-        parts = name.split("/")
-        if any(part.startswith(".") or part.lower() in _JUNK for part in parts):
-            passed_over["hidden or left by a system"] += 1
-        elif has_split and parts[0] != split:
-            passed_over["of other splits" if parts[0].lower() in _SPLITS else f"not in {split}/"] += 1
-        elif not name.lower().endswith(ENDINGS):
-            passed_over["no image by its name"] += 1
-        else:
-            names.append(name)
-    if not names:
-        raise UserError(
-            f"--dataset=folder:{where}: no images among {len(everything)} files ({', '.join(ENDINGS)}), in it, in "
-            f"folders, or in {split}/"
-        )
-    depth = 1 if has_split else 0
-    in_folders = all(len(name.split("/")) > depth + 1 for name in names)
+    if os.path.isdir(path) or not path.lower().endswith(".zip"):
+        everything = {name: name for name in _walk(path)}
+        open_file: Callable[[str], IO[bytes]] = functools.partial(_open, path)
+    else:
+        archive = _archive(path)
+        everything = {i.filename.replace("\\", "/"): i.filename for i in archive.infolist() if not i.is_dir()}
+        open_file = archive.open
+    images, passed_over = _images(list(everything))
+    outer = _outer(images) if path.lower().endswith(".zip") else ""
+    inner = {name.removeprefix(outer): everything[name] for name in images}
+    folder = _folder_of(split, list(inner), f"--dataset=folder:{path}", len(everything))
+    names = [name for name in inner if name.startswith(folder)]
+    passed_over["of other splits"] = len(inner) - len(names)
+    depth = folder.count("/")
+    in_folders = all(name.count("/") > depth for name in names)
     kind = {name: name.split("/")[depth] if in_folders else "" for name in names}
-    if known is not None:
-        passed_over["of unknown classes"] = sum(kind[name] not in known for name in names)
-        names = [name for name in names if kind[name] in known]
-    classes = tuple(known or sorted(set(kind.values()))) if in_folders else ()
-    number = {label: place for place, label in enumerate(classes)}
+    if classes is not None:
+        passed_over["of unknown classes"] = sum(kind[name] not in classes for name in names)
+        names = [name for name in names if kind[name] in classes]
+        if not names:
+            raise UserError(f"--dataset=folder:{path}: no images of {', '.join(classes) or 'no class'} in {split}")
+    found = tuple(classes or sorted(set(kind.values()))) if in_folders else ()
+    number = {label: place for place, label in enumerate(found)}
     names.sort(key=lambda name: (kind[name], name))
     random.Random(split).shuffle(names)
     labels = np.array([number.get(kind[name], 0) for name in names], np.int64)
-    return Listing(where, names, labels, classes, dict(+passed_over), opener)
+    return Listing(path, [inner[name] for name in names], labels, found, dict(+passed_over), open_file)
+
+
+def _images(everything: list[str]) -> tuple[list[str], collections.Counter[str]]:
+    """(the images by their names, {why: how many others})."""
+    found, passed_over = [], collections.Counter[str]()
+    for name in everything:
+        if any(part.startswith(".") or part.lower() in _JUNK for part in name.split("/")):
+            passed_over["hidden or left by a system"] += 1
+        elif not name.lower().endswith(ENDINGS):
+            passed_over["no image by its name"] += 1
+        else:
+            found.append(name)
+    return found, passed_over
+
+
+def _folder_of(split: str, images: list[str], where: str, files: int) -> str:
+    """The folder of a split, with a /; "" if there are no splits. Raises `UserError` if it cannot be told."""
+    if not images:
+        raise UserError(f"{where}: no images among {files} files ({', '.join(ENDINGS)}), in folders or not")
+    tops = {_top(name) for name in images}
+    splits = {top for top in tops if top.lower() in _ALL_SPLITS}
+    wanted = sorted(top for top in splits if top.lower() in _SPLITS[split])
+    others = tops - splits - {""}
+    if wanted and others:
+        raise UserError(
+            f"{where}: {wanted[0]}/ lies beside {', '.join(sorted(others)[:3])}: splits or classes? Give the folder of "
+            "the classes, or move them into one"
+        )
+    if len(wanted) > 1:
+        raise UserError(f"{where}: {' and '.join(wanted)} are both the split {split}; keep one")
+    if wanted:
+        return f"{wanted[0]}/"
+    if (splits and not others) or split != "train":
+        there = ", ".join(sorted(splits)) or "no splits"
+        raise UserError(f"{where}: no split {split}, only {there}; name the folder {split}")
+    return ""
 
 
 def _walk(path: str) -> list[str]:
-    """Every file below a folder, as paths below it with /."""
-    found = []
-    for folder, _, files in os.walk(path, followlinks=True):
+    """Every file below a folder, as paths below it with /; a folder that links lead to again is read once."""
+    found, seen = [], set()
+
+    def fail(error: OSError) -> None:
+        raise UserError(f"--dataset=folder:{path}: {error.filename} cannot be read ({error.strerror})") from error
+
+    for folder, inner, files in os.walk(path, followlinks=True, onerror=fail):
+        inner.sort()
+        real = os.path.realpath(folder)
+        if real in seen:
+            inner.clear()
+            continue
+        seen.add(real)
         below = os.path.relpath(folder, path).replace(os.sep, "/")
         found += [file if below == "." else f"{below}/{file}" for file in files]
     return found
@@ -114,10 +147,10 @@ def _top(name: str) -> str:
     return name.split("/")[0] if "/" in name else ""
 
 
-def _outer(names: list[str], split: str) -> str:
-    """The one folder that holds everything, but junk, with a /; "" if there is none, or if it is the split."""
-    tops = {_top(name) for name in names if _top(name).lower() not in _JUNK}
-    return f"{tops.pop()}/" if len(tops) == 1 and not tops & {"", split} else ""
+def _outer(images: list[str]) -> str:
+    """The one folder that holds all images, with a /; "" if there is none, or if it is a split."""
+    tops = {_top(name) for name in images}
+    return f"{tops.pop()}/" if len(tops) == 1 and not {top.lower() for top in tops} & {"", *_ALL_SPLITS} else ""
 
 
 def _archive(path: str) -> zipfile.ZipFile:
@@ -129,7 +162,3 @@ def _archive(path: str) -> zipfile.ZipFile:
 
 def _open(folder: str, name: str) -> IO[bytes]:
     return open(os.path.join(folder, name), "rb")
-
-
-def _open_in(archive: zipfile.ZipFile, outer: str, name: str) -> IO[bytes]:
-    return archive.open(outer + name)

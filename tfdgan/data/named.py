@@ -1,11 +1,9 @@
 """A dataset's name -> a learner's shard of it."""
 
-import os
-
 from tfdgan.data import array_file, digits, folder, gaussians, images, tfds_images, tfrecord
 from tfdgan.data.given import from_user
 from tfdgan.data.source import Source
-from tfdgan.options import references
+from tfdgan.options import paths, references
 
 
 def load(
@@ -40,20 +38,22 @@ def load(
     Raises:
       UserError: there is no such set, it is not prepared, or it cannot be divided so.
     """
+    name = paths.expanded("dataset", name)
     if name == "gaussians":
         return gaussians.load(seed=seed, rank=rank, size=size, partition=partition)
     if name == "digits":
         return digits.load(form=form, rank=rank, size=size, partition=partition)
     if name.startswith("folder:"):
-        path = os.path.expanduser(os.path.expandvars(name.removeprefix("folder:")))
-        return folder.load(path, form=form, rank=rank, size=size, partition=partition, cache_mb=cache_mb)
+        return folder.load(
+            name.removeprefix("folder:"), form=form, rank=rank, size=size, partition=partition, cache_mb=cache_mb
+        )
     if name.startswith("tfrecord:"):
-        path = os.path.expanduser(os.path.expandvars(name.removeprefix("tfrecord:")))
         named = dict(feature=feature, label_feature=label_feature)
-        return tfrecord.load(path, form=form, **named, rank=rank, size=size, partition=partition)
+        return tfrecord.load(
+            name.removeprefix("tfrecord:"), form=form, **named, rank=rank, size=size, partition=partition
+        )
     if name.startswith("array:"):
-        path = os.path.expanduser(os.path.expandvars(name.removeprefix("array:")))
-        return from_user(array_file.read(path, form), rank, size, partition, name)
+        return from_user(array_file.read(name.removeprefix("array:"), form), rank, size, partition, name)
     if references.is_reference(name):
         return from_user(references.load("dataset", name)(), rank, size, partition, name)
     return tfds_images.load(name, data_dir=data_dir, form=form, rank=rank, size=size, partition=partition)

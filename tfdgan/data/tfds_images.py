@@ -47,9 +47,9 @@ def load(
         return images.to_sample(feature.decode_example(record["image"]), form)
 
     whole = builder.info.splits[split]  # num_bytes tells copies of one version apart
-    more: dict[str, Any] = {
-        "key": f"{builder.info.full_name} {split} {whole.num_bytes} {whole.shard_lengths} {partition} {rank}/{size}"
-    }
+    fitted = f" {form}" if form != images.AS_IT_IS else ""
+    which = f"{builder.info.full_name} {split} {whole.num_bytes} {whole.shard_lengths} {partition} {rank}/{size}"
+    more: dict[str, Any] = {"key": which + fitted}
     if "label" in features:
         more |= dict(label=lambda record: record["label"], classes=features["label"].num_classes)
     if partition == "iid":
@@ -69,7 +69,8 @@ def _builder(tfds: ModuleType, name: str, data_dir: str) -> Any:
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(
-            f"--dataset={name}: not gaussians, digits, folder:PATH or a dataset of TFDS in {where} ({reason[:150]})"
+            f"--dataset={name}: not gaussians, digits, folder:PATH, array:PATH, tfrecord:PATH, package.module:function "
+            f"or a dataset of TFDS in {where} ({reason[:150]})"
         ) from error
     if not builder.is_prepared():
         raise UserError(

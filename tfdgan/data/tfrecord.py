@@ -1,5 +1,6 @@
 """Images in TFRecord files, as encoded bytes in a feature of tf.train.Examples."""
 
+import functools
 import glob
 import io
 import os
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.data import image_file, images
+from tfdgan.data import image_file, images, labels
 from tfdgan.data import partition as parts
 from tfdgan.data.records import RecordSource, chosen
 from tfdgan.data.source import as_written
@@ -35,18 +36,19 @@ def load(
     """
     where = f"--dataset=tfrecord:{path}"
     files = _files(path, where)
-    headers, labels = _looked_at(files, feature, label_feature, where)
+    headers, found = _looked_at(files, feature, label_feature, where)
+    kinds, names = labels.numbered(found, where) if label_feature else (found, [])
     form = image_file.complete(form, headers, where)
     if partition == "by_label" and not label_feature:
         raise UserError(f"--partition=by_label: {where} has no labels; give --label_feature")
-    mine = parts.indices(labels, rank, size, partition)
+    mine = parts.indices(kinds, rank, size, partition)
 
     def read(example: Any, index: Any) -> np.ndarray:
         # Not through np.asarray, whose texts lose zeros at their end.
         record = tf.train.Example.FromString(example if isinstance(example, bytes) else example.item())
         content = record.features.feature[feature].bytes_list.value[0]
-        name = f"{where}, record {int(index)}"
-        return image_file.pixels(io.BytesIO(content), name, form.channels, form.background).astype(np.float32)
+        opener, name = functools.partial(io.BytesIO, content), f"{where}, record {int(index)}"
+        return image_file.pixels(opener, name, form.channels, form.background).astype(np.float32)
 
     def decode(record: Any) -> tf.Tensor:
         pixels = tf.numpy_function(read, [record["example"], record["index"]], tf.float32, stateful=False)
@@ -54,17 +56,18 @@ def load(
 
     @as_written
     def record_of(index: tf.Tensor, example: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"index": index, "example": example, "label": tf.constant(labels)[index]}
+        return {"index": index, "example": example, "label": tf.constant(kinds)[index]}
 
-    records = chosen(tf.data.TFRecordDataset(files).enumerate().map(record_of), mine, len(labels))
-    known = bool(label_feature) and labels.min(initial=0) >= 0
+    records = chosen(tf.data.TFRecordDataset(files).enumerate().map(record_of), mine, len(kinds))
     return RecordSource(
         records,
         len(mine),
         decode,
         label=lambda record: record["label"],
-        classes=int(labels.max(initial=-1)) + 1 if known else None,
-        summary=f"{path}: {len(files):,} files, {len(labels):,} images read; {image_file.fit(form, headers)}",
+        classes=len(names) or None,
+        summary=f"{path}: {len(files):,} files, {len(kinds):,} images read; {image_file.fit(form, headers)}; "
+        + labels.described(kinds, names)
+        + labels.left_out(len(kinds), size),
     )
 
 
@@ -80,7 +83,7 @@ def _looked_at(
     files: list[str], feature: str, label_feature: str, where: str
 ) -> tuple[list[image_file.Header], np.ndarray]:
     """(the header of each record's image, labels int64 [n], zeros without them)."""
-    headers, labels = list[image_file.Header](), list[int]()
+    headers, found_labels = list[image_file.Header](), list[int]()
     wanted = [("feature", feature, "bytes_list")]
     if label_feature:
         wanted.append(("label_feature", label_feature, "int64_list"))
@@ -93,10 +96,9 @@ def _looked_at(
                     raise UserError(
                         f"--{flag}={name}: record {index} of {where} has no such feature of one value, but {there}"
                     )
-            headers.append(
-                image_file.header(io.BytesIO(found[feature].bytes_list.value[0]), f"{where}, record {index}")
-            )
-            labels.append(found[label_feature].int64_list.value[0] if label_feature else 0)
+            opener = functools.partial(io.BytesIO, found[feature].bytes_list.value[0])
+            headers.append(image_file.header(opener, f"{where}, record {index}"))
+            found_labels.append(found[label_feature].int64_list.value[0] if label_feature else 0)
     except tf.errors.DataLossError as error:
         raise UserError(f"{where}: no TFRecord file ({str(error).splitlines()[0][:100]})") from error
     except Exception as error:
@@ -105,4 +107,4 @@ def _looked_at(
         raise UserError(f"{where}: its records are no tf.train.Examples") from error
     if not headers:
         raise UserError(f"{where}: holds no records")
-    return headers, np.array(labels, np.int64)
+    return headers, np.array(found_labels, np.int64)

@@ -38,7 +38,11 @@ class Extractor(abc.ABC):
     def resize(self, shape: Sequence[int]) -> str:
         """How images of `shape` [..., h, w, c] are resized, as words for signatures."""
         size = "x".join(map(str, shape[-3:]))
-        return f"none, {size}" if self.side in (None, shape[-2]) else f"bilinear, {size} to side {self.side}"
+        return f"bilinear, {size} to side {self.side}" if self.resizes(shape) else f"none, {size}"
+
+    def resizes(self, shape: Sequence[int]) -> bool:
+        """Whether images of `shape` [..., h, w, c] are resized."""
+        return self.side is not None and tuple(shape[-3:-1]) != (self.side, self.side)
 
     def sizes(self, sample_shape: Sequence[int]) -> tuple[int, int]:
         """(d, k), the lengths of pool_3 and logits, for samples of a shape."""
@@ -76,7 +80,7 @@ class SavedModelExtractor(Extractor):
 
     def __call__(self, images: Any) -> Mapping[str, tf.Tensor]:
         images = tf.constant(images)
-        if self.side not in (None, images.shape[-2]):
+        if self.resizes(images.shape):
             images = tf.image.resize(images, [self.side, self.side])
         try:
             outputs = self._function(images)

@@ -13,23 +13,26 @@ of each over rows and filters, in which the places are unrolled; TensorFlow's ke
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import keras
 import tensorflow as tf
 from keras import layers
 
 _MANY = 4096  # channels times filters: with fewer, XLA takes longer to compile than it saves
+_MOST_PLACES = 64  # which are unrolled: the more, the longer XLA compiles
 
 Derived = tuple[tf.Tensor, Callable[..., tuple[tf.Tensor | None, ...]]]
 
 
+@keras.saving.register_keras_serializable("tfdgan")
 class MaxOverTime(layers.Layer):
     """x [n, length, channels] -> max_t relu(sum_k kernel[k] x[t + k, c] + bias): [n, channels, filters].
 
     All channels c are read by the same filters. This is a convolution, ReLU and maximum over the places t as Kim,
     "Convolutional Neural Networks for Sentence Classification", EMNLP 2014, has them.
 
-    With 4,096 channels times filters or more, only the maxima and their places are kept, n * channels * filters of
-    each, in float32, and of equal places the first has the gradient. With fewer it is TensorFlow's convolution, which
-    keeps the numbers of all places twice, and equal places share the gradient.
+    With 4,096 channels times filters or more and at most 64 places, only the maxima and their places are kept, n *
+    channels * filters of each, in float32, and of equal places the first has the gradient. Otherwise it is TensorFlow's
+    convolution, which keeps the numbers of all places twice, and equal places share the gradient.
 
     Args:
       filters: how many.
@@ -52,7 +55,7 @@ class MaxOverTime(layers.Layer):
 
     def call(self, x: tf.Tensor) -> tf.Tensor:
         length, channels = x.shape[1:]
-        if channels * self.filters < _MANY:
+        if channels * self.filters < _MANY or length - self.width >= _MOST_PLACES:
             sums = tf.nn.conv2d(x[..., tf.newaxis], self.kernel, strides=1, padding="VALID")
             return tf.reduce_max(tf.nn.relu(sums + self.bias), axis=1)
         rows = tf.reshape(tf.transpose(tf.cast(x, tf.float32), [0, 2, 1]), [-1, length])

@@ -12,10 +12,12 @@ def expanded(name: str, value: str) -> str:
     """The value of a path option with ~ and $VARIABLES replaced, behind folder:, file:, array: or tfrecord: too.
 
     Raises:
-      UserError: a variable is not set.
+      UserError: a variable is not set, and there is no such path as the value says.
     """
     kind = _KIND.match(value)
     begin = kind.end() if kind else 0
+    if os.path.exists(value[begin:]):
+        return value
     path = os.path.expanduser(os.path.expandvars(value[begin:]))
     if missing := re.search(r"\$(\w+|\{[^}]*\})", path):
         raise UserError(f"--{name}={value}: the variable {missing[1].strip('{}')} is not set")

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from tfdgan import __version__, distributed
 from tfdgan.data import Source
+from tfdgan.data.given import fault_in
 from tfdgan.distributed import collectives, job, launch
 from tfdgan.distributed.visit import Visit
 from tfdgan.errors import DiskError, LocalFault, TrainingFault
@@ -266,8 +267,8 @@ class Run:
 
     def explained(self, error: Exception) -> Exception:
         """What to raise for a failed step: a `LocalFault` that names who is lost, or the sample, or this error."""
-        if sample := re.search(r"assertion failed: \[(--dataset=[^\n]*)\]", str(error)):  # of `data.from_user`
-            return LocalFault(f"{sample[1]}; last good checkpoint: {self.last_good()}")
+        if sample := fault_in(error):
+            return LocalFault(f"{sample}; last good checkpoint: {self.last_good()}")
         found = re.search(r"gossip: [^\n]*", str(error))
         if not found and "Horovod has been shut down" not in str(error):
             return error

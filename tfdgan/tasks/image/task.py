@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tfdgan import data
 from tfdgan.data import Source, digits, gaussians, images
+from tfdgan.data.given import fault_in
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score, modes
 from tfdgan.metrics.extractor import SavedModelExtractor
@@ -85,7 +86,7 @@ class ImageTask(Task):
             batch = next(iter(source.once(64))).numpy()
         except tf.errors.OpError as error:
             reason = (error.message or type(error).__name__).split("\n")[0]
-            raise UserError(f"{named}: cannot be read ({reason[:200]})") from error
+            raise UserError(fault_in(error) or f"{named}: cannot be read ({reason[:200]})") from error
         low, high = float(batch.min()), float(batch.max())
         if not np.isfinite([low, high]).all():
             raise UserError(f"{named}: holds NaN or Inf; remove them")
@@ -96,7 +97,10 @@ class ImageTask(Task):
             try:
                 self._extractor(batch[:2])
             except (TypeError, tf.errors.OpError) as error:
-                raise UserError(f"--inception={self.options.inception}: does not take images of {shape}") from error
+                hint = "; give --channels=3" if batch.shape[-1] == 1 and not self.options.channels else ""
+                raise UserError(
+                    f"--inception={self.options.inception}: does not take images of {shape}{hint}"
+                ) from error
 
     @property
     def conditional(self) -> bool:
@@ -201,7 +205,12 @@ class ImageTask(Task):
             batches = progress(sampler.batches(number, seed, part=part), length, scored.extractor.name)
             found = {"fake": scored.measure(batches, number, thorough)}
             if real:
-                found["real"] = scored.measure_real(part, progress)
+                try:
+                    found["real"] = scored.measure_real(part, progress)
+                except tf.errors.OpError as error:
+                    if said := fault_in(error):
+                        raise UserError(said) from error
+                    raise
             for kind, arrays in found.items():
                 measured |= {f"{index} {kind} {name}": array for name, array in arrays.items()}
         return measured
@@ -240,6 +249,8 @@ class ImageTask(Task):
             greys, labels = digits.arrays()
             samples = np.stack([images.to_sample(grey).numpy() for grey in greys])
             extractors.insert(0, digits_classifier.load(samples, labels))
+        if not extractors:
+            return []
         real = self._source(0, 1, cache_mb=0)  # read once, of which each learner takes a part
         return [FeatureScores(extractor, real) for extractor in extractors]
 

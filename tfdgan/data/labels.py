@@ -1,0 +1,45 @@
+"""Labels as classes, and what is said of them and of the samples."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tfdgan.errors import UserError
+
+_SHOWN = 12  # classes that are named
+
+
+def numbered(labels: Any, where: str) -> tuple[np.ndarray, list[str]]:
+    """(the place of each label among the labels that occur, sorted: int64 [n]; their names).
+
+    Args:
+      labels: whole numbers or texts [n].
+      where: they come from, for errors.
+
+    Raises:
+      UserError: labels of another kind.
+    """
+    labels = np.asarray(labels)
+    if labels.dtype == object and all(isinstance(label, str) for label in labels):
+        labels = labels.astype(str)
+    if labels.dtype.kind not in "iuUSb":
+        raise UserError(f"{where}: labels of {labels.dtype}; give whole numbers or texts")
+    kinds, places = np.unique(labels, return_inverse=True)
+    names = [kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind) for kind in kinds.tolist()]
+    return places.astype(np.int64), names
+
+
+def described(labels: np.ndarray, names: Sequence[str]) -> str:
+    """How many classes there are, and how many samples each has; "no classes" without names."""
+    if not names:
+        return "no classes"
+    counts = np.bincount(labels, minlength=len(names))
+    shown = [f"{name} {count:,}" for name, count in zip(names, counts.tolist(), strict=True)][:_SHOWN]
+    return f"{len(names)} classes: {', '.join(shown)}{', ...' if len(names) > _SHOWN else ''}"
+
+
+def left_out(count: int, size: int) -> str:
+    """What is said of the samples beyond an equal share for each of `size` learners; "" if there are none."""
+    left = count % size
+    return f"; left out so that {size} learners have as many: {left}" if left else ""
