@@ -5,6 +5,7 @@ import re
 
 import pytest
 from conftest import ROOT, launch
+from step_worker import Steps
 
 BENCH = ("tools/bench_step.py", "--problem=gaussians", "--blocks=1", "--steps=2")
 
@@ -23,6 +24,14 @@ def test_both_sides_train_the_same_weights():
     assert "other, ms" in header
     assert ratio == low == high == pytest.approx(ours / theirs, rel=0.02) and math.isfinite(peak)
     assert differ < 1e-6
+
+
+def test_steps_of_text_are_those_of_the_game():
+    sizes = dict(vocabulary_size=20, sentence_length=5, corpus_size=50, width_g=8, width_d=4, representations=2)
+    options = dict(task="text", dataset="oracle", model="lstm", embedding_size=4, batch_size=4, critic_steps=1)
+    steps = Steps({**options, **sizes, "strategy": "local", "steps": 10, "pretraining_steps": 4})
+    figures = steps.trainer.steps(4, 1, iter(steps.batches))
+    assert "loss/critic" in figures and steps.block(2) > 0
 
 
 @pytest.mark.parametrize(

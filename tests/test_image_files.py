@@ -8,6 +8,7 @@ import zipfile
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import launch
 from PIL import Image
 
 from tfdgan.data import folder, image_file, images, listing, tfrecord
@@ -337,6 +338,25 @@ def test_the_key_tells_how_images_are_fitted(tmp_path):
     path = fill(tmp_path, "a.png")
     forms = [Form((2, 2), resize, background=behind) for resize in images.WAYS for behind in (WHITE, (0, 0, 0))]
     assert len({folder.load(path, form=form, **ALL).key for form in forms}) == 6
+
+
+def test_training_says_what_it_reads(tmp_path):
+    """The whole way, from a zip file of grey and transparent images to a picture."""
+    for number in range(8):
+        image = Image.new("LA", (30 + number, 20), (9 * number, 200))
+        save(image, tmp_path / "x" / ("a", "b")[number % 2] / f"{number}.png")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        for path in (tmp_path / "x").rglob("*.png"):
+            archive.write(path, path.relative_to(tmp_path))
+    flags = [f"--dataset=folder:{tmp_path}/x.zip", "--image_size=16x24", "--resize=pad", "--background=black"]
+    nets = ["--width_g=4", "--width_d=4", "--batch_size=4", "--critic_steps=1", "--steps=1", "--strategy=local"]
+    said = launch(0, "-m", "tfdgan.train", *flags, *nets, f"--workdir={tmp_path}/run").stdout
+    wanted = (
+        "x.zip: 8 files, 8 images read; 16x24x1 (height x width x channels, pad from 20x30 to 20x37); 2 classes: a 4, "
+    )
+    assert f"data: {tmp_path}/{wanted}" in said
+    launch(0, "-m", "tfdgan.generate", f"--workdir={tmp_path}/run", "--num=4", f"--output={tmp_path}/picture.npz")
+    assert np.load(tmp_path / "picture.npz")["samples"].shape == (4, 16, 24, 1)
 
 
 def test_a_zip_file_that_is_none(tmp_path):

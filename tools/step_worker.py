@@ -39,18 +39,15 @@ class Steps:
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        if options.get("task") == "text":
-            asked, self._done, source, self.trainer, self._steps = _of_text(options)
-            labels = {}
-        else:
-            samples = _noise(options) if options["dataset"] == "given" else None
-            make = _present if importlib.util.find_spec("tfdgan.cli") else _earlier
-            asked, source, self.trainer, self._steps = make(options, samples)
-            self._done, labels = 0, dict(labelled=asked.conditional)
+        samples = _noise(options) if options["dataset"] == "given" else None
+        make = _present if importlib.util.find_spec("tfdgan.cli") else _earlier
+        make = _of_text if options.get("task") == "text" else make
+        asked, source, self.trainer, self._steps = make(options, samples)
         self.trainer.reset()
-        count = asked.batch_size * asked.critic_steps
-        self.batches = source.stream(count, asked.seed, 0, **labels).prefetch(2)
+        count, labelled = asked.batch_size * asked.critic_steps, getattr(asked, "conditional", False)
+        self.batches = source.stream(count, asked.seed, 0, labelled=labelled).prefetch(2)
         self._iterator, self._at_once = iter(self.batches), asked.steps_per_loop
+        self._done = getattr(asked, "pretraining_steps", 0)  # where the game begins
 
     def block(self, length: int) -> float:
         """Milliseconds a step of the next `length` steps."""
@@ -88,18 +85,19 @@ def _present(options: dict[str, Any], samples: Any) -> Made:
     return asked, source, trainer, trainer.steps
 
 
-def _of_text(options: dict[str, Any]) -> tuple[Any, int, Any, Any, Callable]:
-    """(options, first step of the game, source, trainer, its steps)."""
+def _of_text(options: dict[str, Any], samples: Any) -> Made:
+    """The game of sentences, as this revision does it."""
     from tfdgan.cli.config import config_class
     from tfdgan.cli.objects import make_trainer
     from tfdgan.tasks import TextTask
 
+    del samples
     with tempfile.TemporaryDirectory() as workdir:  # which keeps the oracle
         asked = config_class("text")(**{**options, "workdir": workdir})
         task = TextTask(asked)
         source = task.source()
     trainer = make_trainer(asked, task, *task.build_models(source.sample_shape))
-    return asked, asked.pretraining_steps, source, trainer, trainer.steps
+    return asked, source, trainer, trainer.steps
 
 
 def _earlier(options: dict[str, Any], samples: Any) -> Made:
