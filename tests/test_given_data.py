@@ -1,0 +1,201 @@
+"""The user's own data: arrays, pipelines, NumPy files; what cannot be used is refused in one line."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tfdgan.data import from_user, load
+from tfdgan.data.images import Form
+from tfdgan.errors import UserError
+
+
+def test_users_array_with_labels():
+    samples, labels = np.arange(8).reshape(4, 2), np.array([1, 0, 1, 0])
+    source = from_user((samples, labels), rank=1, size=2, partition="by_label")
+    np.testing.assert_array_equal(next(iter(source.once(4))), [[0, 1], [4, 5]])
+    assert source.labels.tolist() == [1, 1]
+
+
+def test_users_dataset_is_divided():
+    data = tf.data.Dataset.range(7).map(lambda i: tf.reshape(i, [1]))
+    parts = [next(iter(from_user(data, rank=rank, size=2).once(9))).numpy()[:, 0] for rank in range(2)]
+    assert [part.tolist() for part in parts] == [[0, 2, 4], [1, 3, 5]]
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "words"),
+    [
+        (np.zeros(5), {}, r"\(5,\)"),
+        (np.array([["a"], ["b"]]), {}, "<U1"),
+        ([[1.0], [2.0]], dict(partition="by_label"), "labels"),
+        (tf.data.Dataset.range(3).map(lambda i: tf.reshape(i, [1])), dict(partition="by_label"), "labels"),
+        ((np.zeros((3, 2)), np.zeros(4)), {}, "labels"),
+        ((np.zeros((4, 2)), np.zeros(3)), {}, "labels"),
+        (tf.data.Dataset.from_tensor_slices((np.zeros((4, 2)), np.zeros(4))), {}, "dataset"),
+        (tf.data.Dataset.range(3).repeat(), {}, "cardinality"),
+        (tf.data.Dataset.range(9).filter(lambda i: i > 3), {}, "cardinality"),
+    ],
+    ids=[
+        "one axis",
+        "strings",
+        "array without labels",
+        "dataset without labels",
+        "more labels",
+        "fewer labels",
+        "pairs",
+        "infinite",
+        "unknown length",
+    ],
+)
+def test_users_data_that_cannot_be_used(data, options, words):
+    with pytest.raises(UserError, match=words) as caught:
+        from_user(data, name="mine:data", **options)
+    assert "\n" not in str(caught.value) and "dataset=mine:data" in str(caught.value)
+
+
+def dataset(samples, labels=None):
+    return tf.data.Dataset.from_tensor_slices(samples if labels is None else (samples, labels))
+
+
+def values(source):
+    return np.concatenate([batch.numpy() for batch in source.once(100)])
+
+
+def test_pipelines_may_be_batched_and_labelled():
+    samples, labels = np.arange(14.0).reshape(7, 2).astype(np.float32), np.array([1, 0, 2, 1, 0, 2, 1])
+    for data in (dataset(samples, labels), dataset(samples, labels).batch(3)):
+        source = from_user(data)
+        assert (source.classes, len(source), source.sample_shape) == (3, 7, (2,))
+        np.testing.assert_array_equal(values(source), samples)
+        found, kinds = next(iter(source.stream(7, 0, 0, labelled=True)))
+        order = (found.numpy()[:, 0] / 2).astype(int)
+        assert sorted(order) == list(range(7)) and kinds.numpy().tolist() == labels[order].tolist()
+        parts = [from_user(data, rank=rank, size=2, partition="by_label") for rank in (0, 1)]
+        assert [values(part)[:, 0].tolist() for part in parts] == [[0, 2, 8], [4, 6, 12]]
+        assert parts[0].summary.endswith("3 classes: 0 2, 1 3, 2 2; left out so that 2 learners have as many: 1")
+
+
+@pytest.mark.parametrize("labels", [np.array([[1], [0], [2]]), np.array([1, 0, 2], np.uint8)])
+def test_labels_of_pipelines_may_have_an_axis(labels):
+    pictures = np.zeros((3, 8, 8, 3), np.uint8)
+    for data in (dataset(pictures, labels), dataset(pictures, labels).batch(2)):
+        source = from_user(data)
+        assert source.classes == 3 and values(source).shape == (3, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        (lambda: dataset(np.zeros((4, 8, 8, 3)), np.eye(4, 10, dtype=np.int64)), r"labels of shape \(10,\) beside"),
+        (lambda: dataset(np.zeros((4, 2)), np.zeros(4)), "labels of float64"),
+        (lambda: dataset(np.array([["a"], ["b"]])), "samples of string"),
+        (lambda: dataset({"image": np.zeros((4, 2))}), "its elements are dicts"),
+        (lambda: unknown(None, np.zeros((2, 3))), "samples of unknown shape"),
+        (lambda: unknown([None, None, 3], np.zeros((2, 5, 5, 3))), "which differ in size"),
+    ],
+)
+def test_pipelines_that_cannot_be_used(data, said):
+    with pytest.raises(UserError, match=f"dataset=mine: .*{said}"):
+        from_user(data(), name="mine")
+
+
+def unknown(shape, samples):
+    signature = tf.TensorSpec(shape, tf.float32)
+    data = tf.data.Dataset.from_generator(lambda: iter(samples.astype(np.float32)), output_signature=signature)
+    return data.apply(tf.data.experimental.assert_cardinality(len(samples)))
+
+
+def test_batches_of_images_of_no_fixed_number():
+    signature = tf.TensorSpec([None, 8, 8, 1], tf.float32)
+    batches = [np.zeros((count, 8, 8, 1), np.float32) for count in (3, 2)]
+    data = tf.data.Dataset.from_generator(lambda: iter(batches), output_signature=signature)
+    assert len(from_user(data.apply(tf.data.experimental.assert_cardinality(2)))) == 5
+
+
+@pytest.mark.parametrize("labels", [np.array([10, 20, 10]), np.array(["x", "y", "x"], object)])
+def test_classes_are_the_labels_that_occur(labels):
+    source = from_user((np.zeros((3, 2)), labels))
+    assert source.classes == 2 and source.labels.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    "data, said",
+    [
+        ((np.zeros((3, 2)), np.zeros(3), 1), "a tuple of 3"),
+        ([[1.0], [2.0, 3.0]], "no array"),
+        ((np.zeros((3, 2)), np.array([None, 1, 2])), "labels of object"),
+        (np.full((3, 2, 2, 1), -128, np.int8), "image values from -128"),
+    ],
+)
+def test_arrays_that_cannot_be_used(data, said):
+    with pytest.raises(UserError, match=f"dataset=mine: .*{said}"):
+        from_user(data, name="mine")
+
+
+def test_images_of_8_bits_are_scaled():
+    samples = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1)
+    for data in (samples, dataset(samples), dataset(samples).batch(2)):
+        np.testing.assert_allclose(values(from_user(data)).ravel(), [-1, -0.6, 1])
+
+
+def test_labels_may_be_texts():
+    source = from_user((np.zeros((3, 2)), np.array(["dog", "cat", "dog"])))
+    assert source.classes == 2 and source.labels.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize("value, said", [(np.nan, "sample 150 holds NaN or Inf"), (200, "to 200 in sample 150")])
+def test_arrays_are_checked_whole(value, said):
+    samples = np.zeros((200, 2, 2, 1), np.float32)
+    samples[150, 1, 1] = value
+    with pytest.raises(UserError, match=f"dataset=mine:data: .*{said}"):
+        from_user(samples, name="mine:data", rank=1, size=3)
+
+
+@pytest.mark.parametrize("value, said", [(np.inf, "sample 150 holds NaN or Inf"), (-200, "sample 150 has .*200")])
+def test_pipelines_are_checked_when_they_are_read(value, said):
+    samples = np.zeros((200, 2, 2, 1), np.float32)
+    samples[150, 1, 1] = value
+    source = from_user(dataset(samples), name="mine:data", rank=0, size=3)
+    next(iter(source.once(10)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match=f"dataset=mine:data: {said}"):
+        values(source)
+
+
+def test_an_order_that_changes_is_refused():
+    passes = iter(range(2, 9))
+
+    def samples():
+        yield from np.random.default_rng(next(passes)).permutation(30)[:, np.newaxis].astype(np.float32)
+
+    signature = tf.TensorSpec([1], tf.float32)
+    data = tf.data.Dataset.from_generator(samples, output_signature=signature)
+    data = data.apply(tf.data.experimental.assert_cardinality(30))
+    with pytest.raises(UserError, match="dataset=mine: sample .* is another one at each pass"):
+        from_user(data, name="mine")
+
+
+def test_images_in_numpy_files(tmp_path):
+    pictures = np.random.default_rng(0).integers(256, size=(5, 4, 6, 3), dtype=np.uint8)
+    np.save(tmp_path / "a.npy", pictures)
+    np.testing.assert_allclose(values(load(f"array:{tmp_path}/a.npy")), pictures / 127.5 - 1, atol=1e-6)
+    np.savez(tmp_path / "b.npz", images=pictures[..., 0], labels=np.array([1, 1, 0, 0, 0]))
+    source = load(f"array:{tmp_path}/b.npz", form=Form((2, 2), channels=3))
+    assert source.sample_shape == (2, 2, 3) and source.classes == 2
+    np.save(tmp_path / "deep.npy", np.array([0, 65535, 13107], np.uint16).reshape(3, 1, 1))
+    np.testing.assert_allclose(values(load(f"array:{tmp_path}/deep.npy")).ravel(), [-1, 1, -0.6], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "write, said",
+    [
+        (lambda path: path.write_text("no"), "no .npy or .npz file"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 2))), r"shape \(3, 2\); give images"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 1, 8, 8))), r"shape \(3, 1, 8, 8\); give images"),
+        (lambda path: np.savez(path.open("wb"), pictures=np.zeros(3)), "holds pictures; call the images images"),
+    ],
+)
+def test_numpy_files_that_cannot_be_used(tmp_path, write, said):
+    write(tmp_path / "x.npz")
+    with pytest.raises(UserError, match=f"dataset=array:.*: {said}") as caught:
+        load(f"array:{tmp_path}/x.npz")
+    assert "\n" not in str(caught.value)
