@@ -88,6 +88,9 @@ def test_the_workdir_alone_is_enough_to_go_on(run, tmp_path):
 def test_evaluate_prints_scores_with_signatures(run):
     said = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600", cold=True).stdout
     assert "FD (digits_classifier): " in said and "generated 600" in said and "consensus EMA" in said
+    as_json = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600", "--format=json").stdout
+    values = [json.loads(line) for line in as_json.splitlines()]
+    assert f"{values[0]['name']}: {values[0]['value']:.4g} [" in said and values[0]["signature"]["generated"] == 600
     shared = launch(3, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--samples=600").stdout
     three = {line.split(">:")[-1] for line in shared.splitlines() if line.startswith("[0]<stdout>:")}
     assert three == set(said.splitlines())  # to the digits that are printed, signatures and all

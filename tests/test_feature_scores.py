@@ -211,8 +211,19 @@ def test_equal_sets_are_no_distance_apart(flat, tmp_path, monkeypatch):
     assert not any("KD" in score.name for score in scored.scores(scored.measure([(0, IMAGES)], 600, False), {}))
 
 
+@pytest.mark.parametrize("number, warns", [(4, True), (5, False)])  # of 4 features
+def test_too_few_samples_for_a_covariance_are_said(flat, tmp_path, monkeypatch, number, warns):
+    monkeypatch.setenv("TFDGAN_CACHE", str(tmp_path))
+    scored = FeatureScores(flat, ArraySource(IMAGES, np.zeros(600)))
+    scored.take_real(scored.measure_real((0, 1), no_bar))
+    found = scored.scores(scored.measure([(0, IMAGES[:number])], number, thorough=False), {})
+    said = "4 samples give no covariance of 4 features: take 5 or more"
+    assert [score.signature.get("warning") for score in found] == [said if warns else None, None]
+
+
 def test_images_of_another_size_are_resized(flat):
     assert flat.side == 2
+    assert flat.resize((2, 4, 1)) == "bilinear, 2x4x1 to side 2" and flat.resize((4, 2, 1)).startswith("bilinear")
     assert flat.resize((4, 4, 1)) == "bilinear, 4x4x1 to side 2" and flat.resize((2, 2, 1)) == "none, 2x2x1"
     large = np.arange(16, dtype=np.float32).reshape(1, 4, 4, 1)
     # Half-pixel centres: the new pixels are at .5 and 2.5 of the old ones, between two in each direction.

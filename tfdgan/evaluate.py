@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     distributed.start()
     with collectives.together():
         workdir = Workdir(path, **changes)
-    scorer = CheckpointScorer(workdir, options.samples or None, options.seed)
+    scorer = CheckpointScorer(workdir, options.samples or None, options.seed, options.format)
     if options.watch:
         scorer.watch()
     else:

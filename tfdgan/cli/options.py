@@ -29,6 +29,11 @@ class EvaluateOptions(WorkdirOptions):
     )
     samples: int = option(0, "Generated samples for a score; 0 stands for as many as in training.", minimum=0)
     seed: int = option(0, "Seed of the samples.", minimum=0)
+    format: str = option(
+        "text",
+        "What scores are printed as: text; json, an object a line; csv. All else is then printed on standard error.",
+        choices=("text", "json", "csv"),
+    )
     watch: bool = option(
         False,
         "Score every checkpoint that was not scored so far, then every new one, until the last step; keep the best.",

@@ -9,13 +9,14 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from tfdgan import distributed
+from tfdgan.cli.score_printer import ScorePrinter
 from tfdgan.cli.workdir import Found, Workdir
 from tfdgan.distributed import collectives
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score
 from tfdgan.tasks.base import Sampler
 from tfdgan.training import best, score_log, scoring
-from tfdgan.training.monitor import record_scores, say
+from tfdgan.training.monitor import record_scores
 
 _POLL = 2.0  # seconds between looks for new checkpoints
 
@@ -29,6 +30,7 @@ class CheckpointScorer:
       workdir: on every learner; checkpoints and scores are learner 0's, the others read the flags.
       samples: generated samples for a score, or None for what training takes.
       seed: of the samples.
+      form: what scores are printed as: "text", "json" or "csv".
 
     Attributes:
       workdir: the path.
@@ -36,9 +38,10 @@ class CheckpointScorer:
       watching: whether checkpoints are scored as they appear.
     """
 
-    def __init__(self, workdir: Workdir, samples: int | None, seed: int) -> None:
+    def __init__(self, workdir: Workdir, samples: int | None, seed: int, form: str = "text") -> None:
         self._kept, self.workdir, self.samples, self.seed = workdir, workdir.path, samples, seed
         self.watching, self.progress = False, _bar
+        self._printer = ScorePrinter(form)
         self._first = distributed.rank() == 0
         self._asked: tuple[int | str | None, Found] | None = None
         # A folder of its own: TensorBoard reads one file of a folder, and training may be writing.
@@ -154,19 +157,18 @@ class CheckpointScorer:
             if self._writer:
                 if not scores:
                     raise UserError(task.why_no_score())
-                say(f"step {step} of {self.workdir}")
-                for score in scores:
-                    say(str(score))
+                self._say(f"step {step} of {self.workdir}")
+                self._printer.show(step, scores)
                 record_scores(self.workdir, step, scores, self._writer, {})
         return scores
 
     def _say_best(self) -> None:
-        if self._first and (found := best.said(self.workdir)):
-            say(found)
+        if found := best.said(self.workdir):
+            self._say(found)
 
     def _say(self, line: str) -> None:
         if self._first:
-            say(line)
+            self._printer.remark(line)
 
 
 def _bar(items: Iterable, length: int, what: str) -> Iterable:

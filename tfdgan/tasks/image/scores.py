@@ -91,10 +91,12 @@ class FeatureScores:
             **signature,
         }
         against = {**signature, "real": f"{real['count']:.0f} train"}
+        fewest, least = int(min(sums["count"], real["count"])), self._sizes[0] + 1
+        few = {"warning": f"{fewest} samples give no covariance of {least - 1} features: take {least} or more"}
         fake, true = (Moments(float(s["count"]), s["sum"], s["products"]) for s in (sums, real))
         mean, spread = inception_score(*(sums[key] for key in ("counts", "negative_entropies", "probabilities")))
         scores = [
-            Score(f"FD ({name})", frechet_distance(fake, true), against, best="low"),
+            Score(f"FD ({name})", frechet_distance(fake, true), against | (few if fewest < least else {}), best="low"),
             Score(f"IS ({name})", mean, {**signature, "+-": f"over {SPLITS} splits"}, spread),
         ]
         kept = sums["kept"]
