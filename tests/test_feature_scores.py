@@ -9,6 +9,7 @@ from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 
 from tfdgan.data import ArraySource
+from tfdgan.metrics.density_coverage import density_coverage
 from tfdgan.metrics.extractor import SavedModelExtractor
 from tfdgan.metrics.frechet import Moments, frechet_distance
 from tfdgan.metrics.inception_score import inception_score
@@ -154,6 +155,22 @@ def test_precision_and_recall_in_parts_against_sklearns_neighbours():
         precision_recall(real, fake[:3])
 
 
+def test_density_and_coverage_by_hand():
+    # Radii to the nearest other: 1 for 0 and 1, 9 for 10. In how many balls: .5: 2; 1.5: 2; 30: 0; 15: 1.
+    real, fake = np.array([[0.0], [1.0], [10.0]]), np.array([[0.5], [1.5], [30.0], [15.0]])
+    assert density_coverage(real, fake, neighbours=1) == (5 / 4, 1)
+    assert density_coverage(real, fake[2:], neighbours=1) == (1 / 2, 1 / 3)
+    with pytest.raises(ValueError, match="density and coverage: 3 real features are too few for 5 neighbours"):
+        density_coverage(real, fake)
+
+
+def test_density_and_coverage_of_equal_distributions():
+    """Of as many fakes as reals a ball of five reals stays empty if all five nearest are real: one time in 32."""
+    random = np.random.default_rng(2)
+    density, coverage = density_coverage(random.standard_normal((1500, 3)), random.standard_normal((1500, 3)))
+    assert density == pytest.approx(1, abs=0.05) and coverage == pytest.approx(1 - 0.5**5, abs=0.02)
+
+
 class Flat(tf.Module):
     """pool_3: the pixels; logits: the first two."""
 
@@ -170,6 +187,7 @@ def flat(tmp_path_factory):
     return SavedModelExtractor(str(path))
 
 
+NAMES = ("FD", "IS", "KD", "precision", "recall", "density", "coverage")
 IMAGES = np.random.default_rng(3).uniform(-1, 1, (600, 2, 2, 1)).astype(np.float32)
 
 
@@ -194,7 +212,7 @@ def test_real_samples_are_measured_once_and_kept_by_what_they_are(flat, tmp_path
 
     again = FeatureScores(flat, ArraySource(IMAGES, np.zeros(600)))
     assert again.knows_real and scores(again) == scores(first)
-    assert [name for name, _ in scores(again)] == [f"{n} (flat)" for n in ("FD", "IS", "KD", "precision", "recall")]
+    assert [name for name, _ in scores(again)] == [f"{n} (flat)" for n in NAMES]
     assert not FeatureScores(flat, ArraySource(IMAGES + 0.1, np.zeros(600))).knows_real  # other samples
     unknown = ArraySource(IMAGES[:, :1].repeat(2, axis=1), np.zeros(600))
     assert not FeatureScores(flat, unknown).knows_real

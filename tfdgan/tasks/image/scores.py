@@ -12,6 +12,7 @@ import numpy as np
 
 from tfdgan.data import Source
 from tfdgan.metrics import Extractor, Score
+from tfdgan.metrics.density_coverage import density_coverage
 from tfdgan.metrics.frechet import Moments, frechet_distance
 from tfdgan.metrics.inception_score import inception_score
 from tfdgan.metrics.kernel_distance import SUBSET_SIZE, SUBSETS, kernel_distance
@@ -22,6 +23,7 @@ from tfdgan.training.scoring import Progress
 
 Arrays = dict[str, np.ndarray]
 
+DENSITY_NEIGHBOURS = 5
 KEPT = 10_000  # features kept whole, for KD, precision and recall
 _BATCH = 100
 _FORMAT = 1  # of the files of real statistics; a new number makes them all anew
@@ -81,7 +83,7 @@ class FeatureScores:
         return tally.arrays
 
     def scores(self, sums: Arrays, signature: dict[str, Any]) -> list[Score]:
-        """The scores of the summed parts; KD, precision and recall if features were kept."""
+        """The scores of the summed parts; KD, precision, recall, density and coverage if features were kept."""
         name, real = self.extractor.name, self._real
         if real is None:
             raise ValueError("FeatureScores.scores: the real samples' sums are not known; call take_real first")
@@ -110,6 +112,10 @@ class FeatureScores:
                 Score(f"precision ({name})", precision, {**whole, "neighbours": 3}),
                 Score(f"recall ({name})", recall, {**whole, "neighbours": 3}),
             ]
+        if len(kept) > DENSITY_NEIGHBOURS:
+            density, coverage = density_coverage(real["kept"], kept, DENSITY_NEIGHBOURS)
+            near = {**whole, "neighbours": DENSITY_NEIGHBOURS}
+            scores += [Score(f"density ({name})", density, near), Score(f"coverage ({name})", coverage, near)]
         return scores
 
     def recognised(self, sums: Arrays, signature: dict[str, Any]) -> list[Score]:
