@@ -239,6 +239,13 @@ def test_load_goes_by_name(pictures, tmp_path, monkeypatch):
     assert load("users_own_data:ones").sample_shape == (3,)
     with pytest.raises(UserError, match="dataset=users_own_data:twos"):
         load("users_own_data:twos")
+    (tmp_path / "users_faults.py").write_text("three = 3\n\n\ndef bad():\n    return {}['key']\n")
+    with pytest.raises(UserError, match=r"dataset=users_faults:bad: KeyError: 'key' \(.*users_faults.py, line 5\)"):
+        load("users_faults:bad")
+    with pytest.raises(UserError, match="dataset=users_faults:three: is a int, not a function"):
+        load("users_faults:three")
+    with pytest.raises(UserError, match="did you mean dataset=folder:"):
+        load(str(pictures))
 
 
 def test_learner_without_samples_is_named(pictures):

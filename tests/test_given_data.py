@@ -132,6 +132,16 @@ def test_arrays_that_cannot_be_used(data, said):
         from_user(data, name="mine")
 
 
+def test_labels_of_arrays_may_have_an_axis_and_grey_images_need_none():
+    source = from_user((np.zeros((3, 8, 8), np.uint8), np.array([[1], [0], [1]])))
+    assert source.sample_shape == (8, 8, 1) and source.labels.tolist() == [1, 0, 1]
+
+
+def test_images_that_may_have_another_range_are_noted():
+    assert from_user(np.full((2, 4, 4, 1), 0.5)).summary.endswith("note: no value is below 0, and black is -1")
+    assert "note" not in from_user(np.full((2, 4, 4, 1), -0.5)).summary
+
+
 def test_images_of_8_bits_are_scaled():
     samples = np.array([0, 51, 255], np.uint8).reshape(3, 1, 1, 1)
     for data in (samples, dataset(samples), dataset(samples).batch(2)):

@@ -6,11 +6,13 @@ import zipfile
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from conftest import launch
 from pictures import ALL, WHITE, colour, save
 from PIL import Image
 
 from tfdgan.data import folder, images, listing
+from tfdgan.data.given import fault_in
 from tfdgan.data.images import Form
 from tfdgan.errors import UserError
 
@@ -114,6 +116,24 @@ def test_another_split_has_the_classes_of_training(tmp_path):
     assert found.passed_over == {"of unknown classes": 1, "of other splits": 2}
     with pytest.raises(UserError, match="no images of ant in test"):
         listing.of(path, "test", ("ant",))
+
+
+@pytest.mark.parametrize(
+    "names", [("set/train/a.png", "set/train/b.png", "set/test/c.png"), ("all/a.png", "all/b.png")]
+)
+def test_a_folder_that_holds_all_is_no_class(tmp_path, names):
+    found = listing.of(fill(tmp_path, *names))
+    assert len(found.names) == 2 and found.classes == ()
+
+
+def test_files_that_vanish_in_training_are_one_line(tmp_path):
+    source = folder.load(fill(tmp_path, "a.png", "b.png"), form=Form(), **ALL)
+    batches = iter(source.stream(2, 0, 0))
+    (tmp_path / "b.png").unlink()
+    with pytest.raises(tf.errors.OpError) as caught:
+        for _ in range(9):  # some are read ahead
+            next(batches)
+    assert fault_in(caught.value).startswith(f"corrupt image {tmp_path}/b.png: cannot be decoded ([Errno 2]")
 
 
 def test_links_to_a_parent_are_read_once(tmp_path):

@@ -8,14 +8,15 @@ import numpy as np
 from tfdgan.data import images
 from tfdgan.errors import UserError
 
-_IMAGES, _LABELS = ("images", "samples", "x", "arr_0"), ("labels", "y", "arr_1")
+_IMAGES, _LABELS = ("images", "samples", "x", "x_train", "arr_0"), ("labels", "y", "y_train", "arr_1")
 
 
 def read(path: str, form: images.Form) -> Any:
     """What `given.from_user` takes, of a .npy file of images, or of a .npz file of images and perhaps labels.
 
     Images are [n, h, w, c] or, of one channel, [n, h, w]: uint8, uint16 (of which 65,535 is white), or floats in
-    [-1, 1]. In a .npz file the first of the names images, samples, x and arr_0 is taken; and labels, y or arr_1.
+    [-1, 1]. In a .npz file the first of the names images, samples, x, x_train and arr_0 is taken; and labels, y,
+    y_train or arr_1.
 
     Args:
       path: ends in .npy or .npz.

@@ -31,7 +31,7 @@ def size_of(text: str) -> tuple[int, int] | None:
     """(height, width) of "64" or "96x64"; None of "0". Raises ValueError for any other text."""
     if text == "0":
         return None
-    found = re.fullmatch(r"([1-9][0-9]*)(?:x([1-9][0-9]*))?", text)
+    found = re.fullmatch(r"([1-9][0-9]*)(?:[xX]([1-9][0-9]*))?", text)
     if not found:
         raise ValueError(f"no size: {text}")
     return int(found[1]), int(found[2] or found[1])

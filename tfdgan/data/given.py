@@ -48,13 +48,14 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
         raise UserError(f"{where}: no array ({str(error)[:100]}); give numbers [n, ...]") from error
     if samples.ndim < 2 or samples.dtype.kind not in "fiu":
         raise UserError(f"{where}: an array of {samples.dtype} and shape {samples.shape}; give numbers [n, ...]")
+    if samples.ndim == 3 and samples.dtype == np.uint8:  # grey images
+        samples = samples[..., np.newaxis]
     kinds, names = np.zeros(len(samples), np.int64), list[str]()
     if given is not None:
-        kinds, names = labels.numbered(given, where)
-        if kinds.shape != samples.shape[:1] or np.ndim(given) != 1:
-            raise UserError(
-                f"{where}: {len(samples)} samples but labels of shape {np.shape(given)}; give one number each"
-            )
+        shape = np.shape(given)
+        if shape not in (samples.shape[:1], (len(samples), 1)):
+            raise UserError(f"{where}: {len(samples)} samples but labels of shape {shape}; give one number each")
+        kinds, names = labels.numbered(np.reshape(given, -1), where)
     elif partition == "by_label":
         raise UserError(f"--partition=by_label: {where} has no labels; return (samples, labels)")
     scaled = samples.ndim == 4 and samples.dtype == np.uint8
@@ -66,14 +67,23 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
         kinds[mine],
         classes=len(names) or None,
         as_samples=images.scaled if scaled else None,
-        summary=_summary(kinds, names, samples.shape[1:], size),
+        summary=_summary(kinds, names, samples.shape[1:], size) + _doubt(samples),
     )
+
+
+def _doubt(samples: np.ndarray) -> str:
+    """What is said of float images that may have another range than [-1, 1]."""
+    if samples.ndim == 4 and samples.dtype.kind == "f" and samples.min(initial=0) >= 0:
+        return "; note: no value is below 0, and black is -1"
+    return ""
 
 
 def fault_in(error: Exception) -> str | None:
     """What an error of TensorFlow says of a sample of a pipeline; None if it says nothing of one."""
-    found = re.search(r"assertion failed: \[(--dataset=[^\n]*?)\](?:\s|$)", str(error))
-    return found[1] if found else None
+    text = str(error)
+    found = re.search(r"assertion failed: \[(--dataset=[^\n]*?)\](?:\s|$)", text)
+    found = found or re.search(r"\bUserError: ([^\n]*)", text)  # of a file that was sound when training began
+    return found[1].strip() if found else None
 
 
 def _summary(kinds: np.ndarray, names: list[str], shape: Any, size: int) -> str:

@@ -36,7 +36,8 @@ def described(labels: np.ndarray, names: Sequence[str]) -> str:
         return "no classes"
     counts = np.bincount(labels, minlength=len(names))
     shown = [f"{name} {count:,}" for name, count in zip(names, counts.tolist(), strict=True)][:_SHOWN]
-    return f"{len(names)} classes: {', '.join(shown)}{', ...' if len(names) > _SHOWN else ''}"
+    some = "class" if len(names) == 1 else "classes"
+    return f"{len(names)} {some}: {', '.join(shown)}{', ...' if len(names) > _SHOWN else ''}"
 
 
 def left_out(count: int, size: int) -> str:

@@ -46,7 +46,7 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
     Where there are folders named as splits are (train or training, test or testing, val, valid or validation, in any
     case), those of `split` are meant; where there are none, all are the split train. Hidden files, and what systems
     leave in folders, are passed over, and so are files that are no images by their names, and other splits. One folder
-    that holds everything in a zip file is no class.
+    that holds all images is no class.
 
     The order is that of tfds.ImageFolder: sorted by class and name, then shuffled by Python's generator with the
     split's name as its seed.
@@ -67,7 +67,7 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
         everything = {i.filename.replace("\\", "/"): i.filename for i in archive.infolist() if not i.is_dir()}
         open_file = archive.open
     images, passed_over = _images(list(everything))
-    outer = _outer(images) if path.lower().endswith(".zip") else ""
+    outer = _outer(images)
     inner = {name.removeprefix(outer): everything[name] for name in images}
     folder = _folder_of(split, list(inner), f"--dataset=folder:{path}", len(everything))
     names = [name for name in inner if name.startswith(folder)]

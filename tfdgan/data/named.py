@@ -1,8 +1,12 @@
 """A dataset's name -> a learner's shard of it."""
 
+import traceback
+from typing import Any
+
 from tfdgan.data import array_file, digits, folder, gaussians, images, tfds_images, tfrecord
 from tfdgan.data.given import from_user
 from tfdgan.data.source import Source
+from tfdgan.errors import UserError
 from tfdgan.options import paths, references
 
 
@@ -55,5 +59,21 @@ def load(
     if name.startswith("array:"):
         return from_user(array_file.read(name.removeprefix("array:"), form), rank, size, partition, name)
     if references.is_reference(name):
-        return from_user(references.load("dataset", name)(), rank, size, partition, name)
+        return from_user(_made(name), rank, size, partition, name)
     return tfds_images.load(name, data_dir=data_dir, form=form, rank=rank, size=size, partition=partition)
+
+
+def _made(name: str) -> Any:
+    """What the function that `name` refers to returns."""
+    function = references.load("dataset", name)
+    if not callable(function):
+        raise UserError(f"--dataset={name}: is a {type(function).__name__}, not a function")
+    try:
+        return function()
+    except UserError:
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise UserError(
+            f"--dataset={name}: {type(error).__name__}: {error} ({at.filename}, line {at.lineno})"
+        ) from error

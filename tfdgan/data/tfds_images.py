@@ -1,5 +1,6 @@
 """Any image set of TensorFlow Datasets, read as a stream, decoded as late as possible."""
 
+import os
 from types import ModuleType
 from typing import Any
 
@@ -64,6 +65,10 @@ def load(
 
 def _builder(tfds: ModuleType, name: str, data_dir: str) -> Any:
     where = data_dir or "the default data_dir"
+    if os.path.exists(name):
+        raise UserError(
+            f"--dataset={name}: is a file or folder; did you mean --dataset=folder:{name}, or array:{name}?"
+        )
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:

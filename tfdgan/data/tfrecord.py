@@ -58,7 +58,7 @@ def load(
     def record_of(index: tf.Tensor, example: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"index": index, "example": example, "label": tf.constant(kinds)[index]}
 
-    records = chosen(tf.data.TFRecordDataset(files).enumerate().map(record_of), mine, len(kinds))
+    records = chosen(_records(files).enumerate().map(record_of), mine, len(kinds))
     return RecordSource(
         records,
         len(mine),
@@ -74,9 +74,15 @@ def load(
 def _files(path: str, where: str) -> list[str]:
     found = sorted(glob.glob(os.path.join(path, "*") if os.path.isdir(path) else path))
     files = [file for file in found if os.path.isfile(file) and not os.path.basename(file).startswith(".")]
+    # What writes records into a folder may describe them there, too.
+    files = [file for file in files if "tfrecord" in os.path.basename(file)] or files
     if not files:
         raise UserError(f"{where}: no such file, folder or pattern")
     return files
+
+
+def _records(files: list[str]) -> tf.data.TFRecordDataset:
+    return tf.data.TFRecordDataset(files, "GZIP" if all(file.endswith(".gz") for file in files) else "")
 
 
 def _looked_at(
@@ -88,7 +94,7 @@ def _looked_at(
     if label_feature:
         wanted.append(("label_feature", label_feature, "int64_list"))
     try:
-        for index, record in enumerate(tf.data.TFRecordDataset(files).as_numpy_iterator()):
+        for index, record in enumerate(_records(files).as_numpy_iterator()):
             found = tf.train.Example.FromString(record).features.feature
             for flag, name, kind in wanted:
                 if name not in found or len(getattr(found[name], kind).value) != 1:
@@ -100,7 +106,7 @@ def _looked_at(
             headers.append(image_file.header(opener, f"{where}, record {index}"))
             found_labels.append(found[label_feature].int64_list.value[0] if label_feature else 0)
     except tf.errors.DataLossError as error:
-        raise UserError(f"{where}: no TFRecord file ({str(error).splitlines()[0][:100]})") from error
+        raise UserError(f"{where}: no TFRecord file, or a damaged one, among {', '.join(files[:3])}") from error
     except Exception as error:
         if type(error).__name__ != "DecodeError":  # of protobuf, whose class moves between versions
             raise
