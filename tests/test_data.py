@@ -246,6 +246,9 @@ def test_load_goes_by_name(pictures, tmp_path, monkeypatch):
         load("users_faults:three")
     with pytest.raises(UserError, match="did you mean dataset=folder:"):
         load(str(pictures))
+    monkeypatch.chdir(pictures.parent)
+    assert load(f"folder:{pictures.name}", form=Form((8, 8))).sample_shape == (8, 8, 3)
+    ImageOptions(dataset=f"folder:{pictures.name}", image_size=8).check_files()  # no package called folder
 
 
 def test_learner_without_samples_is_named(pictures):

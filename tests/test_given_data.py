@@ -87,6 +87,7 @@ def test_labels_of_pipelines_may_have_an_axis(labels):
     "data, said",
     [
         (lambda: dataset(np.zeros((4, 8, 8, 3)), np.eye(4, 10, dtype=np.int64)), r"labels of shape \(10,\) beside"),
+        (lambda: dataset(np.zeros((4, 10, 10, 3)), np.eye(4, 10, dtype=np.int64)), r"labels of shape \(10,\) beside"),
         (lambda: dataset(np.zeros((4, 2)), np.zeros(4)), "labels of float64"),
         (lambda: dataset(np.array([["a"], ["b"]])), "samples of string"),
         (lambda: dataset({"image": np.zeros((4, 2))}), "its elements are dicts"),
@@ -103,6 +104,29 @@ def unknown(shape, samples):
     signature = tf.TensorSpec(shape, tf.float32)
     data = tf.data.Dataset.from_generator(lambda: iter(samples.astype(np.float32)), output_signature=signature)
     return data.apply(tf.data.experimental.assert_cardinality(len(samples)))
+
+
+def test_labels_stay_with_their_samples_though_the_order_changes_later():
+    """What changes after the first 256 samples is not seen; a label never comes with another sample."""
+    numbers = tf.data.Dataset.range(600).map(lambda i: (tf.cast([i], tf.float32), 10 + i % 2))
+    data = numbers.take(300).concatenate(numbers.skip(300).shuffle(300))
+    source = from_user(data.apply(tf.data.experimental.assert_cardinality(600)))
+    for samples, labels in source.stream(100, 0, 0, labelled=True).take(6):
+        np.testing.assert_array_equal(samples.numpy()[:, 0] % 2, labels.numpy())
+
+
+def test_grey_images_of_pipelines_get_a_channel():
+    for data in (dataset(np.zeros((3, 8, 8), np.uint8)), dataset(np.zeros((3, 8, 8), np.uint8), np.arange(3)).batch(2)):
+        assert from_user(data).sample_shape == (8, 8, 1)
+
+
+def test_faults_of_a_users_pipeline_are_one_line():
+    once = iter(np.zeros((3, 1), np.float32))
+    signature = tf.TensorSpec([1], tf.float32)
+    data = tf.data.Dataset.from_generator(lambda: once, output_signature=signature)
+    with pytest.raises(UserError, match="dataset=mine: cannot be read") as caught:
+        from_user(data.apply(tf.data.experimental.assert_cardinality(3)), name="mine")
+    assert "\n" not in str(caught.value)
 
 
 def test_batches_of_images_of_no_fixed_number():
@@ -124,6 +148,7 @@ def test_classes_are_the_labels_that_occur(labels):
         ((np.zeros((3, 2)), np.zeros(3), 1), "a tuple of 3"),
         ([[1.0], [2.0, 3.0]], "no array"),
         ((np.zeros((3, 2)), np.array([None, 1, 2])), "labels of object"),
+        ((np.zeros((2, 2)), [[1], [2, 3]]), "no array"),
         (np.full((3, 2, 2, 1), -128, np.int8), "image values from -128"),
     ],
 )
@@ -202,6 +227,7 @@ def test_images_in_numpy_files(tmp_path):
         (lambda path: np.save(path.open("wb"), np.zeros((3, 2))), r"shape \(3, 2\); give images"),
         (lambda path: np.save(path.open("wb"), np.zeros((3, 1, 8, 8))), r"shape \(3, 1, 8, 8\); give images"),
         (lambda path: np.savez(path.open("wb"), pictures=np.zeros(3)), "holds pictures; call the images images"),
+        (lambda path: np.save(path.open("wb"), np.zeros((2, 4, 4, 1), bool)), "images of bool; give uint8"),
     ],
 )
 def test_numpy_files_that_cannot_be_used(tmp_path, write, said):

@@ -120,9 +120,10 @@ def test_what_cannot_be_decoded_is_named(tmp_path, cache_mb):
         folder.load(str(tmp_path), form=Form(), **ALL)
 
 
-def write_records(path, labels):
+def write_records(path, labels, compression=""):
     content = io.BytesIO()
-    with tf.io.TFRecordWriter(str(path)) as writer:
+    path.parent.mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(path), compression) as writer:
         for label in labels:
             content = io.BytesIO()
             Image.new("L", (4, 6), 10 * label).save(content, "png")
@@ -162,6 +163,17 @@ def test_records_that_cannot_be_used(tmp_path, changes, said):
     named = {**ALL, "form": Form(), "feature": "image/encoded", "label_feature": "", **changes}
     with pytest.raises(UserError, match=said):
         tfrecord.load(str(tmp_path / "a"), **named)
+
+
+def test_records_may_be_compressed_and_lie_beside_others(tmp_path):
+    write_records(tmp_path / "r[1]" / "a.tfrecord.gz", [0, 3], "GZIP")
+    (tmp_path / "r[1]" / "info.json").write_text("{}")
+    named = dict(form=Form(), feature="image/encoded", label_feature="", **ALL)
+    for path in (tmp_path / "r[1]", tmp_path / "r[1]" / "a.tfrecord.gz"):
+        source = tfrecord.load(str(path), **named)
+        assert next(iter(source.once(2))).shape == (2, 6, 4, 1) and source.classes is None
+    with pytest.raises(UserError, match="info.json"):
+        tfrecord.load(str(tmp_path / "r[1]" / "info.json"), **named)
 
 
 def test_files_that_hold_no_records(tmp_path):

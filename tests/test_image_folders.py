@@ -116,6 +116,8 @@ def test_another_split_has_the_classes_of_training(tmp_path):
     assert found.passed_over == {"of unknown classes": 1, "of other splits": 2}
     with pytest.raises(UserError, match="no images of ant in test"):
         listing.of(path, "test", ("ant",))
+    flat = fill(tmp_path / "flat", "train/a.png", "test/b.png")
+    assert listing.of(flat, "test", listing.of(flat).classes).names == ["test/b.png"]
 
 
 @pytest.mark.parametrize(
@@ -133,13 +135,40 @@ def test_files_that_vanish_in_training_are_one_line(tmp_path):
     with pytest.raises(tf.errors.OpError) as caught:
         for _ in range(9):  # some are read ahead
             next(batches)
-    assert fault_in(caught.value).startswith(f"corrupt image {tmp_path}/b.png: cannot be decoded ([Errno 2]")
+    assert fault_in(caught.value).startswith(f"image {tmp_path}/b.png: cannot be read (No such file")
 
 
 def test_links_to_a_parent_are_read_once(tmp_path):
     path = fill(tmp_path, "cat/a.png")
     (tmp_path / "cat" / "again").symlink_to(tmp_path)
     assert listing.of(path).names == ["cat/a.png"]
+
+
+def test_links_to_folders_elsewhere_are_followed(tmp_path):
+    fill(tmp_path / ".store", "cat/a.png", "dog/b.png")
+    for name in ("cat", "dog", "pup"):
+        (tmp_path / "x").mkdir(exist_ok=True)
+        (tmp_path / "x" / name).symlink_to(tmp_path / ".store" / name.replace("pup", "dog"))
+    assert sorted(listing.of(str(tmp_path / "x")).names) == ["cat/a.png", "dog/b.png", "pup/b.png"]
+
+
+def test_damaged_and_encrypted_members_are_named(tmp_path):
+    content = io.BytesIO()
+    colour().save(content, "bmp")
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.writestr("a.bmp", content.getvalue())
+    stored = bytearray((tmp_path / "x.zip").read_bytes())
+    where = stored.index(content.getvalue())
+    stored[where + len(content.getvalue()) - 1] ^= 1  # the sum no longer fits
+    (tmp_path / "crc.zip").write_bytes(stored)
+    with pytest.raises(UserError, match="corrupt image .*crc.zip/a.bmp: cannot be decoded .*CRC"):
+        folder.load(str(tmp_path / "crc.zip"), form=Form(), **ALL).check()
+    stored = bytearray((tmp_path / "x.zip").read_bytes())
+    for sign, offset in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        stored[stored.index(sign) + offset] |= 1  # says that it is encrypted
+    (tmp_path / "enc.zip").write_bytes(stored)
+    with pytest.raises(UserError, match="corrupt image .*enc.zip/a.bmp: .*encrypted"):
+        folder.load(str(tmp_path / "enc.zip"), form=Form(), **ALL)
 
 
 def test_names_in_zip_files_of_other_systems(tmp_path):

@@ -14,6 +14,11 @@ def many(request, monkeypatch):
     monkeypatch.setattr(max_over_time, "_MANY", request.param)
 
 
+@pytest.fixture
+def many_everywhere(monkeypatch):
+    monkeypatch.setattr(max_over_time, "_MANY", 1)
+
+
 def layer(kernel, bias, **options):
     width, filters = np.shape(kernel)
     built = MaxOverTime(filters, width, **options)
@@ -68,6 +73,26 @@ def test_values_and_derivatives_are_those_of_a_convolution(width, jit, many):
     expected = derivatives(lambda x: usual(x, *weights))
     for one, other in zip(derivatives(built), expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_many_places_are_left_to_tensorflow(many_everywhere):
+    """XLA would unroll them all; of equal places, as TensorFlow has it, each has a part of the gradient."""
+    built = layer([[1.0]], [0.0])
+    for length, share in ((64, 1.0), (65, 0.5)):
+        x = tf.reshape(tf.one_hot([1, 2], length), [2, length]) + 0.0
+        x = tf.reduce_sum(x, axis=0)[tf.newaxis, :, tf.newaxis]
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            found = built(x)
+        np.testing.assert_allclose(tape.gradient(found, x)[0, 1, 0], share)
+
+
+def test_the_layer_can_be_saved(tmp_path):
+    inputs = keras.Input((5, 2))
+    model = keras.Model(inputs, MaxOverTime(3, 2)(inputs))
+    model.save(tmp_path / "x.keras")
+    x = np.random.default_rng(0).normal(size=(2, 5, 2))
+    np.testing.assert_array_equal(keras.models.load_model(tmp_path / "x.keras")(x), model(x))
 
 
 @pytest.mark.parametrize("many", [1], indirect=True)

@@ -39,3 +39,10 @@ def test_json_is_an_object_a_line(capsys):
 def test_text_is_for_people(capsys):
     said = printed(capsys, "text")
     assert said.out.startswith("step 20 of run\nFD (x, y): 0.3333 [seed 0]\n") and not said.err
+
+
+def test_what_is_no_number_is_null(capsys):
+    ScorePrinter("json").show(20, [Score("FD", float("nan"), {})])
+    ScorePrinter("csv").show(20, [Score("FD", float("nan"), {})])
+    said = capsys.readouterr().out.splitlines()
+    assert json.loads(said[0], parse_constant=pytest.fail)["value"] is None and said[-1] == "20,FD,,,{}"

@@ -63,15 +63,17 @@ def classifier(shape, classes, width, flip):
 def accuracy(model, name, data_dir, image_size):
     """(accuracy, split) on a split that was not trained on; None where there is none."""
     from tfdgan.data import folder, images, listing, tfds_images
+    from tfdgan.options.paths import expanded
 
-    load = tfds_images.load
-    shard = dict(form=images.Form((image_size, image_size) if image_size else None), rank=0, size=1, partition="iid")
+    load, channels = tfds_images.load, model.inputs[0].shape[-1]
+    form = images.Form((image_size, image_size) if image_size else None, channels=channels)
+    shard = dict(form=form, rank=0, size=1, partition="iid")
     if name in _WITHOUT_SPLITS:
         return None
     for split in ("test", "validation"):
         try:
             if name.startswith("folder:"):
-                path = os.path.expanduser(name.removeprefix("folder:"))
+                path = expanded("dataset", name).removeprefix("folder:")
                 source = folder.load(path, split=split, classes=listing.of(path).classes, **shard)
             else:
                 source = load(name, data_dir=data_dir, split=split, **shard)

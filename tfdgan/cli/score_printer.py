@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,12 +27,17 @@ class ScorePrinter:
         self._form, self._has_begun = form, False
 
     def show(self, step: int, scores: Sequence[Score]) -> None:
-        """Print the scores of a step. Values have all their digits in JSON and CSV; a signature is JSON in CSV too."""
+        """Print the scores of a step.
+
+        In JSON and CSV values have all their digits, and NaN is null or nothing; a signature is JSON in CSV too.
+        """
         if self._form == "csv" and not self._has_begun:
             say(",".join(_COLUMNS))
         self._has_begun = True
         for score in scores:
             record = score.record(step)
+            if not math.isfinite(score.value):  # which JSON has no number for
+                record["value"] = None
             if self._form == "json":
                 say(json.dumps(record))
             elif self._form == "csv":

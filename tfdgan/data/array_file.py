@@ -35,6 +35,8 @@ def read(path: str, form: images.Form) -> Any:
         found = found[..., np.newaxis]
     if found.ndim != 4 or found.shape[-1] not in (1, 3) or not len(found):
         raise UserError(f"--dataset=array:{path}: shape {found.shape}; give images [n, height, width, 1 or 3 channels]")
+    if found.dtype.kind != "f" and found.dtype not in (np.uint8, np.uint16):
+        raise UserError(f"--dataset=array:{path}: images of {found.dtype}; give uint8, uint16 or floats in [-1, 1]")
     if found.dtype == np.uint16:
         found = (found / np.float32(32767.5) - 1).astype(np.float32)
     same = form.size in (None, found.shape[1:3]) and form.channels in (0, found.shape[-1])

@@ -68,11 +68,11 @@ class ArraySource(Source):
         content.update(self._state().encode() if self._state else b"")
         return f"{self._items.dtype} {self._items.shape} {content.hexdigest()} {self.sample_shape}"
 
+    @functools.cached_property
     def _tensor(self) -> tf.Tensor:
         """The items, of which there is one copy from now on."""
         tensor = tf.constant(self._items)
-        if self._items.dtype.kind in "fiu":
-            self._items = tensor.numpy()  # the same memory
+        self._items = np.asarray(memoryview(tensor))
         return tensor
 
     def check(self) -> None:
@@ -88,7 +88,7 @@ class ArraySource(Source):
 
     def stream(self, count: int, seed: int, start: int, labelled: bool = False) -> tf.data.Dataset:
         """As `Source.stream` says; an epoch's order is a permutation that is computed index by index."""
-        items, labels = self._tensor(), tf.constant(self._labels.astype(np.int32))
+        items, labels = self._tensor, tf.constant(self._labels.astype(np.int32))
         size = len(self)
 
         @as_written
@@ -107,5 +107,5 @@ class ArraySource(Source):
         return numbers.map(batch, num_parallel_calls=1 if self._decode is None else 2, deterministic=True)
 
     def numbered(self, batch: int, part: tuple[int, int] = (0, 1)) -> tf.data.Dataset:
-        batches = tf.data.Dataset.from_tensor_slices(self._tensor()).batch(batch).enumerate().shard(part[1], part[0])
+        batches = tf.data.Dataset.from_tensor_slices(self._tensor).batch(batch).enumerate().shard(part[1], part[0])
         return batches.map(as_written(lambda number, items: (number, self._as_samples(items))))

@@ -1,5 +1,6 @@
 """The user's own data: arrays and pipelines."""
 
+import itertools
 import re
 import zlib
 from typing import Any
@@ -27,8 +28,9 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
 
     Args:
       data: samples as an array [n, ...], a pair (samples, labels), or a finite tf.data.Dataset of samples or of such
-        pairs, batched or not, with a known cardinality, whose first 256 samples are the same at each pass. Labels are
-        whole numbers or, in arrays, texts; classes are those that occur.
+        pairs, batched or not, with a known cardinality, that gives the same at each pass, which is checked of the
+        first 256 samples. Batches have a first axis of no fixed length, or labels. Labels are whole numbers or, in
+        arrays, texts; classes are those that occur, numbered in their order.
       rank, size: which part of how many.
       partition: "iid" or "by_label", as `partition.indices` divides.
       name: what `--dataset` names the data by, for errors.
@@ -38,12 +40,16 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
     """
     where = f"--dataset={name}"
     if isinstance(data, tf.data.Dataset):
-        return _of_dataset(data, rank, size, partition, where)
+        try:
+            return _of_dataset(data, rank, size, partition, where)
+        except tf.errors.OpError as error:
+            reason = fault_in(error) or f"{where}: cannot be read ({type(error).__name__}: {_first_line(error)})"
+            raise UserError(reason) from error
     if isinstance(data, tuple) and len(data) != 2:
         raise UserError(f"{where}: a tuple of {len(data)}; give samples, or (samples, labels)")
     samples, given = data if isinstance(data, tuple) else (data, None)
     try:
-        samples = np.asarray(samples)
+        samples, given = np.asarray(samples), None if given is None else np.asarray(given)
     except ValueError as error:
         raise UserError(f"{where}: no array ({str(error)[:100]}); give numbers [n, ...]") from error
     if samples.ndim < 2 or samples.dtype.kind not in "fiu":
@@ -94,12 +100,12 @@ def _summary(kinds: np.ndarray, names: list[str], shape: Any, size: int) -> str:
 def _check_values(samples: np.ndarray, where: str) -> None:
     """Raise `UserError` that names the first sample with NaN, Inf or, of images, a number out of [-1, 1]."""
     are_images = samples.ndim == 4
-    if samples.dtype.kind != "f" and not are_images:
+    if not samples.size or (samples.dtype.kind != "f" and not are_images):
         return
     rows = max(1, _AT_ONCE // max(1, samples[:1].size))
     for first in range(0, len(samples), rows):
         chunk = samples[first : first + rows].reshape(len(samples[first : first + rows]), -1)
-        low, high = chunk.min(axis=1, initial=0), chunk.max(axis=1, initial=0)  # NaN stays NaN
+        low, high = chunk.min(axis=1), chunk.max(axis=1)  # NaN stays NaN
         finite = np.isfinite(low) & np.isfinite(high)
         if not finite.all():
             raise UserError(f"{where}: sample {first + int(np.argmin(finite))} holds NaN or Inf; remove it")
@@ -123,10 +129,13 @@ def _of_dataset(data: tf.data.Dataset, rank: int, size: int, partition: str, whe
     if labelled:
         read = [np.reshape(label, ()) for label in data.map(as_written(lambda _, label: label)).as_numpy_iterator()]
         kinds, names = labels.numbered(read, where)
+        occurring = np.unique(read).astype(np.int64)
 
     @as_written
     def record_of(index: tf.Tensor, element: Any) -> dict[str, tf.Tensor]:
-        return {"index": index, "sample": tf.nest.flatten(element)[0], "label": tf.constant(kinds)[index]}
+        sample, *label = tf.nest.flatten(element)
+        numbered = [tf.searchsorted(occurring, tf.reshape(tf.cast(one, tf.int64), [1]))[0] for one in label]
+        return {"index": index, "sample": sample, **({"label": numbered[0]} if numbered else {})}
 
     def decode(record: Any) -> tf.Tensor:
         index, sample = record["index"], record["sample"]
@@ -168,10 +177,23 @@ def _single(data: tf.data.Dataset, where: str) -> tuple[tf.data.Dataset, bool]:
     if None in samples.shape[1 if batched else 0 :]:
         raise UserError(f"{where}: samples of shape {samples.shape}, which differ in size; bring them to one")
     if not batched:
-        return data, pair
+        return (_with_channel(data, pair) if samples.shape.rank == 2 and samples.dtype == tf.uint8 else data), pair
     sizes = data.map(as_written(lambda *batch: tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0]))
     total = sizes.reduce(np.int64(0), as_written(lambda total, count: total + count))
-    return data.unbatch().apply(tf.data.experimental.assert_cardinality(total)), pair
+    data = data.unbatch().apply(tf.data.experimental.assert_cardinality(total))
+    return (_with_channel(data, pair) if samples.shape.rank == 3 and samples.dtype == tf.uint8 else data), pair
+
+
+def _with_channel(data: tf.data.Dataset, pair: bool) -> tf.data.Dataset:
+    """Grey images [h, w] as [h, w, 1]."""
+    if pair:
+        return data.map(as_written(lambda image, label: (image[..., tf.newaxis], label)))
+    return data.map(as_written(lambda image: image[..., tf.newaxis]))
+
+
+def _first_line(error: tf.errors.OpError) -> str:
+    lines = [line for line in str(error.message).splitlines() if line.strip()]
+    return lines[0][-150:] if lines else ""
 
 
 def _is_batched(sample: tf.TensorShape, label: tf.TensorShape | None, where: str) -> bool:
@@ -183,9 +205,10 @@ def _is_batched(sample: tf.TensorShape, label: tf.TensorShape | None, where: str
         image = sample.rank == 3 and sample[-1] in (1, 3)
         return sample.rank > 1 and not image and (sample[0] is None or (sample.rank == 4 and sample[-1] in (1, 3)))
     kept = [length for length in label if length != 1]
+    of_image = sample.rank == 3 and sample[-1] in (1, 3) and kept and None not in kept
     if not kept and not (label.rank and sample.rank == 4):
         return False
-    if len(kept) <= 1 and label.rank and (label[0] == sample[0] or None in (label[0], sample[0])):
+    if len(kept) <= 1 and label.rank and not of_image and (label[0] == sample[0] or None in (label[0], sample[0])):
         return True
     raise UserError(f"{where}: labels of shape {label} beside samples of {sample}; map them to one whole number each")
 
@@ -199,7 +222,7 @@ def _check_order(data: tf.data.Dataset, where: str) -> None:
             for element in data.take(_LOOK).as_numpy_iterator()
         ]
 
-    for index, (first, second) in enumerate(zip(look(), look(), strict=True)):
+    for index, (first, second) in enumerate(itertools.zip_longest(look(), look())):
         if first != second:
             raise UserError(
                 f"{where}: sample {index} is another one at each pass; leave out shuffle, which training does, and "

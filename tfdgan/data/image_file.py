@@ -107,6 +107,8 @@ def _told(name: str) -> Iterator[None]:
     except Image.DecompressionBombError as error:
         raise UserError(f"image {name}: too large ({_short(error)}); make it smaller or remove it") from error
     except _BAD as error:
+        if isinstance(error, OSError) and error.errno:
+            raise UserError(f"image {name}: cannot be read ({error.strerror}); mend or remove it") from error
         raise UserError(f"corrupt image {name}: cannot be decoded ({_short(error)}); mend or remove it") from error
 
 

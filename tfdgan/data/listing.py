@@ -14,7 +14,7 @@ import numpy as np
 from tfdgan.data.image_file import ENDINGS
 from tfdgan.errors import UserError
 
-_JUNK = {"__macosx", "thumbs.db", "desktop.ini"}
+_JUNK = {"__macosx", "thumbs.db", "desktop.ini", "lost+found"}
 _SPLITS = {"train": ("train", "training"), "test": ("test", "testing"), "validation": ("val", "valid", "validation")}
 _ALL_SPLITS = {name for names in _SPLITS.values() for name in names}
 
@@ -70,16 +70,19 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
     outer = _outer(images)
     inner = {name.removeprefix(outer): everything[name] for name in images}
     folder = _folder_of(split, list(inner), f"--dataset=folder:{path}", len(everything))
-    names = [name for name in inner if name.startswith(folder)]
-    passed_over["of other splits"] = len(inner) - len(names)
-    depth = folder.count("/")
-    in_folders = all(name.count("/") > depth for name in names)
-    kind = {name: name.split("/")[depth] if in_folders else "" for name in names}
-    if classes is not None:
+    passed_over["of other splits"] = sum(not name.startswith(folder) for name in inner)
+    inner = {name.removeprefix(folder): stored for name, stored in inner.items() if name.startswith(folder)}
+    if not classes:  # else a folder that holds all may be the one class that a split has
+        outer = _outer(list(inner))
+        inner = {name.removeprefix(outer): stored for name, stored in inner.items()}
+    names = list(inner)
+    in_folders = all("/" in name for name in names) and classes != ()
+    kind = {name: _top(name) if in_folders else "" for name in names}
+    if classes:
         passed_over["of unknown classes"] = sum(kind[name] not in classes for name in names)
         names = [name for name in names if kind[name] in classes]
         if not names:
-            raise UserError(f"--dataset=folder:{path}: no images of {', '.join(classes) or 'no class'} in {split}")
+            raise UserError(f"--dataset=folder:{path}: no images of {', '.join(classes)} in {split}")
     found = tuple(classes or sorted(set(kind.values()))) if in_folders else ()
     number = {label: place for place, label in enumerate(found)}
     names.sort(key=lambda name: (kind[name], name))
@@ -125,19 +128,20 @@ def _folder_of(split: str, images: list[str], where: str, files: int) -> str:
 
 
 def _walk(path: str) -> list[str]:
-    """Every file below a folder, as paths below it with /; a folder that links lead to again is read once."""
-    found, seen = [], set()
+    """Every file below a folder, as paths below it with /; a link to a folder that leads to it is not followed."""
+    found, ways = list[str](), {path: {os.path.realpath(path)}}  # {folder: the real folders on the way to it}
 
     def fail(error: OSError) -> None:
-        raise UserError(f"--dataset=folder:{path}: {error.filename} cannot be read ({error.strerror})") from error
+        below = os.path.relpath(error.filename, path).split(os.sep)
+        if not any(part.startswith(".") or part.lower() in _JUNK for part in below):
+            raise UserError(f"--dataset=folder:{path}: {error.filename} cannot be read ({error.strerror})") from error
 
     for folder, inner, files in os.walk(path, followlinks=True, onerror=fail):
-        inner.sort()
-        real = os.path.realpath(folder)
-        if real in seen:
-            inner.clear()
-            continue
-        seen.add(real)
+        for name in list(inner):
+            real = os.path.realpath(os.path.join(folder, name))
+            if real in ways[folder]:
+                inner.remove(name)
+            ways[os.path.join(folder, name)] = ways[folder] | {real}
         below = os.path.relpath(folder, path).replace(os.sep, "/")
         found += [file if below == "." else f"{below}/{file}" for file in files]
     return found
@@ -148,9 +152,13 @@ def _top(name: str) -> str:
 
 
 def _outer(images: list[str]) -> str:
-    """The one folder that holds all images, with a /; "" if there is none, or if it is a split."""
-    tops = {_top(name) for name in images}
-    return f"{tops.pop()}/" if len(tops) == 1 and not {top.lower() for top in tops} & {"", *_ALL_SPLITS} else ""
+    """The folder, or folders in each other, that hold all images, with a /; "" if there is none, or it is a split."""
+    outer = ""
+    while True:
+        tops = {_top(name.removeprefix(outer)) for name in images}
+        if len(tops) != 1 or {top.lower() for top in tops} & {"", *_ALL_SPLITS}:
+            return outer
+        outer += f"{tops.pop()}/"
 
 
 def _archive(path: str) -> zipfile.ZipFile:

@@ -65,13 +65,13 @@ def load(
 
 def _builder(tfds: ModuleType, name: str, data_dir: str) -> Any:
     where = data_dir or "the default data_dir"
-    if os.path.exists(name):
-        raise UserError(
-            f"--dataset={name}: is a file or folder; did you mean --dataset=folder:{name}, or array:{name}?"
-        )
     try:
         builder = tfds.builder(name, data_dir=data_dir or None)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
+        if os.path.exists(name):
+            raise UserError(
+                f"--dataset={name}: is a file or folder; did you mean --dataset=folder:{name}, or array:{name}?"
+            ) from error
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"--dataset={name}: not gaussians, digits, folder:PATH, array:PATH, tfrecord:PATH, package.module:function "

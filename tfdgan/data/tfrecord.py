@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from tfdgan.data import image_file, images, labels
 from tfdgan.data import partition as parts
@@ -28,7 +29,7 @@ def load(
       path: a file, a folder all of whose files are meant, or a pattern with * or ?.
       form: what images are brought to; without a size all must have the same.
       feature: the bytes feature that holds an encoded image.
-      label_feature: the int64 feature that holds the class, from 0; "" for none.
+      label_feature: the int64 feature that holds the class; "" for none.
       rank, size, partition: which part of how many, as `partition.indices` divides.
 
     Raises:
@@ -63,7 +64,7 @@ def load(
         records,
         len(mine),
         decode,
-        label=lambda record: record["label"],
+        label=(lambda record: record["label"]) if label_feature else None,
         classes=len(names) or None,
         summary=f"{path}: {len(files):,} files, {len(kinds):,} images read; {image_file.fit(form, headers)}; "
         + labels.described(kinds, names)
@@ -72,7 +73,9 @@ def load(
 
 
 def _files(path: str, where: str) -> list[str]:
-    found = sorted(glob.glob(os.path.join(path, "*") if os.path.isdir(path) else path))
+    if os.path.isfile(path):
+        return [path]
+    found = sorted(glob.glob(os.path.join(glob.escape(path), "*") if os.path.isdir(path) else path))
     files = [file for file in found if os.path.isfile(file) and not os.path.basename(file).startswith(".")]
     # What writes records into a folder may describe them there, too.
     files = [file for file in files if "tfrecord" in os.path.basename(file)] or files
@@ -105,11 +108,9 @@ def _looked_at(
             opener = functools.partial(io.BytesIO, found[feature].bytes_list.value[0])
             headers.append(image_file.header(opener, f"{where}, record {index}"))
             found_labels.append(found[label_feature].int64_list.value[0] if label_feature else 0)
-    except tf.errors.DataLossError as error:
+    except tf.errors.OpError as error:
         raise UserError(f"{where}: no TFRecord file, or a damaged one, among {', '.join(files[:3])}") from error
-    except Exception as error:
-        if type(error).__name__ != "DecodeError":  # of protobuf, whose class moves between versions
-            raise
+    except DecodeError as error:
         raise UserError(f"{where}: its records are no tf.train.Examples") from error
     if not headers:
         raise UserError(f"{where}: holds no records")

@@ -5,7 +5,8 @@ import re
 
 from tfdgan.errors import UserError
 
-_KIND = re.compile(r"(?:folder|file|array|tfrecord):")
+KINDS = ("folder", "file", "array", "tfrecord")  # of data that a path follows
+_KIND = re.compile(rf"(?:{'|'.join(KINDS)}):")
 
 
 def expanded(name: str, value: str) -> str:

@@ -7,11 +7,14 @@ import sys
 from typing import Any
 
 from tfdgan.errors import UserError
+from tfdgan.options.paths import KINDS
 
 
 def is_reference(name: str) -> bool:
-    """True for `package.module:name`."""
+    """True for `package.module:name`, but not for folder:name and its like."""
     module, colon, attribute = name.partition(":")
+    if module in KINDS:
+        return False
     return bool(colon) and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
 
 

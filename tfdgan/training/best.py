@@ -31,7 +31,8 @@ def keep(workdir: str, step: int, scores: Sequence[Score], consensus: Consensus,
     if score is None or math.isnan(score.value):
         return
     now = score.record(step)
-    kind = json.dumps([now["name"], now["signature"]], sort_keys=True)
+    signature = {name: value for name, value in now["signature"].items() if name != "warning"}
+    kind = json.dumps([now["name"], signature], sort_keys=True)
     path = os.path.join(workdir, _FOLDER, f"{hashlib.blake2b(kind.encode(), digest_size=6).hexdigest()}.npz")
     if os.path.isfile(path) and not score.beats(consensus_file.read_record(path)["value"]):
         return

@@ -1,5 +1,6 @@
 """Scores of a consensus, its samples shared out among the learners."""
 
+import sys
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -9,7 +10,6 @@ from tfdgan import distributed
 from tfdgan.distributed import collectives
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score
-from tfdgan.training.monitor import say
 
 
 class Progress(Protocol):
@@ -102,7 +102,8 @@ def _measured(
             if theirs != judges:
                 raise UserError(f"learner {rank} scores by {theirs}, learner 0 by {judges}; copy one to all hosts")
         if first and task.judges and not known:
-            say("the real samples' features are measured once, and kept")
+            # No score, so not where programs read scores.
+            print("the real samples' features are measured once, and kept", file=sys.stderr, flush=True)
         part = (ranks.index(distributed.rank()), len(ranks))
         shown = progress if progress and first else no_progress
         mine = task.measure(sampler, number, seed, part, real=not known, thorough=thorough, progress=shown)

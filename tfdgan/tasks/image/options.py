@@ -41,7 +41,7 @@ class ImageOptions(TaskOptions):
     )
     feature: str = option("image", "Feature of the records of --dataset=tfrecord:PATH that holds an encoded image.")
     label_feature: str = option(
-        "", "Feature of the records of --dataset=tfrecord:PATH that holds a class, a number from 0; empty: none."
+        "", "Feature of the records of --dataset=tfrecord:PATH that holds a class, a whole number; empty: none."
     )
     latent_size: int = option(100, "Length of the generator's standard normal input.", minimum=1)
     spectral_normalization: str = option(
@@ -151,7 +151,7 @@ class ImageOptions(TaskOptions):
                 raise UserError(f"--dataset={self.dataset}: no such file")
         if self.dataset.startswith("folder:"):
             path = self.dataset.removeprefix("folder:")
-            if not (os.path.isfile(path) if path.lower().endswith(".zip") else os.path.isdir(path)):
+            if not os.path.isdir(path) and not (path.lower().endswith(".zip") and os.path.isfile(path)):
                 raise UserError(f"--dataset={self.dataset}: no such folder, and no such .zip file")
         self.check_judges()
 

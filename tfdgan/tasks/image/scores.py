@@ -93,16 +93,17 @@ class FeatureScores:
             **signature,
         }
         against = {**signature, "real": f"{real['count']:.0f} train"}
-        fewest, least = int(min(sums["count"], real["count"])), self._sizes[0] + 1
-        few = {"warning": f"{fewest} samples give no covariance of {least - 1} features: take {least} or more"}
+        smaller, least = int(min(sums["count"], real["count"])), self._sizes[0] + 1
+        few = {"warning": f"{smaller} samples give no covariance of {least - 1} features: take {least} or more"}
         fake, true = (Moments(float(s["count"]), s["sum"], s["products"]) for s in (sums, real))
         mean, spread = inception_score(*(sums[key] for key in ("counts", "negative_entropies", "probabilities")))
         scores = [
-            Score(f"FD ({name})", frechet_distance(fake, true), against | (few if fewest < least else {}), best="low"),
+            Score(f"FD ({name})", frechet_distance(fake, true), against | (few if smaller < least else {}), best="low"),
             Score(f"IS ({name})", mean, {**signature, "+-": f"over {SPLITS} splits"}, spread),
         ]
         kept = sums["kept"]
-        if len(kept) > 3:
+        fewest = min(len(kept), len(real["kept"]))
+        if fewest > 3:
             whole = {**against, "features": f"{len(kept)} against {len(real['kept'])}"}
             size = min(SUBSET_SIZE, len(kept), len(real["kept"]))
             distance, spread = kernel_distance(kept, real["kept"], SUBSETS, size)
@@ -112,7 +113,7 @@ class FeatureScores:
                 Score(f"precision ({name})", precision, {**whole, "neighbours": 3}),
                 Score(f"recall ({name})", recall, {**whole, "neighbours": 3}),
             ]
-        if len(kept) > DENSITY_NEIGHBOURS:
+        if fewest > DENSITY_NEIGHBOURS:
             density, coverage = density_coverage(real["kept"], kept, DENSITY_NEIGHBOURS)
             near = {**whole, "neighbours": DENSITY_NEIGHBOURS}
             scores += [Score(f"density ({name})", density, near), Score(f"coverage ({name})", coverage, near)]

@@ -74,7 +74,8 @@ class ImageTask(Task):
             raise UserError(f"--dataset={options.dataset}: {share}; use fewer learners or more data")
         if options.conditional and source.classes is None:
             raise UserError(
-                f"--conditional: --dataset={options.dataset} has no labels, whole numbers from 0; leave it out"
+                f"--conditional: --dataset={options.dataset} has no labels; give some (--label_feature of records), "
+                "or leave it out"
             )
         return source
 
