@@ -108,7 +108,7 @@ def small_images(**changes):
     )  # fmt: skip
     options = ImageOptions(**{**settings, **changes})
     task = ImageTask(options)
-    side = options.image_size or 32
+    side = options.form.size[0] if options.form.size else 32
     trainer = make_trainer(options, task, *task.build_models((side, side, 3), classes=3))
     random, count = np.random.default_rng(0), trainer.batches_a_step * 4
     samples = random.uniform(-1, 1, (count, side, side, 3)).astype(np.float32)

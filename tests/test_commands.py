@@ -297,7 +297,8 @@ def test_input_that_is_bad_on_one_learner_only(tmp_path):
     flags = ("--dataset=disks:data", "--model=mlp", f"--workdir={tmp_path}/run", "--steps=5")
     done = launch(2, "-m", "tfdgan.train", *flags, check=False, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
     assert done.returncode != 0 and len(errors(done)) == 1
-    assert errors(done)[0].startswith("[0]") and "disk 7 is gone (learner 1 on " in errors(done)[0]
+    assert errors(done)[0].startswith("[0]") and "disks:data: OSError: disk 7 is gone (" in errors(done)[0]
+    assert "(learner 1 on " in errors(done)[0]
 
 
 @pytest.mark.parametrize("tool", ["bench_cifar.py", "experiments/slow_networks.py"])

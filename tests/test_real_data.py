@@ -31,7 +31,8 @@ def test_cifar_flags_on_four_learners(data_folder, tmp_path):
     assert "FD (cifar10_classifier): " in said and "generated 300" in said and "FID" not in said
     records = [json.loads(line) for line in (tmp_path / "run/scores.jsonl").read_text().splitlines()]
     kinds = {record["name"]: record for record in records}
-    assert set(kinds) == {f"{kind} (cifar10_classifier)" for kind in ("FD", "IS", "KD", "precision", "recall")}
+    names = ("FD", "IS", "KD", "precision", "recall", "density", "coverage")
+    assert set(kinds) == {f"{kind} (cifar10_classifier)" for kind in names}
     # Three steps make no images: far above the .04 of real test images.
     assert kinds["FD (cifar10_classifier)"]["value"] > 1
     assert all(record["signature"]["extractor"].startswith("cifar10_classifier ") for record in records)

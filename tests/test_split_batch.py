@@ -32,7 +32,7 @@ def started():
 
 def image_trainer(**changes):
     options = ImageOptions(**{**IMAGES, "model": "dcgan", "image_size": 8, **changes})
-    task, side = ImageTask(options), options.image_size
+    task, side = ImageTask(options), options.form.size[0]
     trainer = make_trainer(
         options, task, *task.build_models((side, side, 1), classes=3 if options.conditional else None)
     )

@@ -52,7 +52,7 @@ def test_parts_of_learners_give_the_scores_of_one(tmp_path, monkeypatch):
         sampler, 1050, 4, (0, 1), real=True, thorough=True, progress=lambda batches, length, what: batches
     )
     want = alone.scores(whole, sampler, 1050, 4)
-    assert [score.name for score in found] == [score.name for score in want] and len(want) == 5
+    assert [score.name for score in found] == [score.name for score in want] and len(want) == 7
     for ours, theirs in zip(found, want, strict=True):
         assert ours.signature == theirs.signature
         assert ours.value == pytest.approx(theirs.value, rel=1e-6), ours.name
