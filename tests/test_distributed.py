@@ -86,3 +86,30 @@ def test_horovod_that_somebody_else_started_serves_but_has_no_pairs():
     """Nothing of HOROVOD_* is set in the environment."""
     done = launch(3, "-c", STARTED_BY_SOMEBODY_ELSE)
     assert done.stdout.count("call tfdgan.start(process_sets=True) before") == 3, done.stdout
+
+
+STARTED_TWICE = """
+import http.client
+import os
+import time
+from tfdgan.distributed import collectives, job
+job.start()
+server = [os.environ["HOROVOD_GLOO_RENDEZVOUS_" + name] for name in ("ADDR", "PORT")]
+scopes = ("global", "local_" + os.environ["HOROVOD_HOSTNAME"])
+if job.rank() == 0:  # as they stay if two scopes end at the same time
+    for scope in scopes:
+        for learner in range(2):
+            connection = http.client.HTTPConnection(*server)
+            connection.request("PUT", f"/{scope}/{learner}", bytes(136))
+            assert connection.getresponse().status == 200
+collectives.gather("all is there", "stale")
+collectives.leave_meeting()
+assert not job.has_horovod()
+time.sleep(job.rank())  # learner 0 asks for the address of learner 1 before learner 1 has given a new one
+job.start()
+print(collectives.gather(job.rank(), "again"))
+"""
+
+
+def test_a_second_start_of_horovod_does_not_find_the_addresses_of_the_first():
+    assert launch(2, "-c", STARTED_TWICE, timeout=60).stdout.count("[0, 1]") == 2

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.distributed import job, messages
+from tfdgan.distributed import horovod_addresses, job, messages
 from tfdgan.distributed.horovod import hvd
 from tfdgan.errors import DiskError, LocalFault, SharedError, UserError
 
@@ -100,6 +100,8 @@ def carrier() -> Gathering | None:
 def leave_meeting() -> None:
     """End what carried values before `gather_by`: Horovod, or the rendezvous. All learners call it together."""
     global _meeting
+    if not _meeting and job.has_horovod():
+        horovod_addresses.forget()  # before the farewell: nobody starts Horovod again meanwhile
     gather(None, "farewell")  # nobody waits there any more
     if _meeting:
         _meeting.close()
