@@ -127,6 +127,10 @@ def test_model_must_suit_the_data():
     assert "--model=sagan" in refused(dataset="gaussians", model="sagan")
     assert "--consistency=2" in refused(consistency=2.0, model="resnet")
     assert "--dataset=cifar10" in refused(model="mlp")
+    assert refused(augment="flip,blur").startswith("--augment=flip,blur: no 'blur'; choose of flip, diffaug")
+    assert "--model=mlp" in refused(augment="flip", model="mlp", dataset="digits")
+    assert "models.augmentation.Augmentation" in refused(augment="flip", model="os.path:join")
+    assert Config(augment="diffaug, flip").augmentations == ("diffaug", "flip")
     assert Config(dataset="gaussians", model="mlp").model == "mlp"
 
 

@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 # Every flag of training with its default, which flagfiles of users rely on.
 DEFAULTS = dict(
+    augment="",
     background="white",
     batch_size=64,
     beta_1=0.5,
@@ -46,6 +47,7 @@ DEFAULTS = dict(
     embedding_size=32,
     eval_every=1000,
     eval_samples=0,
+    eval_split="",
     feature="image",
     generator_steps=5,
     gossip_backend="auto",
@@ -116,6 +118,7 @@ DEFAULTS = dict(
     seed=0,
     sentence_length=20,
     spectral_normalization="none",
+    split="train",
     steps=100000,
     steps_per_loop=10,
     strategy="decentralized",
@@ -167,7 +170,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 116
+    assert len(DEFAULTS) == 119
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

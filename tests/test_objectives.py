@@ -103,6 +103,12 @@ def test_r1_is_taken_at_real_samples():
     assert float(penalty) == pytest.approx((25 + 1) / 2 / 2)
 
 
+def test_r1_r2_is_taken_at_both():
+    real, fake = tf.constant([[3.0, 4.0], [1.0, 0.0]]), tf.constant([[1.0, 1.0], [0.0, 2.0]])
+    penalty = objectives.penalties.r1_r2(lambda x: tf.reduce_sum(x**2, axis=1) / 2, real, fake, tf.ones([2]))
+    assert float(penalty) == pytest.approx((25 + 1) / 2 / 2 + (2 + 4) / 2 / 2)
+
+
 def test_consistency_by_hand():
     first = (tf.constant([[1.0], [5.0]]), tf.constant([[1.0, 2.0], [0.0, 0.0]]))
     second = (tf.constant([[3.0], [5.0]]), tf.constant([[1.0, 6.0], [0.0, 2.0]]))

@@ -8,8 +8,13 @@ import scipy.linalg
 import tensorflow as tf
 from conftest import launch
 
+import tfdgan
+from tfdgan import data
+from tfdgan.errors import UserError
 from tfdgan.metrics.extractor import SavedModelExtractor
 from tfdgan.metrics.frechet import Moments, frechet_distance
+from tfdgan.tasks.image.options import ImageOptions
+from tfdgan.tasks.image.task import ImageTask
 
 pytestmark = [pytest.mark.data, pytest.mark.slow]
 
@@ -78,3 +83,32 @@ def test_frechet_distance_knows_real_images(data_folder):
         labels[500:] != 0
     ]  # the distance that a missing class adds is small beside that of few images
     assert distance(some[:500]) > near
+
+
+def test_splits_and_slices_of_a_tfds_set(data_folder):
+    where = dict(data_dir=str(data_folder / "tfds"))
+    whole, few, test = (data.load("cifar10", split=split, **where) for split in ("train", "train[:1000]", "test"))
+    assert [len(source) for source in (whole, few, test)] == [50_000, 1_000, 10_000]
+    np.testing.assert_array_equal(next(iter(few.once(4))), next(iter(whole.once(4))))
+    assert len({source.key for source in (whole, few, test)}) == 3
+    parts = [data.load("cifar10", split="train[:1000]", rank=rank, size=3, **where) for rank in range(3)]
+    assert [len(part) for part in parts] == [333] * 3
+    by_label = data.load("cifar10", split="train[:1000]", partition="by_label", rank=1, size=2, **where)
+    assert len(by_label) == 500
+    with pytest.raises(UserError, match=r"^dataset=cifar10: has no split 'valid'; it has test, train, or a slice"):
+        data.load("cifar10", split="valid", **where)
+    with pytest.raises(UserError, match="no split 'train\\[:x\\]'"):
+        data.load("cifar10", split="train[:x]", **where)
+
+
+def test_scores_are_against_the_split_that_is_asked_for(data_folder, tmp_path):
+    """Signatures name the split; the test images' sums are not the training images'."""
+    options = ImageOptions(
+        workdir=str(tmp_path), data_dir=str(data_folder / "tfds"), inception=str(data_folder / "cifar10_classifier"),
+        split="train[:64]", eval_split="test[:300]", width_g=4, width_d=4, batch_size=4, critic_steps=1, steps=1,
+        eval_every=1, eval_samples=300, augment="flip,diffaug", model="dcgan",
+    )  # fmt: skip
+    tfdgan.fit(options, ImageTask(options))
+    records = [json.loads(line) for line in (tmp_path / "scores.jsonl").read_text().splitlines()]
+    distance = next(record for record in records if record["name"].startswith("FD"))
+    assert distance["signature"]["real"] == "300 test[:300]"

@@ -18,6 +18,7 @@ def load(
     cache_mb: float = 0.0,
     feature: str = "image",
     label_feature: str = "",
+    split: str = "train",
     partition: str = "iid",
     seed: int = 0,
     rank: int = 0,
@@ -32,6 +33,7 @@ def load(
       form: what images of digits, files and TFDS sets are brought to.
       cache_mb: memory for decoded images of a folder, in 10^6 bytes.
       feature, label_feature: of TFRecord files, as `tfrecord.load` takes them.
+      split: of a TFDS set, as `tfds_images.load` takes it.
       partition: "iid" or "by_label", as `partition.indices` divides.
       seed: of data that are drawn (gaussians).
       rank, size: which part of how many; (0, 1) is everything.
@@ -60,7 +62,7 @@ def load(
         return from_user(array_file.read(name.removeprefix("array:"), form), rank, size, partition, name)
     if references.is_reference(name):
         return from_user(_made(name), rank, size, partition, name)
-    return tfds_images.load(name, data_dir=data_dir, form=form, rank=rank, size=size, partition=partition)
+    return tfds_images.load(name, data_dir=data_dir, form=form, rank=rank, size=size, partition=partition, split=split)
 
 
 def _made(name: str) -> Any:

@@ -1,6 +1,7 @@
 """Any image set of TensorFlow Datasets, read as a stream, decoded as late as possible."""
 
 import os
+import re
 from types import ModuleType
 from typing import Any
 
@@ -24,6 +25,7 @@ def load(
       data_dir: folder of prepared sets; TFDS's own if empty.
       form: what images are brought to.
       rank, size, partition: which part of how many, as `partition.indices` divides.
+      split: as TFDS takes it: a name, or a slice of one, such as "train[:1000]".
 
     Raises:
       UserError: no such set, no images, or not prepared.
@@ -31,8 +33,13 @@ def load(
     import tensorflow_datasets as tfds
 
     builder = _builder(tfds, name, data_dir)
-    if split not in builder.info.splits:
-        raise UserError(f"--dataset={name}: has no split {split!r}")
+    try:
+        builder.info.splits[split]
+    except (KeyError, ValueError) as error:
+        there = ", ".join(sorted(builder.info.splits))
+        raise UserError(
+            f"--dataset={name}: has no split {split!r}; it has {there}, or a slice of one, as 'train[:1000]'"
+        ) from error
     features = builder.info.features
     feature = features["image"] if "image" in features else None
     if not isinstance(feature, tfds.features.Image):
@@ -47,9 +54,9 @@ def load(
     def decode(record: Any) -> tf.Tensor:
         return images.to_sample(feature.decode_example(record["image"]), form)
 
-    whole = builder.info.splits[split]  # num_bytes tells copies of one version apart
+    named = builder.info.splits[re.split(r"[\[+]", split)[0]]  # num_bytes, which slices lack, tells copies apart
     fitted = f" {form}" if form != images.AS_IT_IS else ""
-    which = f"{builder.info.full_name} {split} {whole.num_bytes} {whole.shard_lengths} {partition} {rank}/{size}"
+    which = f"{builder.info.full_name} {split} {named.num_bytes} {named.shard_lengths} {partition} {rank}/{size}"
     more: dict[str, Any] = {"key": which + fitted}
     if "label" in features:
         more |= dict(label=lambda record: record["label"], classes=features["label"].num_classes)

@@ -8,6 +8,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from tfdgan.errors import UserError
+from tfdgan.models.augmentation import Augmentation
 from tfdgan.models.spectral_norm import SpectralConv2D, SpectralDense
 
 Tensor: TypeAlias = keras.KerasTensor
@@ -63,6 +64,12 @@ def labels_input(classes: int | None) -> tuple[Tensor | None, Tensor | None]:
         return None, None
     labels = keras.Input((), dtype="int32", name="labels")
     return labels, OneHot(classes)(labels)
+
+
+def images_input(sample_shape: Sequence[int], augment: Sequence[str] = ()) -> tuple[Tensor, Tensor]:
+    """(a critic's input of images, the images that its blocks see: augmented, if `augment` holds anything)."""
+    images = keras.Input(sample_shape)
+    return images, Augmentation(augment)(images) if augment else images
 
 
 def model(x: Tensor, labels: Tensor | None, outputs: Tensor, name: str) -> keras.Model:

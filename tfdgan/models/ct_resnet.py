@@ -10,7 +10,7 @@ Kernels begin as He et al. have it, by the inputs; or, "released", as in the rat
 3x3 kernels by the outputs, Xavier's for all 1x1 and dense kernels and for the generator's last.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers
@@ -28,6 +28,7 @@ def build(
     width_g: int,
     width_d: int,
     initial_weights: str = "he",
+    augment: Sequence[str] = (),
 ) -> tuple[keras.Model, keras.Model]:
     """Generator [n, latent_size] -> images [n, height, width, channels]; critic of images -> [n, 1].
 
@@ -37,13 +38,14 @@ def build(
       sample_shape: (height, width, channels).
       width_g, width_d: channels of every layer of generator and critic.
       initial_weights: "he" or "released".
+      augment: what the critic does to images first, as `augmentation.Augmentation` takes it; nothing by default.
 
     Raises:
       UserError: images of other sides, or other initial weights.
     """
     blocks.usual_side("ct_resnet", sample_shape, (32,))
     generator = _generator(latent_size, sample_shape, width_g, initial_weights)
-    return generator, _critic(sample_shape, width_d, _layers_of_critic(initial_weights))
+    return generator, _critic(sample_shape, width_d, _layers_of_critic(initial_weights), augment)
 
 
 def _layers_of_critic(initial_weights: str) -> blocks.LayerFactory:
@@ -68,15 +70,17 @@ def _generator(latent_size: int, sample_shape: tuple[int, int, int], width: int,
     return keras.Model(latents, layers.Activation("tanh", dtype="float32")(last.conv(channels)(x)), name="generator")
 
 
-def classifier(critic: keras.Model, width_d: int, initial_weights: str = "he") -> keras.Model:
+def classifier(
+    critic: keras.Model, width_d: int, initial_weights: str = "he", augment: Sequence[str] = ()
+) -> keras.Model:
     """The critic's net with batch norm in the last three blocks and no dropout: images -> logits [n, 1].
 
     Args:
       critic: of `build`; only its inputs' shape is looked at.
-      width_d, initial_weights: as `build` takes them.
+      width_d, initial_weights, augment: as `build` takes them.
     """
     make = _layers_of_critic(initial_weights)
-    return _critic(tuple(critic.inputs[0].shape[1:]), width_d, make, dropout=(0, 0, 0), norm=_quick_norm)
+    return _critic(tuple(critic.inputs[0].shape[1:]), width_d, make, augment, (0, 0, 0), _quick_norm)
 
 
 def _quick_norm(x: keras.KerasTensor) -> keras.KerasTensor:
@@ -91,11 +95,12 @@ def _critic(
     sample_shape: tuple[int, int, int],
     width: int,
     make: blocks.LayerFactory,
+    augment: Sequence[str],
     dropout: tuple[float, ...] = _DROPOUT,
     norm: Callable[[keras.KerasTensor], keras.KerasTensor] | None = None,
 ) -> keras.Model:
-    images = keras.Input(sample_shape)
-    x = blocks.first_down_block(images, width, make)  # 16
+    images, seen = blocks.images_input(sample_shape, augment)
+    x = blocks.first_down_block(seen, width, make)  # 16
     for rate, halves in zip(dropout, (True, False, False), strict=True):  # 8, 8, 8
         x = blocks.down_block(x, width, make, halves, norm)
         x = layers.Dropout(rate)(x) if rate else x

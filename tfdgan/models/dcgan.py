@@ -7,10 +7,13 @@ At 32 x 32 and width 64 it is the pair of the WGAN-GP runs in Daskalakis et al.'
 Radford, Metz, Chintala, "Unsupervised Representation Learning with DCGANs", ICLR 2016.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
 from tfdgan.errors import UserError
+from tfdgan.models.augmentation import Augmentation
 
 _LARGEST = 16  # side of the smallest maps, which a dense layer reads
 _CHANNELS = (1, 2, 2, 4, 8, 16, 16)  # of the critic's convolutions, in widths; the generator's run backwards
@@ -32,7 +35,7 @@ def _stages(height: int, width: int) -> int:
 
 
 def build(
-    sample_shape: tuple[int, int, int], *, latent_size: int, width_g: int, width_d: int
+    sample_shape: tuple[int, int, int], *, latent_size: int, width_g: int, width_d: int, augment: Sequence[str] = ()
 ) -> tuple[keras.Model, keras.Model]:
     """Generator [n, latent_size] -> images [n, height, width, channels] in [-1, 1]; critic of images -> [n, 1].
 
@@ -40,9 +43,10 @@ def build(
       sample_shape: (height, width, channels).
       width_g: channels of the generator's last hidden layer.
       width_d: channels of the critic's first layer.
+      augment: what the critic does to images first, as `augmentation.Augmentation` takes it; nothing by default.
     """
     stages = _stages(*sample_shape[:2])
-    return _generator(latent_size, sample_shape, stages, width_g), _critic(sample_shape, stages, width_d)
+    return _generator(latent_size, sample_shape, stages, width_g), _critic(sample_shape, stages, width_d, augment)
 
 
 def _generator(latent_size: int, sample_shape: tuple[int, int, int], stages: int, width: int) -> keras.Model:
@@ -61,8 +65,10 @@ def _generator(latent_size: int, sample_shape: tuple[int, int, int], stages: int
     return model
 
 
-def _critic(sample_shape: tuple[int, int, int], stages: int, width: int) -> keras.Model:
+def _critic(sample_shape: tuple[int, int, int], stages: int, width: int, augment: Sequence[str]) -> keras.Model:
     model = keras.Sequential([keras.Input(sample_shape)], name="critic")
+    if augment:
+        model.add(Augmentation(augment))
     for stage in range(stages):  # the sides halve
         model.add(layers.Conv2D(width * _CHANNELS[stage], 5, strides=2, padding="same"))
         model.add(layers.LeakyReLU(0.2))

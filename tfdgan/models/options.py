@@ -11,7 +11,7 @@ class ModelOptions(Options):
 
     model: str = option(
         "dcgan",
-        "Images: dcgan, resnet, ct_resnet, sagan or mlp. Text: relational_memory or lstm. Style transfer: "
+        "Images: dcgan, resnet, ct_resnet, sagan, r3gan or mlp. Text: relational_memory or lstm. Style transfer: "
         "style_transfer. Any task: package.module:factory, a function (options, sample_shape) -> (generator, critic), "
         "called with the number of classes as a third argument by --conditional and by style transfer.",
     )

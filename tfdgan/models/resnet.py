@@ -9,6 +9,8 @@ with one stage less. Without spectral norm they are Gulrajani et al.'s ("Improve
 2017), except that the critic has no layer norm.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -30,6 +32,7 @@ def build(
     width_d: int,
     classes: int | None = None,
     spectral_normalization: str = "none",
+    augment: Sequence[str] = (),
 ) -> tuple[keras.Model, keras.Model]:
     """Generator [n, latent_size] -> images [n, height, width, channels]; critic of images -> [n, 1].
 
@@ -38,13 +41,14 @@ def build(
       width_g, width_d: the width that the channels of generator and critic are multiples of.
       classes: how many there are, if both nets take labels int32 [n] as a second input.
       spectral_normalization: which nets are spectrally normalised: "none", "critic" or "both".
+      augment: what the critic does to images first, as `augmentation.Augmentation` takes it; nothing by default.
     """
     side = blocks.usual_side("resnet", sample_shape, _GENERATOR)
     generator = blocks.LayerFactory(spectral_normalization == "both", "he_uniform")
     critic = blocks.LayerFactory(spectral_normalization != "none", "he_uniform")
     return (
         blocks.generator(latent_size, _GENERATOR[side], sample_shape, width_g, generator, classes),
-        _critic(sample_shape, _CRITIC[side], width_d, critic, classes),
+        _critic(sample_shape, _CRITIC[side], width_d, critic, classes, augment),
     )
 
 
@@ -54,10 +58,11 @@ def _critic(
     width: int,
     make: blocks.LayerFactory,
     classes: int | None,
+    augment: Sequence[str],
 ) -> keras.Model:
-    images, (labels, kinds) = keras.Input(sample_shape), blocks.labels_input(classes)
+    (images, seen), (labels, kinds) = blocks.images_input(sample_shape, augment), blocks.labels_input(classes)
     (first, _), *others = stages
-    x = blocks.first_down_block(images, first * width, make)
+    x = blocks.first_down_block(seen, first * width, make)
     for multiple, halves in others:
         x = blocks.down_block(x, multiple * width, make, halves)
     return blocks.model(images, labels, blocks.scores(layers.ReLU()(x), make, kinds), "critic")

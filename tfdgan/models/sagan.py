@@ -7,6 +7,8 @@ the generator and a projection discriminator. At side 128 and widths 64 they are
 64 they have one stage less.
 """
 
+from collections.abc import Sequence
+
 import keras
 from keras import layers
 
@@ -19,7 +21,13 @@ _ATTENTION = 3  # how often the smallest maps are doubled to where positions loo
 
 
 def build(
-    sample_shape: tuple[int, int, int], *, latent_size: int, width_g: int, width_d: int, classes: int | None = None
+    sample_shape: tuple[int, int, int],
+    *,
+    latent_size: int,
+    width_g: int,
+    width_d: int,
+    classes: int | None = None,
+    augment: Sequence[str] = (),
 ) -> tuple[keras.Model, keras.Model]:
     """Generator [n, latent_size] -> images [n, height, width, channels]; critic of images -> [n, 1].
 
@@ -27,12 +35,13 @@ def build(
       sample_shape: (height, width, channels).
       width_g, width_d: the width that the channels of generator and critic are multiples of.
       classes: how many there are, if both nets take labels int32 [n] as a second input.
+      augment: what the critic does to images first, as `augmentation.Augmentation` takes it; nothing by default.
     """
     side = blocks.usual_side("sagan", sample_shape, _GENERATOR)
     make = blocks.LayerFactory(True, "glorot_uniform")
     return (
         blocks.generator(latent_size, _GENERATOR[side], sample_shape, width_g, make, classes, _ATTENTION - 1),
-        _critic(sample_shape, _CRITIC[side], width_d, make, classes),
+        _critic(sample_shape, _CRITIC[side], width_d, make, classes, augment),
     )
 
 
@@ -42,9 +51,10 @@ def _critic(
     width: int,
     make: blocks.LayerFactory,
     classes: int | None,
+    augment: Sequence[str],
 ) -> keras.Model:
-    images, (labels, kinds) = keras.Input(sample_shape), blocks.labels_input(classes)
-    x = blocks.first_down_block(images, multiples[0] * width, make)
+    (images, seen), (labels, kinds) = blocks.images_input(sample_shape, augment), blocks.labels_input(classes)
+    x = blocks.first_down_block(seen, multiples[0] * width, make)
     for stage, multiple in enumerate(multiples[1:], start=2):
         if stage == len(multiples) - _ATTENTION:
             x = blocks.self_attention(x, make)

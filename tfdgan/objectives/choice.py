@@ -21,4 +21,5 @@ PENALTIES: dict[str, Callable[[penalties.Critic, tf.Tensor, tf.Tensor, tf.Tensor
     "two_sided": penalties.two_sided,
     "one_sided": penalties.one_sided,
     "r1": penalties.r1,
+    "r1_r2": penalties.r1_r2,
 }

@@ -17,8 +17,8 @@ class ObjectiveOptions(Options):
     penalty: str = option(
         "two_sided",
         "Penalty in the critic's loss: two_sided (|grad f| - 1)^2 or one_sided max(0, |grad f| - 1)^2 between real "
-        "and generated samples, or r1, |grad f|^2 / 2 at real samples.",
-        choices=("two_sided", "one_sided", "r1"),
+        "and generated samples; r1, |grad f|^2 / 2 at real samples, or r1_r2, at real and at generated ones.",
+        choices=("two_sided", "one_sided", "r1", "r1_r2"),
     )
     gradient_penalty: float = option(10.0, "Weight of the critic's penalty; 0 leaves the penalty out.", minimum=0)
     consistency: float = option(

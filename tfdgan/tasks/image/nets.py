@@ -5,7 +5,7 @@ from typing import Any
 
 import keras
 
-from tfdgan.models import building, ct_resnet, dcgan, mlp, resnet, sagan
+from tfdgan.models import building, ct_resnet, dcgan, mlp, r3gan, resnet, sagan
 from tfdgan.options import references
 from tfdgan.tasks.image.options import ImageOptions
 
@@ -34,19 +34,21 @@ def build_classifier(options: ImageOptions, critic: keras.Model) -> keras.Model:
     """A net of the critic's architecture, with weights of its own: samples -> logits [n, 1] of being real."""
     with building.built(options.precision, options.seed + 1):
         if options.model == "ct_resnet":
-            return ct_resnet.classifier(critic, options.width_d, options.initial_weights)
+            return ct_resnet.classifier(critic, options.width_d, options.initial_weights, options.augmentations)
         return building.clone_as_classifier(critic)
 
 
 def _named(options: ImageOptions) -> Callable[..., Pair]:
     """A factory (options, sample_shape, classes) for the architecture's name."""
     sizes: dict[str, Any] = dict(latent_size=options.latent_size, width_g=options.width_g, width_d=options.width_d)
+    seen: dict[str, Any] = dict(**sizes, augment=options.augmentations)
     normalized: dict[str, Any] = dict(spectral_normalization=options.spectral_normalization)
     builders: dict[str, Callable[..., Pair]] = {
-        "dcgan": lambda _, shape: dcgan.build(shape, **sizes),
+        "dcgan": lambda _, shape: dcgan.build(shape, **seen),
         "mlp": lambda _, shape: mlp.build(shape, **sizes),
-        "ct_resnet": lambda _, shape: ct_resnet.build(shape, **sizes, initial_weights=options.initial_weights),
-        "resnet": lambda _, shape, classes=None: resnet.build(shape, **sizes, classes=classes, **normalized),
-        "sagan": lambda _, shape, classes=None: sagan.build(shape, **sizes, classes=classes),
+        "ct_resnet": lambda _, shape: ct_resnet.build(shape, **seen, initial_weights=options.initial_weights),
+        "resnet": lambda _, shape, classes=None: resnet.build(shape, **seen, classes=classes, **normalized),
+        "sagan": lambda _, shape, classes=None: sagan.build(shape, **seen, classes=classes),
+        "r3gan": lambda _, shape: r3gan.build(shape, **seen),
     }
     return builders[options.model]

@@ -8,7 +8,8 @@ from tfdgan.errors import UserError
 from tfdgan.options import option, references
 from tfdgan.tasks.options import GenerateOptions, TaskOptions
 
-MODELS = ("dcgan", "resnet", "ct_resnet", "sagan", "mlp", "given")
+MODELS = ("dcgan", "resnet", "ct_resnet", "sagan", "r3gan", "mlp", "given")
+_AUGMENTATIONS = ("flip", "diffaug")
 _MADE_HERE = ("gaussians", "digits", "given")  # given: passed in from Python
 _OF_SENTENCES = {"oracle": "text", "coco_captions": "text", "toy_styles": "style_transfer"}
 
@@ -39,9 +40,18 @@ class ImageOptions(TaskOptions):
         minimum=0,
         local=True,
     )
+    split: str = option("train", "Split of a TFDS set that is learned from, or a slice of one, as 'train[:1000]'.")
+    eval_split: str = option(
+        "", "Split of a TFDS set whose images generated ones are compared with, as 'test'; empty: the one learned from."
+    )
     feature: str = option("image", "Feature of the records of --dataset=tfrecord:PATH that holds an encoded image.")
     label_feature: str = option(
         "", "Feature of the records of --dataset=tfrecord:PATH that holds a class, a whole number; empty: none."
+    )
+    augment: str = option(
+        "",
+        "Augmentation of real and generated images alike for the critic, where images are few: flip, diffaug (colour, "
+        "translation, cutout), or both with a comma; empty: none.",
     )
     latent_size: int = option(100, "Length of the generator's standard normal input.", minimum=1)
     spectral_normalization: str = option(
@@ -78,16 +88,17 @@ class ImageOptions(TaskOptions):
         self.form  # noqa: B018, raises an error if it cannot be read
         if self.channels not in (0, 1, 3):
             raise UserError(f"--channels={self.channels}: give 1 or 3, or leave it out")
+        self._check_augment()
         if self.model == "mlp" and self.dataset not in _MADE_HERE and not references.is_reference(self.dataset):
             raise UserError(
                 f"--model=mlp: made for gaussians, digits and your own data, not for --dataset={self.dataset}"
             )
-        if self.consistency and self.model in ("dcgan", "resnet", "sagan", "mlp"):
+        if self.consistency and self.model in ("dcgan", "resnet", "sagan", "r3gan", "mlp"):
             raise UserError(
                 f"--consistency={self.consistency:g}: --model={self.model} has no dropout and no layer called "
                 "features; use --model=ct_resnet"
             )
-        if self.conditional and self.model in ("dcgan", "ct_resnet", "mlp"):
+        if self.conditional and self.model in ("dcgan", "ct_resnet", "r3gan", "mlp"):
             raise UserError(f"--conditional: --model={self.model} takes no labels; use resnet, sagan or your own")
         if self.dataset != "gaussians":
             return
@@ -95,6 +106,22 @@ class ImageOptions(TaskOptions):
             raise UserError(f"--inception={self.inception}: scores images, not --dataset=gaussians; leave it out")
         if self.model not in ("mlp", "given") and not references.is_reference(self.model):
             raise UserError(f"--model={self.model}: made for images, not for --dataset=gaussians; use --model=mlp")
+
+    def _check_augment(self) -> None:
+        if unknown := [kind for kind in self.augmentations if kind not in _AUGMENTATIONS]:
+            raise UserError(f"--augment={self.augment}: no {unknown[0]!r}; choose of {', '.join(_AUGMENTATIONS)}")
+        if self.augment and self.model == "mlp":
+            raise UserError(f"--augment={self.augment}: is for images, which --model=mlp does not look at as such")
+        if self.augment and (self.model == "given" or references.is_reference(self.model)):
+            raise UserError(
+                f"--augment={self.augment}: your own critic begins with it instead: "
+                "tfdgan.models.augmentation.Augmentation"
+            )
+
+    @property
+    def augmentations(self) -> tuple[str, ...]:
+        """What `augment` names."""
+        return tuple(kind.strip() for kind in self.augment.split(",")) if self.augment else ()
 
     def _check_names(self) -> None:
         if self.model not in MODELS and not references.is_reference(self.model):
@@ -126,7 +153,7 @@ class ImageOptions(TaskOptions):
         if not (self.dataset.startswith(("folder:", "tfrecord:")) or pads):
             found |= {"background"}
         if self.dataset in _MADE_HERE or self.dataset.startswith(("folder:", "array:", "tfrecord:")) or own_data:
-            found |= {"data_dir"}
+            found |= {"data_dir", "split", "eval_split"}
         if not self.dataset.startswith("tfrecord:"):
             found |= {"feature", "label_feature"}
         return found

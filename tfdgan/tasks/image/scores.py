@@ -35,10 +35,11 @@ class FeatureScores:
     Args:
       extractor: gives the features.
       source: the whole data.
+      split: what signatures call the real samples.
     """
 
-    def __init__(self, extractor: Extractor, source: Source) -> None:
-        self.extractor, self._source = extractor, source
+    def __init__(self, extractor: Extractor, source: Source, split: str = "train") -> None:
+        self.extractor, self._source, self._split = extractor, source, split
         self._sizes = extractor.sizes(source.sample_shape)
         self._real: Arrays | None = None
 
@@ -92,7 +93,7 @@ class FeatureScores:
             "resize": self.extractor.resize(self._source.sample_shape),
             **signature,
         }
-        against = {**signature, "real": f"{real['count']:.0f} train"}
+        against = {**signature, "real": f"{real['count']:.0f} {self._split}"}
         smaller, least = int(min(sums["count"], real["count"])), self._sizes[0] + 1
         few = {"warning": f"{smaller} samples give no covariance of {least - 1} features: take {least} or more"}
         fake, true = (Moments(float(s["count"]), s["sum"], s["products"]) for s in (sums, real))

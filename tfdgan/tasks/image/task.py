@@ -59,16 +59,16 @@ class ImageTask(Task):
             raise UserError(f"--dataset={options.dataset}: pass samples if and only if dataset='given' in the options")
 
     def source(self, rank: int = 0, size: int = 1) -> Source:
-        return self._source(rank, size, self.options.cache_mb)
+        return self._source(rank, size, self.options.cache_mb, self.options.split)
 
-    def _source(self, rank: int, size: int, cache_mb: float) -> Source:
+    def _source(self, rank: int, size: int, cache_mb: float, split: str) -> Source:
         options = self.options
         if self._samples is not None:
             source = data.from_user(self._samples, rank, size, options.partition)
         else:
             how = dict(data_dir=options.data_dir, form=options.form, partition=options.partition, seed=options.seed)
             records = dict(feature=options.feature, label_feature=options.label_feature)
-            source = data.load(options.dataset, **how, **records, cache_mb=cache_mb, rank=rank, size=size)
+            source = data.load(options.dataset, **how, **records, split=split, cache_mb=cache_mb, rank=rank, size=size)
         if not len(source):
             share = f"learner {rank} of {size} gets no samples"
             raise UserError(f"--dataset={options.dataset}: {share}; use fewer learners or more data")
@@ -252,8 +252,9 @@ class ImageTask(Task):
             extractors.insert(0, digits_classifier.load(samples, labels))
         if not extractors:
             return []
-        real = self._source(0, 1, cache_mb=0)  # read once, of which each learner takes a part
-        return [FeatureScores(extractor, real) for extractor in extractors]
+        split = self.options.eval_split or self.options.split
+        real = self._source(0, 1, cache_mb=0, split=split)  # read once, of which each learner takes a part
+        return [FeatureScores(extractor, real, split) for extractor in extractors]
 
 
 def _of_modes(per_mode: np.ndarray, number: int, signature: dict[str, Any]) -> list[Score]:
