@@ -14,7 +14,7 @@ def build(sample_shape, **changes):
 
 
 def test_r3gan_parameters():
-    """A block of width w: 1x1 to 2 w, 3x3 in groups of 16 of 2 w, both with bias, 1x1 back to w; 8 blocks at side 32."""
+    """A block of width w: 1x1 to 2 w, 3x3 in groups of 16 of 2 w, both with bias, 1x1 back to w; 8 at side 32."""
     generator, critic = build((32, 32, 3), width_g=16, width_d=24, latent_size=5)
 
     def block(w):

@@ -1,4 +1,4 @@
-"""The command `python -m tfdgan.export`: the consensus generator as a SavedModel."""
+"""The command `python -m tfdgan.export`: the consensus generator as a SavedModel, a Keras file and a model card."""
 
 import sys
 
@@ -7,17 +7,15 @@ from tfdgan.cli.options import ExportOptions
 
 
 def main(argv: list[str]) -> None:
-    """Parse the flags and write the SavedModel."""
+    """Parse the flags and write the folder."""
     given = command.parse_options(argv, ExportOptions)
     workdir, output = command.require(given, "workdir", "output")
     flagfiles.load(workdir)
 
-    from tfdgan.cli import saved_model
-    from tfdgan.cli import workdir as workdirs
+    from tfdgan.cli.exports import export
 
-    task, sampler, step = workdirs.load(workdir, given.get("step"))
-    names = saved_model.write(task.module(sampler), output)
-    print(f"{output}: the generator of step {step}, {sampler.label}; signature(s) {' and '.join(reversed(names))}")
+    for line in export.write(workdir, given.get("step"), output, tflite=given.get("tflite", False)):
+        print(line)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,8 @@ def main(argv: list[str]) -> None:
 
     from tfdgan.cli import workdir as workdirs
 
-    task, sampler, step = workdirs.load(path, given.get("step"))
+    changes = {name: own[name] for name in ("inception", "data_dir") if name in own}
+    task, sampler, step = workdirs.load(path, given.get("step"), **changes)
     written = task.write_samples(sampler, step, wanted)
     # If samples go to standard output, nothing else may go there.
     stream = sys.stdout if wanted.output else sys.stderr

@@ -48,4 +48,5 @@ class EvaluateOptions(WorkdirOptions):
 class ExportOptions(WorkdirOptions):
     """What is written."""
 
-    output: str = option("", "New folder for the SavedModel.", path=True)
+    output: str = option("", "New folder for the SavedModel, the Keras file and the model card.", path=True)
+    tflite: bool = option(False, "Write a TFLite file too, of generators of images and points.")

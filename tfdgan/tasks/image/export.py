@@ -7,13 +7,15 @@ import tensorflow as tf
 
 from tfdgan.models.latents import exported_seeds, normal
 from tfdgan.models.stateless import applied
+from tfdgan.tasks.integers import for_integers
 from tfdgan.tasks.latent_sampler import LatentSampler
 
 
 class ImageModule(tf.Module):
     """Signatures serving_default(latents float32 [n, latent_size]) -> images; sample(number int64, seed int64) ->
     images [number, ...], a function of the seed. Of a conditional generator: serving_default(latents, labels int32 [n])
-    and sample(labels int32 [n], seed). All return {"images": float32}.
+    and sample(labels int32 [n], seed). All return {"images": float32}. `sample` of the module itself is the signature
+    for integers of int32 and int64 alike.
 
     Args:
       sampler: whose generator and weights are exported.
@@ -51,10 +53,18 @@ class ImageModule(tf.Module):
         def sample_classes(labels: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
             return self._images(self._latents(tf.shape(labels)[0], seed), labels)
 
+        def any_sample(number: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            return drawn(number=tf.cast(number, tf.int64), seed=tf.cast(seed, tf.int64))
+
+        def any_sample_classes(labels: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            return drawn(labels=tf.cast(labels, tf.int32), seed=tf.cast(seed, tf.int64))
+
         if self._conditional:
             served = tf.function(serve, autograph=False).get_concrete_function(latents, labels)
             drawn = tf.function(sample_classes, autograph=False).get_concrete_function(labels, seed)
+            self.sample = for_integers(any_sample_classes, labels, seed)
         else:
             served = tf.function(serve, autograph=False).get_concrete_function(latents)
             drawn = tf.function(sample, autograph=False).get_concrete_function(number, seed)
+            self.sample = for_integers(any_sample, number, seed)
         return {"serving_default": served, "sample": drawn}

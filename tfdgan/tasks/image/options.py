@@ -199,9 +199,17 @@ class ImageGenerateOptions(GenerateOptions):
     layout: str = option(
         "grid",
         "grid; interpolation: a path from one latent to another in each row; classes: each class in a row, with the "
-        "same latents in each column.",
-        choices=("grid", "interpolation", "classes"),
+        "same latents in each column; neighbours: each sample beside the real ones nearest to the sample.",
+        choices=("grid", "interpolation", "classes", "neighbours"),
     )
+    neighbours: int = option(0, "Real samples in a row of --layout=neighbours; 0 stands for 7.", minimum=0)
+    inception: str = option(
+        "",
+        "SavedModel by whose features --layout=neighbours compares, if not the one of training; without any, pixels "
+        "are compared.",
+        path=True,
+    )
+    data_dir: str = option("", "Folder of the data of --layout=neighbours, if not the folder of training.", path=True)
     frames: int = option(0, "Samples along a path of --layout=interpolation, at least 2; 0 stands for 8.", minimum=0)
     label: int = option(-1, "Class of all samples; -1 takes each class in turn.", minimum=-1)
     truncation: float = option(
@@ -217,4 +225,8 @@ class ImageGenerateOptions(GenerateOptions):
             raise UserError(f"--frames={self.frames}: only --layout=interpolation has them")
         if self.frames == 1:
             raise UserError("--frames=1: a path needs at least 2")
+        if self.layout != "neighbours":
+            for name in ("neighbours", "inception", "data_dir"):
+                if value := getattr(self, name):
+                    raise UserError(f"--{name}={value}: only --layout=neighbours looks at real samples")
         self.check_output(".png", ".npz")

@@ -8,8 +8,8 @@ _GAP, _GREY = 4, 96  # pixels between images, and their shade
 
 
 def as_stored(samples: np.ndarray) -> np.ndarray:
-    """Images [n, h, w, c] in [-1, 1] as uint8; other samples as they are."""
-    return np.clip(np.round((samples + 1) * 127.5), 0, 255).astype(np.uint8) if samples.ndim == 4 else samples
+    """Images [..., h, w, c] in [-1, 1] as uint8; samples of less than four axes as they are."""
+    return np.clip(np.round((samples + 1) * 127.5), 0, 255).astype(np.uint8) if samples.ndim >= 4 else samples
 
 
 def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:

@@ -6,6 +6,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from tqdm import tqdm
 
 from tfdgan import data
 from tfdgan.data import Source, digits, gaussians, images
@@ -14,10 +15,10 @@ from tfdgan.errors import UserError
 from tfdgan.metrics import Score, modes
 from tfdgan.metrics.extractor import SavedModelExtractor
 from tfdgan.models import building
-from tfdgan.storage import files, npz, png
 from tfdgan.tasks.base import Task, Weights
-from tfdgan.tasks.image import digits_classifier, nets, pictures, sheets
+from tfdgan.tasks.image import digits_classifier, nets, pictures, samples_file, sheets
 from tfdgan.tasks.image.export import ImageModule
+from tfdgan.tasks.image.nearest import Nearest, nearest
 from tfdgan.tasks.image.options import ImageGenerateOptions, ImageOptions
 from tfdgan.tasks.image.scores import FeatureScores
 from tfdgan.tasks.latent_sampler import LatentSampler
@@ -26,6 +27,7 @@ from tfdgan.training.scoring import Progress
 
 _SAMPLES, _DIGIT_SAMPLES = 10_000, 2_000  # for a score
 _PICTURE, _PICTURE_POINTS = 64, 2_500
+_NEIGHBOURS, _BATCH = 7, 250  # real samples beside a generated one; at a time
 
 
 class ImageTask(Task):
@@ -159,17 +161,26 @@ class ImageTask(Task):
             truncation=options.truncation or None,
         )
         samples = sampler.at(sheet.latents, sheet.labels)
-        if options.output.endswith(".npz"):
-            labels = {} if sheet.labels is None else {"labels": sheet.labels}
-            arrays = dict(samples=pictures.as_stored(samples), latents=sheet.latents, step=step)
-            npz.write(options.output, {**arrays, **labels})
+        if options.layout != "neighbours":
+            samples_file.write(options.output, step, sheet, samples, self.draw)
             return f"{len(samples)} samples"
-        picture = self.draw(samples, sheet.columns)
-        if picture is None:
-            raise UserError("these samples are neither images of 1 or 3 channels nor points of the plane; use .npz")
-        with files.replacing(options.output) as file:
-            file.write(png.to_png(picture))
-        return f"{len(samples)} samples"
+        near, by = self._nearest(samples, options.neighbours or _NEIGHBOURS)
+        samples_file.write(options.output, step, sheet, samples, self.draw, near)
+        return f"{len(samples)} samples, each beside the {near.indices.shape[1]} nearest real ones by {by},"
+
+    def _nearest(self, samples: np.ndarray, count: int) -> tuple[Nearest, str]:
+        """(the training samples nearest to generated ones, what they are compared by)."""
+        extractor = self._scored[0].extractor if self._scored else None
+
+        def features(batch: np.ndarray) -> np.ndarray:
+            return extractor(batch)["pool_3"].numpy() if extractor else np.reshape(batch, [len(batch), -1])
+
+        source = self._source(0, 1, cache_mb=0, split=self.options.split)
+        batches = (batch.numpy() for batch in source.once(_BATCH))
+        length = -(-len(source) // _BATCH)
+        shown = tqdm(batches, "real samples", length, disable=None, leave=False)
+        found = nearest(samples, shown, count, features)
+        return found, f"features of {extractor.name} {extractor.digest}" if extractor else "pixels"
 
     @property
     def judges(self) -> list[str]:

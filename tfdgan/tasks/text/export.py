@@ -7,6 +7,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfdgan.models import latents
+from tfdgan.tasks.integers import for_integers
 from tfdgan.tasks.text.sampler import SentenceSampler, words_of
 
 _CHUNK = 100  # sentences at a time: their noise takes 400 bytes a word of the vocabulary and place
@@ -14,6 +15,8 @@ _CHUNK = 100  # sentences at a time: their noise takes 400 bytes a word of the v
 
 class SentenceModule(tf.Module):
     """The signature sample(number int64, temperature float32, seed int64) -> {"sentences": string [number]}.
+
+    `sample` of the module itself is the same for integers of int32 and int64 alike.
 
     Args:
       sampler: whose generator and weights are exported.
@@ -37,7 +40,13 @@ class SentenceModule(tf.Module):
             tf.TensorSpec([], kind, name=name)
             for name, kind in (("number", tf.int64), ("temperature", tf.float32), ("seed", tf.int64))
         ]
-        return {"sample": tf.function(self._sample, autograph=False).get_concrete_function(*specs)}
+        drawn = tf.function(self._sample, autograph=False).get_concrete_function(*specs)
+
+        def any_sample(number: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            return drawn(number=tf.cast(number, tf.int64), temperature=temperature, seed=tf.cast(seed, tf.int64))
+
+        self.sample = for_integers(any_sample, *specs)
+        return {"sample": drawn}
 
     def _sample(self, number: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         weights, others = ([tf.convert_to_tensor(v) for v in g] for g in (self.trainable_weights, self.other_weights))

@@ -1,0 +1,58 @@
+"""The generator as a Keras file, which Keras loads by itself, or with the modules of its layers."""
+
+import os
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+
+from tfdgan.tasks.base import Sampler
+
+NAME = "generator.keras"
+
+
+def write(sampler: Sampler, folder: str) -> str | None:
+    """Write the sampler's generator, under its weights, to `folder`; the generator's variables become these weights.
+
+    The file is read again before it counts. Returns why there is no file, in words; None if there is one.
+    """
+    path = os.path.join(folder, NAME)
+    generator, given = sampler.generator, [*sampler.trainable, *sampler.non_trainable]
+    for variable, value in zip(_variables(generator), given, strict=True):
+        variable.assign(value)
+    try:
+        generator.save(path)
+        stored = _variables(keras.saving.load_model(path, compile=False))
+    except Exception as error:  # whatever the layers of a user's own model raise
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        _remove(path)
+        return f"Keras cannot save and load this model ({type(error).__name__}: {reason[:200]})"
+    same = len(stored) == len(given) and all(
+        np.array_equal(variable, value) for variable, value in zip(stored, given, strict=True)
+    )
+    if not same:
+        _remove(path)
+        return "the model that Keras loads from its own file has other weights; a layer may not say all in get_config"
+    return None
+
+
+def modules(generator: keras.Model) -> list[str]:
+    """The modules that have to be imported before the file is loaded: those of layers that are not Keras' own."""
+    names = {type(layer).__module__ for layer in _nested(generator)}
+    return sorted(name for name in names if name.split(".")[0] != "keras")
+
+
+def _nested(layer: keras.Layer) -> Iterator[keras.Layer]:
+    """A layer, and those of a model, and of models in it."""
+    yield layer
+    for part in layer.layers if isinstance(layer, keras.Model) else ():
+        yield from _nested(part)
+
+
+def _variables(model: keras.Model) -> list[keras.Variable]:
+    return [*model.trainable_variables, *model.non_trainable_variables]
+
+
+def _remove(path: str) -> None:
+    if os.path.exists(path):
+        os.remove(path)

@@ -1,0 +1,63 @@
+"""The real samples that are nearest to generated ones: does a generator repeat what it was shown?"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+import numpy as np
+
+from tfdgan.metrics.neighbours import squared_distances
+
+Features = Callable[[np.ndarray], np.ndarray]
+
+
+class Nearest(NamedTuple):
+    """The real samples nearest to each generated one, nearest first.
+
+    Attributes:
+      samples: [n, count, *sample_shape].
+      indices: int64 [n, count], where they stand in the order of the data.
+      distances: float64 [n, count], among features.
+    """
+
+    samples: np.ndarray
+    indices: np.ndarray
+    distances: np.ndarray
+
+
+def nearest(generated: np.ndarray, batches: Iterable[np.ndarray], count: int, features: Features) -> Nearest:
+    """The `count` real samples nearest to each generated one, by the Euclidean distance of features.
+
+    Only a batch, and what is nearest so far, is held in memory. Of equal distances the first sample counts.
+
+    Args:
+      generated: [n, *sample_shape].
+      batches: of all real samples, in one order.
+      count: at least 1; fewer are found where there are fewer real samples.
+      features: [k, *sample_shape] -> [k, d].
+    """
+    points, first = np.asarray(features(generated), np.float64), 0
+    best = Nearest(
+        np.empty((len(generated), 0, *generated.shape[1:]), generated.dtype),
+        np.empty((len(generated), 0), np.int64),
+        np.empty((len(generated), 0)),
+    )
+    for batch in batches:
+        squares = squared_distances(points, np.asarray(features(batch), np.float64))
+        distances = np.sqrt(np.concatenate(list(squares)))
+        numbers = np.broadcast_to(np.arange(first, first + len(batch)), distances.shape)
+        first += len(batch)
+        kept = _order(distances, count)
+        joined = Nearest(
+            np.concatenate([best.samples, batch[kept]], axis=1),
+            np.concatenate([best.indices, np.take_along_axis(numbers, kept, 1)], axis=1),
+            np.concatenate([best.distances, np.take_along_axis(distances, kept, 1)], axis=1),
+        )
+        kept = _order(joined.distances, count)
+        rows = np.arange(len(generated))[:, np.newaxis]
+        best = Nearest(*(array[rows, kept] for array in joined))
+    return best
+
+
+def _order(distances: np.ndarray, count: int) -> np.ndarray:
+    """The places [n, <= count] of the smallest of each row, smallest first."""
+    return np.argsort(distances, axis=1, kind="stable")[:, :count]
