@@ -50,7 +50,14 @@ def test_the_command_finds_copies(tmp_path):
         "    critic = keras.Sequential([keras.Input(shape), keras.layers.Flatten(), keras.layers.Dense(1)])\n"
         "    return generator, critic\n"
     )
-    flags = ("--dataset=copier:data", "--model=copier:pair", "--strategy=local", "--steps=1", "--eval_every=0", "--learning_rate_g=1e-30")
+    flags = (
+        "--dataset=copier:data",
+        "--model=copier:pair",
+        "--strategy=local",
+        "--steps=1",
+        "--eval_every=0",
+        "--learning_rate_g=1e-30",
+    )
     path = f"{tmp_path}:."
     where = f"--workdir={tmp_path}/run"
     launch(0, "-m", "tfdgan.train", *flags, "--batch_size=4", "--critic_steps=1", where, PYTHONPATH=path)

@@ -10,8 +10,10 @@ import keras
 import tensorflow as tf
 
 from tfdgan.errors import UserError
+from tfdgan.metrics import inception
 
 _OUTPUTS = {"pool_3", "logits"}
+_INCEPTION_NAMES = {"FD": "FID", "KD": "KID", "IS": "IS"}
 
 
 class Extractor(abc.ABC):
@@ -35,6 +37,10 @@ class Extractor(abc.ABC):
           TypeError: images of a shape that the extractor does not take.
         """
 
+    def named(self, kind: str) -> str:
+        """The name of a score by these features, "FD", "KD", "IS" or another: with the extractor's own name."""
+        return f"{kind} ({self.name})"
+
     def resize(self, shape: Sequence[int]) -> str:
         """How images of `shape` [..., h, w, c] are resized, as words for signatures."""
         size = "x".join(map(str, shape[-3:]))
@@ -53,7 +59,8 @@ class Extractor(abc.ABC):
 class SavedModelExtractor(Extractor):
     """The extractor of a SavedModel on disk. Resizing is bilinear without antialiasing, as TF-GAN does it.
 
-    `name` is the folder's name, `digest` a hash over graph and weights.
+    `name` is the folder's name, `digest` a hash over graph and weights. Scores are named FID, KID and IS if, and only
+    if, the weights are the known ones (`inception.KNOWN_SHA256`, as tools/convert_inception.py writes it down).
 
     Args:
       path: a SavedModel; callable itself, or with a signature serving_default.
@@ -77,6 +84,18 @@ class SavedModelExtractor(Extractor):
             raise UserError(f"--inception={path}: neither callable nor with a signature serving_default")
         functions = [signature] if signature else self._loaded.__call__.concrete_functions
         self.side = next(filter(None, map(_side, functions)), None)
+        stated = getattr(self._loaded, "weights_sha256", None)
+        self._inception = "" if stated is None else stated.numpy().decode()  # the hash of the weights' file
+
+    def named(self, kind: str) -> str:
+        if self._inception == inception.KNOWN_SHA256 and kind in _INCEPTION_NAMES:
+            return _INCEPTION_NAMES[kind]
+        return super().named(kind)
+
+    def resize(self, shape: Sequence[int]) -> str:
+        if self._inception:
+            return f"to bytes, then TensorFlow 1's bilinear, {'x'.join(map(str, shape[-3:]))} to side {inception.SIDE}"
+        return super().resize(shape)
 
     def __call__(self, images: Any) -> Mapping[str, tf.Tensor]:
         images = tf.constant(images)

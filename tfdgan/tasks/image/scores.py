@@ -85,7 +85,7 @@ class FeatureScores:
 
     def scores(self, sums: Arrays, signature: dict[str, Any]) -> list[Score]:
         """The scores of the summed parts; KD, precision, recall, density and coverage if features were kept."""
-        name, real = self.extractor.name, self._real
+        name, named, real = self.extractor.name, self.extractor.named, self._real
         if real is None:
             raise ValueError("FeatureScores.scores: the real samples' sums are not known; call take_real first")
         signature = {
@@ -99,8 +99,8 @@ class FeatureScores:
         fake, true = (Moments(float(s["count"]), s["sum"], s["products"]) for s in (sums, real))
         mean, spread = inception_score(*(sums[key] for key in ("counts", "negative_entropies", "probabilities")))
         scores = [
-            Score(f"FD ({name})", frechet_distance(fake, true), against | (few if smaller < least else {}), best="low"),
-            Score(f"IS ({name})", mean, {**signature, "+-": f"over {SPLITS} splits"}, spread),
+            Score(named("FD"), frechet_distance(fake, true), against | (few if smaller < least else {}), best="low"),
+            Score(named("IS"), mean, {**signature, "+-": f"over {SPLITS} splits"}, spread),
         ]
         kept = sums["kept"]
         fewest = min(len(kept), len(real["kept"]))
@@ -110,14 +110,14 @@ class FeatureScores:
             distance, spread = kernel_distance(kept, real["kept"], SUBSETS, size)
             precision, recall = precision_recall(real["kept"], kept)
             scores += [
-                Score(f"KD ({name})", distance, {**whole, "+-": f"over {SUBSETS} subsets of {size}"}, spread),
-                Score(f"precision ({name})", precision, {**whole, "neighbours": 3}),
-                Score(f"recall ({name})", recall, {**whole, "neighbours": 3}),
+                Score(named("KD"), distance, {**whole, "+-": f"over {SUBSETS} subsets of {size}"}, spread),
+                Score(named("precision"), precision, {**whole, "neighbours": 3}),
+                Score(named("recall"), recall, {**whole, "neighbours": 3}),
             ]
         if fewest > DENSITY_NEIGHBOURS:
             density, coverage = density_coverage(real["kept"], kept, DENSITY_NEIGHBOURS)
             near = {**whole, "neighbours": DENSITY_NEIGHBOURS}
-            scores += [Score(f"density ({name})", density, near), Score(f"coverage ({name})", coverage, near)]
+            scores += [Score(named("density"), density, near), Score(named("coverage"), coverage, near)]
         return scores
 
     def recognised(self, sums: Arrays, signature: dict[str, Any]) -> list[Score]:
