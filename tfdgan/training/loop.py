@@ -20,6 +20,8 @@ from tfdgan.errors import DiskError, LocalFault, TrainingFault
 from tfdgan.gossip import backends
 from tfdgan.training import arrival, consensus, consensus_file, recalibration, resumption, scoring
 from tfdgan.training.admission import Admission
+from tfdgan.training.agenda import Agenda
+from tfdgan.training.batches import batches_of
 from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.company import Company
 from tfdgan.training.consensus_file import Consensus
@@ -88,7 +90,7 @@ class Run:
         self._options, self._task, self._trainer = options, task, trainer
         batches = options.recalibrate if recalibration.has_statistics(trainer.generator) else 0
         self._kind = dataclasses.replace(kind, recalibrated=batches)
-        self._data, self._pretraining_steps = data, pretraining_steps
+        self._data, self._agenda = data, Agenda.of(options, pretraining_steps)
         self._rank = distributed.rank()
         self._checkpoints = Checkpoints(options.workdir, self._rank, distributed.size(), options.keep_checkpoints)
         self._record: Record | None = None
@@ -133,11 +135,7 @@ class Run:
         options, trainer, company = self._options, self._trainer, self._company
         count = options.batch_size * trainer.batches_a_step
         ticker = Ticker(trainer, count, options.seed)
-
-        def batches_from(step: int) -> Iterator[Any]:
-            stream = source.stream(count, options.seed, step, labelled=self._task.labelled)
-            return iter(stream.with_options(_light()).prefetch(2))
-
+        batches_from = batches_of(source, count, options.seed, self._task.labelled)
         reached, sampler = start, None
         with StopRequest() as stop:
             if self._visit:
@@ -148,10 +146,10 @@ class Run:
                 batches = batches_from(start)
             record = self._open_record
             while reached < options.steps:
-                steps = min(options.steps_per_loop, self._next_event(reached) - reached)
+                steps = min(options.steps_per_loop, self._agenda.next_event(reached) - reached)
                 ticker.add(trainer.steps(reached, steps, batches), steps)
                 reached += steps
-                if not self._is_event(reached):
+                if not self._agenda.is_event(reached):
                     continue
                 report = ticker.exchange(reached, stop.requested, company.wanted)
                 company.meet_losses(reached)
@@ -160,7 +158,7 @@ class Run:
                 if report.faults:
                     self._contain(reached, report.faults)
                 record.tick(reached, report.scalars)
-                save, score = self._saves(reached) or report.stop, self._scores(reached)
+                save, score = self._agenda.saves(reached) or report.stop, self._agenda.scores(reached)
                 if save or score:
                     sampler = self._meet(reached, save, score)
                     ticker.skip()
@@ -169,7 +167,9 @@ class Run:
                         say_once(f"stopped on request at step {reached}; the same command goes on from there")
                     break
                 if reached < options.steps:
-                    if company.meet_guests(reached, self._next_event(reached), report.wanted, record, self._resets):
+                    if company.meet_guests(
+                        reached, self._agenda.next_event(reached), report.wanted, record, self._resets
+                    ):
                         ticker.skip()
         if sampler is None:  # nothing was left to do
             sampler = self._sampler(self._consensus()[0])
@@ -189,24 +189,6 @@ class Run:
             f"were built, with a state of {arrived.megabytes:.3g} MB"
         )
         return arrived.step, arrived.batches
-
-    def _saves(self, step: int) -> bool:
-        last = step == self._options.steps
-        return _due(step, self._options.checkpoint_every, last) or step == self._pretraining_steps
-
-    def _scores(self, step: int) -> bool:
-        last = step == self._options.steps
-        return self._options.eval_every > 0 and _due(step, self._options.eval_every, last)
-
-    def _is_event(self, step: int) -> bool:
-        return self._saves(step) or self._scores(step) or step % self._options.log_every == 0
-
-    def _next_event(self, step: int) -> int:
-        """The next step after which there is something to do beside training."""
-        options = self._options
-        events = (every for every in (options.log_every, options.eval_every, options.checkpoint_every) if every)
-        phases = (self._pretraining_steps,) if step < self._pretraining_steps else ()
-        return min(options.steps, *phases, *(step - step % every + every for every in events))
 
     def _consensus(self) -> tuple[Consensus, float]:
         """(the consensus, the exact consensus distance)."""
@@ -241,7 +223,9 @@ class Run:
             "tensorflow": tf.__version__,
         }
         record = self._open_record
-        if step == self._pretraining_steps:  # before the checkpoint: a run that resumes there does not make it again
+        if (
+            step == self._agenda.pretraining_steps
+        ):  # before the checkpoint: a run that resumes there does not make it again
             with record.disk(step, "the end of pretraining"):
                 self._keep_pretrained(step, stored, manifest)
         if save:
@@ -319,15 +303,3 @@ class Run:
         if self._record is None:
             raise RuntimeError("Run.open_logs comes before Run.steps")
         return self._record
-
-
-def _due(step: int, every: int, last: bool) -> bool:
-    return last or (every > 0 and step % every == 0)
-
-
-def _light() -> tf.data.Options:
-    """Options of an input pipeline with one thread: it shares the learner's cores with the training step."""
-    options = tf.data.Options()
-    options.deterministic = True
-    options.threading.private_threadpool_size = 1
-    return options
