@@ -16,7 +16,7 @@ SMALL = dict(steps=20, log_every=10, eval_every=0, checkpoint_every=0, latent_si
 NARROW = dict(width_g=8, width_d=8, batch_size=2)
 # What stands for CIFAR-10 and ImageNet: a folder of two classes, of which images are resized.
 CIFAR = (
-    *("cifar", "cifar_cp", "cifar_dp", "cifar_recommended", "cifar_resnet"),
+    *("cifar", "cifar_cp", "cifar_dp", "cifar_r3gan", "cifar_recommended", "cifar_resnet"),
     *("cifar_clipped_ratio", "cifar_clipped_ratio_8"),
 )
 SIDES = {**dict.fromkeys(CIFAR, 32), "imagenet64_sagan": 64, "imagenet_sagan": 128}
@@ -49,7 +49,7 @@ SWITCHES = ("gradient_penalty", "consistency", "pretraining_steps")
 ALIKE = (
     "dataset",
     *("optimizer", "learning_rate_decay", "clip_mode", "center_scores", "temperature_schedule", "clip_norm"),
-    *("clip_norm_c", "ema_decay", "inner_latents", "initial_weights"),
+    *("clip_norm_c", "ema_decay", "inner_latents", "initial_weights", "augment"),
 )
 MADE_HERE = ("oracle", "digits", "gaussians", "toy_styles")
 
