@@ -5,10 +5,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import tfdgan
 from tfdgan.models import augmentation
 from tfdgan.models.augmentation import Augmentation, augmented, cut_out, recoloured, shifted
 from tfdgan.tasks.image import nets, options
 from tfdgan.tasks.image.options import ImageOptions
+from tfdgan.tasks.image.task import ImageTask
 
 PICTURE = np.arange(1, 65, dtype=np.float32).reshape(1, 8, 8, 1)
 
@@ -134,4 +136,24 @@ def test_each_critic_begins_with_it(model, side):
     np.testing.assert_array_equal(critic(images), critic(images))
     assert [type(layer) for layer in critic.layers if not isinstance(layer, keras.layers.InputLayer)][0] is Augmentation
     classifier = nets.build_classifier(ImageOptions(model=model, augment="diffaug", **sizes), critic)
-    assert any(isinstance(layer, Augmentation) for layer in classifier.layers)
+    assert not any(isinstance(layer, Augmentation) for layer in classifier.layers)  # the ratio is of images as they are
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:tfdgan.start")
+@pytest.mark.parametrize(
+    "changes", [dict(jit=True, strategy="local"), dict(strategy="decentralized", second_moment="split_batch")]
+)
+def test_steps_with_augmentation_and_penalties_at_both(changes, tmp_path):
+    """Compiled by XLA, and by halves of the batch; the state of the random numbers is kept and goes on."""
+    images = np.random.default_rng(0).uniform(-1, 1, (16, 8, 8, 1)).astype(np.float32)
+    options = ImageOptions(
+        workdir=str(tmp_path), dataset="given", model="dcgan", width_g=2, width_d=2, latent_size=3, batch_size=4,
+        critic_steps=1, steps=3, log_every=1, eval_every=0, augment="flip,diffaug", objective="relativistic",
+        penalty="r1_r2", **changes,
+    )  # fmt: skip
+    tfdgan.fit(options, ImageTask(options, samples=images))
+    with np.load(tmp_path / "checkpoints/00000003/learner_000.npz") as stored:
+        seeds = [name for name in stored.files if name.startswith("model/critic") and "seed" in name]
+        assert len(seeds) == 1
+        assert all(np.isfinite(stored[name]).all() for name in stored.files if stored[name].dtype == np.float32)

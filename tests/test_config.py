@@ -130,6 +130,7 @@ def test_model_must_suit_the_data():
     assert refused(augment="flip,blur").startswith("--augment=flip,blur: no 'blur'; choose of flip, diffaug")
     assert "--model=mlp" in refused(augment="flip", model="mlp", dataset="digits")
     assert "models.augmentation.Augmentation" in refused(augment="flip", model="os.path:join")
+    assert "--consistency=2" in refused(augment="flip", consistency=2.0, model="ct_resnet")
     assert Config(augment="diffaug, flip").augmentations == ("diffaug", "flip")
     assert Config(dataset="gaussians", model="mlp").model == "mlp"
 

@@ -1,5 +1,6 @@
 """The exported folder: its Keras file, its TFLite file, its card, integers of either size."""
 
+import json
 import subprocess
 import sys
 
@@ -10,8 +11,13 @@ import tensorflow as tf
 from conftest import environment, launch
 
 from tfdgan.cli import workdir
-from tfdgan.cli.exports import export, keras_file
+from tfdgan.cli.exports import export, keras_file, model_card, tflite
 from tfdgan.errors import UserError
+from tfdgan.models.stateless import applied
+from tfdgan.tasks.image import nets
+from tfdgan.tasks.image.export import ImageModule
+from tfdgan.tasks.image.options import ImageOptions
+from tfdgan.tasks.latent_sampler import LatentSampler
 
 pytestmark = pytest.mark.distributed
 
@@ -63,7 +69,8 @@ def test_the_keras_file_gives_the_same_images_in_a_fresh_process(exported, laten
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated")
 def test_the_tflite_file_gives_the_same_images(exported, latents, images):
     interpreter = tf.lite.Interpreter(str(exported / "out/generator.tflite"))
-    made = interpreter.get_signature_runner("serving_default")(latents=latents)["images"]
+    runner = interpreter.get_signature_runner("serving_default")
+    made = np.concatenate([runner(latents=latents[i : i + 1])["images"] for i in range(len(latents))])
     np.testing.assert_allclose(made, images, atol=1e-4)
 
 
@@ -94,20 +101,96 @@ def test_another_export_to_the_same_folder_is_refused(exported):
         export.write(str(exported / "run"), None, str(exported / "out"), tflite=False)
 
 
-def test_text_has_no_tflite_file_but_a_keras_file(tmp_path):
-    text = ("--task=text", "--dataset=oracle", "--model=lstm", "--vocabulary_size=12", "--sentence_length=3")
-    sizes = ("--corpus_size=100", "--representations=2", "--width_g=8", "--width_d=4", "--eval_every=0")
-    launch(0, "-m", "tfdgan.train", *text, *sizes, *SHORT, f"--workdir={tmp_path}/run")
+@pytest.mark.parametrize("step", ["best", "1"])
+def test_a_chosen_step_is_exported(exported, step, tmp_path):
+    export.write(str(exported / "run"), step, str(tmp_path / "out"), tflite=False)
+    assert "on one learner" in (tmp_path / "out/README.md").read_text()
+
+
+TEXT = ("--task=text", "--dataset=oracle", "--vocabulary_size=12", "--sentence_length=3", "--representations=2")
+
+
+@pytest.mark.parametrize("cell", ["lstm", "relational_memory"])
+def test_text_has_a_keras_file_and_no_tflite_file(cell, tmp_path):
+    sizes = ("--corpus_size=100", "--width_g=8", "--width_d=4", "--eval_every=0", "--pretraining_steps=1", "--steps=2")
+    launch(0, "-m", "tfdgan.train", *TEXT, f"--model={cell}", *SHORT, *sizes, f"--workdir={tmp_path}/run")
     refused = ("-m", "tfdgan.export", f"--workdir={tmp_path}/run", f"--output={tmp_path}/a", "--tflite")
     done = launch(0, *refused, check=False)
     assert done.returncode == 2 and "--tflite: what this task exports goes from text to text" in done.stderr
     assert not (tmp_path / "a").exists()
-    done = launch(0, "-m", "tfdgan.export", f"--workdir={tmp_path}/run", f"--output={tmp_path}/out")
+    lines = export.write(str(tmp_path / "run"), "pretrained", str(tmp_path / "out"), tflite=False)
+    assert lines[1].endswith(": SavedModel, generator.keras, README.md") and len(lines) == 2
     model = tf.saved_model.load(str(tmp_path / "out"))
     assert model.sample(3, 1.0, 0)["sentences"].shape == (3,)
     card = (tmp_path / "out/README.md").read_text()
-    assert ("generator.keras" in done.stdout) and card.count("generator.keras") >= 1
     assert "* `sample(number int64 [], temperature float32 [], seed int64 [])` -> `sentences`" in card
+    assert "import tfdgan.models.sentences" in card
+    noise = np.random.default_rng(0).standard_normal((4, 3, 12)).astype(np.float32)
+    _, sampler, _ = workdir.load(str(tmp_path / "run"), "pretrained")
+    expected = applied(sampler.generator, sampler.trainable, sampler.non_trainable, noise)
+    generator = keras.saving.load_model(tmp_path / "out/generator.keras")
+    np.testing.assert_allclose(generator(noise), expected, atol=1e-6)
+
+
+def test_the_card_of_styles_shows_no_sentence_of_the_data_and_needs_none(tmp_path):
+    """The data of the run is gone; a signature's bars do not break the table."""
+    for split, count in (("train", 30), ("dev", 5)):
+        for style, word in ((0, "bad"), (1, "good")):
+            lines = "".join(f"secret {word} food number {number}\n" for number in range(count))
+            (tmp_path / f"mine.{split}.{style}").write_text(lines)
+    style = ("--task=style_transfer", f"--dataset=file:{tmp_path}/mine", "--model=style_transfer", "--style_size=2")
+    sizes = ("--sentence_length=6", "--embedding_size=4", "--width_g=6", "--width_d=4", "--trainer=clipped_ratio")
+    game = ("--update=alternating", "--generator_steps=1", "--noratio_clipping", "--eval_every=0")
+    launch(0, "-m", "tfdgan.train", *style, *sizes, *game, *SHORT, f"--workdir={tmp_path}/run")
+    scores = [dict(step=1, name="BLEU", value=1.0, signature={"bleu": "nrefs:1|case:mixed"})]
+    (tmp_path / "run/scores.jsonl").write_text("".join(json.dumps(record) + "\n" for record in scores))
+    for file in tmp_path.glob("mine.*"):
+        file.unlink()
+    lines = export.write(str(tmp_path / "run"), None, str(tmp_path / "out"), tflite=False)
+    assert "generator.keras" in lines[1]
+    card = (tmp_path / "out/README.md").read_text()
+    assert "secret" not in card and str(tmp_path) not in card and "`file:mine`" in card
+    assert "| BLEU | 1 | bleu: nrefs:1&#124;case:mixed |" in card
+
+
+def test_no_folder_of_this_machine_is_in_the_card():
+    shown = model_card._without_path
+    assert shown("folder:/data/projects:2024/cats") == "folder:cats" and shown("array:a/b:c.npy") == "array:b:c.npy"
+    assert shown("package.module:function") == "package.module:function" and shown("cifar10") == "cifar10"
+    assert shown("/home/me/ring.npy") == "ring.npy"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model, side, classes", [("resnet", 32, None), ("ct_resnet", 32, None), ("sagan", 64, 3)])
+def test_every_pair_of_images_has_a_tflite_file(model, side, classes):
+    """One sample a call; of the others dcgan and mlp have no layers but those of r3gan, or fewer."""
+    sizes = dict(width_g=8, width_d=8, latent_size=4)
+    options = ImageOptions(model=model, conditional=bool(classes), **sizes)
+    generator, _ = nets.build(options, (side, side, 3), classes)
+    weights = generator.trainable_variables, generator.non_trainable_variables
+    module = ImageModule(LatentSampler(generator, weights, 4, "fresh", classes))
+    signatures = module.signatures()
+    interpreter = tf.lite.Interpreter(model_content=tflite.convert(module, signatures))
+    inputs = {"latents": np.random.default_rng(0).standard_normal((1, 4)).astype(np.float32)}
+    inputs |= {"labels": np.array([2], np.int32)} if classes else {}
+    made = interpreter.get_signature_runner("serving_default")(**inputs)["images"]
+    expected = signatures["serving_default"](**{name: tf.constant(value) for name, value in inputs.items()})["images"]
+    np.testing.assert_allclose(made, expected, atol=1e-4)
+
+
+def test_what_tflite_cannot_is_named_in_one_line(capfd):
+    class Module(tf.Module):
+        def signatures(self):
+            spec = tf.TensorSpec([None, 2], tf.float32, name="latents")
+            digamma = tf.function(lambda latents: {"images": tf.raw_ops.Betainc(a=latents, b=latents, x=latents)})
+            return {"serving_default": digamma.get_concrete_function(spec)}
+
+    module = Module()
+    with pytest.raises(
+        UserError, match=r"^tflite: this generator does not convert \(no operation of TFLite for tf.Betainc"
+    ):
+        tflite.convert(module, module.signatures())
+    assert "loc(" not in capfd.readouterr().err
 
 
 class Unspeakable(keras.layers.Layer):

@@ -111,7 +111,7 @@ def test_the_extractor_takes_images_of_any_size(extractor, model):
         np.testing.assert_allclose(found["logits"], expected[1], atol=1e-4)
     assert extractor.side is None
     assert extractor.resize((32, 32, 3)) == "to bytes, then TensorFlow 1's bilinear, 32x32x3 to side 299"
-    with pytest.raises((TypeError, tf.errors.InvalidArgumentError)):
+    with pytest.raises(TypeError, match="does not take"):
         extractor(np.zeros((1, 32, 32, 1), np.float32))
 
 

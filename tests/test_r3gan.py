@@ -5,12 +5,31 @@ import pytest
 import tensorflow as tf
 
 from tfdgan.errors import UserError
+from tfdgan.models.r3gan import Halved
 from tfdgan.tasks.image import nets
 from tfdgan.tasks.image.options import ImageOptions
 
 
 def build(sample_shape, **changes):
     return nets.build(ImageOptions(model="r3gan", **changes), sample_shape, None)
+
+
+def halved(maps):
+    """The filter [1, 3, 3, 1] / 8 over rows, then over columns, from one pixel before the border on."""
+    for axis in (1, 2):
+        maps = np.pad(maps, [(0, 0) if other != axis else (1, 1) for other in range(4)])
+        taken = [np.take(maps, np.arange(start, maps.shape[axis] - 3 + start, 2), axis) for start in range(4)]
+        maps = (taken[0] + 3 * taken[1] + 3 * taken[2] + taken[3]) / 8
+    return maps
+
+
+def test_sides_are_halved_by_the_filter_of_bilinear_resampling():
+    maps = np.random.default_rng(0).standard_normal((2, 6, 8, 3)).astype(np.float32)
+    np.testing.assert_allclose(Halved()(maps), halved(maps), atol=1e-6)
+    # Even maps stay even inside; a corner has 7/8 of each side within the picture.
+    flat = Halved()(np.ones((1, 8, 8, 1), np.float32))[0, :, :, 0]
+    np.testing.assert_allclose(flat[1:-1, 1:-1], 1, rtol=1e-6)
+    assert float(flat[0, 0]) == pytest.approx((7 / 8) ** 2)
 
 
 def test_r3gan_parameters():
@@ -36,8 +55,9 @@ def test_the_papers_r3gan_for_cifar():
 def test_r3gan_begins_with_blocks_that_change_nothing_and_cuts_pixels_in_inference():
     generator, critic = build((32, 48, 3), width_g=8, width_d=8, latent_size=5)
     images = tf.random.stateless_uniform([2, 32, 48, 3], [1, 2], -1, 1)
-    means = images @ critic.layers[1].kernel[0, 0]  # the first 1x1 convolution
-    means = tf.reduce_mean(tf.reshape(means, [2, 4, 8, 6, 8, 8]), axis=(2, 4))  # halved three times
+    means = (images @ critic.layers[1].kernel[0, 0]).numpy()  # the first 1x1 convolution
+    for _ in range(3):
+        means = halved(means)
     last, dense = critic.layers[-3].kernel[..., 0], critic.layers[-1].kernel
     np.testing.assert_allclose(critic(images), tf.einsum("nhwc,hwc->nc", means, last) @ dense, atol=1e-5)
     latents = 10 * tf.random.stateless_normal([2, 5], [3, 4])

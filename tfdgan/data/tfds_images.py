@@ -34,12 +34,15 @@ def load(
 
     builder = _builder(tfds, name, data_dir)
     try:
-        builder.info.splits[split]
-    except (KeyError, ValueError) as error:
+        length = builder.info.splits[split].num_examples
+    except (KeyError, ValueError, AssertionError) as error:
         there = ", ".join(sorted(builder.info.splits))
         raise UserError(
-            f"--dataset={name}: has no split {split!r}; it has {there}, or a slice of one, as 'train[:1000]'"
+            f"--dataset={name}: has no split {split!r} (--split, --eval_split); it has {there}, or a slice of one, as "
+            "'train[:1000]'"
         ) from error
+    if not length:
+        raise UserError(f"--dataset={name}: there are no images in the split {split!r}; take a longer slice")
     features = builder.info.features
     feature = features["image"] if "image" in features else None
     if not isinstance(feature, tfds.features.Image):

@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import time
 
 from tfdgan.distributed import job
 
@@ -28,10 +29,10 @@ def forget() -> None:
         f"local_{host}": local == 0,
         f"cross_{local}": os.environ.get("HOROVOD_CROSS_RANK") == "0",
     }
+    limit = time.monotonic() + _SECONDS
     for scope in (scope for scope, is_first in firsts.items() if is_first):
-        for _ in range(job.size()):
-            if _ask("GET", scope) == http.client.NOT_FOUND:
-                break
+        # Not a fixed number of times: when another host's first learner is done, this scope's count begins anew.
+        while _ask("GET", scope) != http.client.NOT_FOUND and time.monotonic() < limit:
             _ask("DELETE", scope)
 
 

@@ -59,8 +59,9 @@ class Extractor(abc.ABC):
 class SavedModelExtractor(Extractor):
     """The extractor of a SavedModel on disk. Resizing is bilinear without antialiasing, as TF-GAN does it.
 
-    `name` is the folder's name, `digest` a hash over graph and weights. Scores are named FID, KID and IS if, and only
-    if, the weights are the known ones (`inception.KNOWN_SHA256`, as tools/convert_inception.py writes it down).
+    `name` is the folder's name, `digest` a hash over graph and weights, or of what tools/convert_inception.py has noted
+    down. Scores are named FID, KID and IS if, and only
+    if, the weights are the known ones (`inception.KNOWN_SHA256`).
 
     Args:
       path: a SavedModel; callable itself, or with a signature serving_default.
@@ -85,7 +86,11 @@ class SavedModelExtractor(Extractor):
         functions = [signature] if signature else self._loaded.__call__.concrete_functions
         self.side = next(filter(None, map(_side, functions)), None)
         stated = getattr(self._loaded, "weights_sha256", None)
-        self._inception = "" if stated is None else stated.numpy().decode()  # the hash of the weights' file
+        self._inception = ""  # the hash of the weights' file
+        if isinstance(stated, tf.Variable) and stated.dtype == tf.string:
+            self._inception = stated.numpy().decode()
+            # The same for each conversion, whatever TensorFlow writes into the graph.
+            self.digest = hashlib.sha256(f"{inception.VERSION} {self._inception}".encode()).hexdigest()[:8]
 
     def named(self, kind: str) -> str:
         if self._inception == inception.KNOWN_SHA256 and kind in _INCEPTION_NAMES:
@@ -103,7 +108,7 @@ class SavedModelExtractor(Extractor):
             images = tf.image.resize(images, [self.side, self.side])
         try:
             outputs = self._function(images)
-        except ValueError as error:  # a signature that does not take this shape
+        except (ValueError, tf.errors.InvalidArgumentError) as error:  # a signature that does not take this shape
             raise TypeError(f"extractor {self.name} does not take {images.shape}") from error
         missing = _OUTPUTS - set(outputs)
         if missing:

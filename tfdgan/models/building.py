@@ -8,6 +8,7 @@ from typing import Any
 import keras
 
 from tfdgan.errors import UserError
+from tfdgan.models.augmentation import Augmentation
 
 _POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
@@ -68,16 +69,24 @@ def _called(name: str, factory: Callable[..., Any], arguments: Sequence[Any]) ->
 def clone_as_classifier(critic: keras.Model) -> keras.Model:
     """A net of the critic's architecture with new weights: samples -> logits [n, 1] that they are real.
 
+    Augmentation is left out.
+
     Raises:
       UserError: Keras cannot clone the critic.
     """
     try:
-        return keras.models.clone_model(critic)
+        return keras.models.clone_model(critic, clone_function=_clone)
     except (ValueError, TypeError, NotImplementedError) as error:
         raise UserError(
             f"--ratio_clipping: the critic cannot be made anew as a classifier ({_reason(error)[:200]}); "
             "build it as a functional or sequential Keras model"
         ) from error
+
+
+def _clone(layer: keras.Layer) -> keras.Layer:
+    return (
+        keras.layers.Identity() if isinstance(layer, Augmentation) else layer.__class__.from_config(layer.get_config())
+    )
 
 
 def check_pair(

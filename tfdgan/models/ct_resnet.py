@@ -70,17 +70,15 @@ def _generator(latent_size: int, sample_shape: tuple[int, int, int], width: int,
     return keras.Model(latents, layers.Activation("tanh", dtype="float32")(last.conv(channels)(x)), name="generator")
 
 
-def classifier(
-    critic: keras.Model, width_d: int, initial_weights: str = "he", augment: Sequence[str] = ()
-) -> keras.Model:
+def classifier(critic: keras.Model, width_d: int, initial_weights: str = "he") -> keras.Model:
     """The critic's net with batch norm in the last three blocks and no dropout: images -> logits [n, 1].
 
     Args:
       critic: of `build`; only its inputs' shape is looked at.
-      width_d, initial_weights, augment: as `build` takes them.
+      width_d, initial_weights: as `build` takes them.
     """
     make = _layers_of_critic(initial_weights)
-    return _critic(tuple(critic.inputs[0].shape[1:]), width_d, make, augment, (0, 0, 0), _quick_norm)
+    return _critic(tuple(critic.inputs[0].shape[1:]), width_d, make, (), (0, 0, 0), _quick_norm)
 
 
 def _quick_norm(x: keras.KerasTensor) -> keras.KerasTensor:

@@ -6,12 +6,12 @@ configuration E. The paper trains the pair with `--objective=relativistic --pena
 A stage has two residual blocks of equal width: 1x1 to twice the channels, 3x3 in groups of 16 channels, 1x1 back, with
 leaky ReLUs (.2) between. The last kernel of a block begins at 0, so that a block begins as the identity, and the others
 are smaller by the fourth root of the number of blocks (Zhang, Dauphin, Ma, "Fixup Initialization", ICLR 2019). Between
-stages sides change by 2, bilinearly, and a 1x1 convolution changes the width, where it changes. The first maps of the
-generator are learned images, scaled by a linear map of the latent; the critic ends with a filter of the size of its
-last maps. Neither output is squashed; in inference pixels are cut to [-1, 1].
+stages sides change by 2, by the filter [1, 3, 3, 1] of bilinear resampling, and a 1x1 convolution changes the width,
+where it changes. The first maps of the generator are learned images, scaled by a linear map of the latent; the critic
+ends with a filter of the size of its last maps. Neither output is squashed; in inference pixels are cut to [-1, 1].
 
 Sides are multiples of 8 from 32 on, of 16 from 64 or 32 from 128 on. At side 32 and widths 768 it is the paper's pair
-for CIFAR-10 but for labels.
+for CIFAR-10 but for labels, and for the borders of maps that are enlarged (here repeated, there 0).
 """
 
 from collections.abc import Sequence
@@ -74,7 +74,7 @@ def _critic(sample_shape: tuple[int, int, int], widths: Sequence[int], augment: 
     x = _pointwise(widths[0], 1.0)(seen)
     for place, width in enumerate(widths):
         if place:
-            x = _widened(layers.AveragePooling2D(2)(x), width)
+            x = _widened(Halved()(x), width)
         x = _stage(x, len(widths))
     x = layers.DepthwiseConv2D(x.shape[1:3], use_bias=False, depthwise_initializer=_begins(widths[-1]))(
         x
@@ -118,6 +118,16 @@ class GroupedConv2D(layers.Conv2D):
 
     def convolution_op(self, inputs: tf.Tensor, kernel: tf.Tensor) -> tf.Tensor:
         return tf.nn.conv2d(inputs, kernel, self.strides, self.padding.upper(), dilations=self.dilation_rate)
+
+
+@keras.saving.register_keras_serializable(package="tfdgan")
+class Halved(layers.Layer):
+    """[n, 2 h, 2 w, channels] -> [n, h, w, channels]: the filter [1, 3, 3, 1] / 8 each way; 0 beyond the border."""
+
+    def call(self, x: tf.Tensor) -> tf.Tensor:
+        row = tf.constant([1.0, 3.0, 3.0, 1.0], x.dtype) / 8
+        kernel = tf.tile((row[:, None] * row)[:, :, None, None], [1, 1, x.shape[-1], 1])
+        return tf.nn.depthwise_conv2d(x, kernel, [1, 2, 2, 1], [[0, 0], [1, 1], [1, 1], [0, 0]])
 
 
 @keras.saving.register_keras_serializable(package="tfdgan")

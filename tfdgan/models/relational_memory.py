@@ -16,6 +16,7 @@ from tfdgan.models import sentences
 _FORGET_BIAS = 1.0
 
 
+@keras.saving.register_keras_serializable(package="tfdgan")
 class RelationalMemoryCell(layers.Layer):
     """A Keras RNN cell: (input [n, d], (memory [n, slots * heads * head_size],)) -> (memory, (memory,)).
 
@@ -37,6 +38,10 @@ class RelationalMemoryCell(layers.Layer):
         self._slots, self._heads, self._head_size = slots, heads, head_size
         self._row = heads * head_size
         self.state_size = self.output_size = slots * self._row
+
+    def get_config(self) -> dict[str, Any]:
+        sizes = dict(slots=self._slots, heads=self._heads, head_size=self._head_size)
+        return {**super().get_config(), **sizes}
 
     def build(self, input_shape: Sequence[int | None]) -> None:
         row = self._row

@@ -18,6 +18,7 @@ from tfdgan.models import gumbel_softmax
 Memory = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # encoder's outputs [n, length, width], their keys, their mask
 
 
+@keras.saving.register_keras_serializable(package="tfdgan")
 class Rewriter(keras.Model):
     """[words, styles, noise] -> the sentences rewritten in these styles, soft: float32 [n, length, vocabulary].
 
@@ -74,6 +75,12 @@ class Rewriter(keras.Model):
         self._logits.build((None, 2 * width))
         self._choose.build()
         self.built = True
+
+    def get_config(self) -> dict[str, Any]:
+        width = self._keys.units
+        sizes = dict(embedding_size=self._embedding.output_dim, width=width, style_size=width - self.content_size)
+        sizes |= dict(length=self.length, vocabulary=self.vocabulary, styles=self.styles)
+        return {**sizes, "dropout": self._dropout[0].rate, "name": self.name}
 
     def call(self, inputs: Sequence[tf.Tensor], training: bool | None = None) -> tf.Tensor:
         del training

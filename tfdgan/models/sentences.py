@@ -9,6 +9,7 @@ from keras import layers
 from tfdgan.models import gumbel_softmax, text_critic
 
 
+@keras.saving.register_keras_serializable(package="tfdgan")
 class SentenceGenerator(keras.Model):
     """Gumbel noise [n, length, vocabulary] -> soft sentences of the same shape.
 
@@ -49,6 +50,14 @@ class SentenceGenerator(keras.Model):
 
         state = tf.nest.flatten(self._cell.get_initial_state(batch_size=tf.shape(noise)[0]))
         return gumbel_softmax.write(advance, self._choose, noise, state, self.length, self.ends)
+
+    def get_config(self) -> dict[str, Any]:
+        sizes = dict(length=self.length, vocabulary=self.vocabulary, embedding_size=self._embedding.output_dim)
+        return {"cell": layers.serialize(self._cell), **sizes, "ends": self.ends, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> "SentenceGenerator":
+        return cls(**{**config, "cell": layers.deserialize(config["cell"], custom_objects=custom_objects)})
 
     def set_inverse_temperature(self, beta: tf.Tensor | float) -> None:
         """Set beta, the inverse temperature of the soft sentences."""

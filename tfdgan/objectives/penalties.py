@@ -46,7 +46,8 @@ def r1_r2(critic: Critic, real: tf.Tensor, fake: tf.Tensor, alpha: tf.Tensor) ->
     """`r1`, and the same at the generated samples: mean of |grad_x critic(x)|^2 / 2 of either, added.
 
     Huang, Gokaslan, Kuleshov, Tompkin, "The GAN is dead; long live the GAN!", NeurIPS 2024, section 2, whose gamma is
-    the weight of the penalty. For critic(x) = c.x the penalty is |c|^2. `alpha` is not looked at.
+    the weight of the penalty. For critic(x) = c.x the penalty is |c|^2. `alpha` is not looked at. The critic sees both
+    batches once more than for its scores.
     """
     return r1(critic, real, fake, alpha) + r1(critic, fake, real, alpha)
 

@@ -80,12 +80,14 @@ class Task(abc.ABC):
       Generate: the class of its options of the command `generate`.
       options: as given.
       classes: how many labels there are, of a conditional generator; known once the models are built.
+      shows_data: whether `show` needs the data and shows some, which an exported generator's card then does not.
     """
 
     Options: ClassVar[type[TaskOptions]] = TaskOptions
     Generate: ClassVar[type[GenerateOptions]] = GenerateOptions
 
     classes: int | None = None
+    shows_data: ClassVar[bool] = False
 
     def __init__(self, options: Any) -> None:
         self.options = options

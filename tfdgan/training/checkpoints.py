@@ -157,7 +157,7 @@ class Checkpoints:
             first = collectives.ranks()[0]
             with collectives.together():
                 if self._rank == first:
-                    self._commit(step, consensus, sums, {"learners": len(everyone), **manifest})
+                    self._commit(step, consensus, sums, {**manifest, "learners": len(everyone)})
             if collectives.ranks()[0] == first:
                 break
         self._prune(step)

@@ -167,9 +167,8 @@ class Run:
                         say_once(f"stopped on request at step {reached}; the same command goes on from there")
                     break
                 if reached < options.steps:
-                    if company.meet_guests(
-                        reached, self._agenda.next_event(reached), report.wanted, record, self._resets
-                    ):
+                    following = self._agenda.next_event(reached)
+                    if company.meet_guests(reached, following, report.wanted, record, self._resets):
                         ticker.skip()
         if sampler is None:  # nothing was left to do
             sampler = self._sampler(self._consensus()[0])
@@ -219,13 +218,13 @@ class Run:
             "threads": job.threads(),
             "recalibrated": self._kind.recalibrated,
             **task.facts,
+            "learners": len(collectives.ranks()),
             "tfdgan": __version__,
             "tensorflow": tf.__version__,
         }
         record = self._open_record
-        if (
-            step == self._agenda.pretraining_steps
-        ):  # before the checkpoint: a run that resumes there does not make it again
+        # Before the checkpoint: a run that resumes there does not make it again.
+        if step == self._agenda.pretraining_steps:
             with record.disk(step, "the end of pretraining"):
                 self._keep_pretrained(step, stored, manifest)
         if save:

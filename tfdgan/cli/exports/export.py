@@ -31,7 +31,7 @@ def write(path: str, step: str | None, output: str, *, tflite: bool) -> list[str
     remarks = []
 
     def beside(folder: str) -> None:
-        samples = workdir.task.show(sampler)
+        samples = None if workdir.task.shows_data else workdir.task.show(sampler)
         no_keras = keras_file.write(sampler, folder)
         if no_keras:
             remarks.append(f"note: no {keras_file.NAME}: {no_keras}")

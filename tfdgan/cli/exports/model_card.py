@@ -7,8 +7,8 @@ from typing import Any
 
 import tensorflow as tf
 
-import tfdgan
 from tfdgan.cli import flagfiles
+from tfdgan.options import paths
 from tfdgan.storage import png
 from tfdgan.tasks.options import TaskOptions
 
@@ -61,12 +61,13 @@ def write(exported: Exported, folder: str) -> None:
 
 
 def _head(exported: Exported) -> str:
-    options, learners = exported.options, exported.manifest["learners"]
-    by = f"{learners} learners" if learners > 1 else "one learner"
+    options, manifest = exported.options, exported.manifest
+    learners = manifest.get("learners")  # which older runs' best checkpoints do not say
+    by = "" if learners is None else f" on {learners} learners" if learners > 1 else " on one learner"
     return (
         "---\nlibrary_name: keras\ntags:\n- generative-adversarial-network\n- tfdgan\n---\n\n"
         f"# {options.task}: {_without_path(options.dataset)}, {_without_path(options.model)}\n\n"
-        f"A generator (`--task={options.task}`), trained by tfdgan {tfdgan.__version__} on {by} "
+        f"A generator (`--task={options.task}`), trained by tfdgan {manifest.get('tfdgan', '')}{by} "
         f"(`--strategy={options.strategy}`). It is the generator after {exported.step} of {options.steps} steps; "
         f"weights: {exported.label}. Written with TensorFlow {tf.__version__}."
     )
@@ -90,7 +91,7 @@ def _loading(exported: Exported) -> str:
     else:
         lines += ["", f"There is no `generator.keras`: {exported.no_keras}."]
     if exported.has_tflite:
-        lines += ["", "`generator.tflite` is `serving_default` for TFLite, float32."]
+        lines += ["", "`generator.tflite` is `serving_default` for TFLite, float32, of one sample a call."]
     return "\n".join(lines)
 
 
@@ -111,7 +112,8 @@ def _scores(exported: Exported) -> str:
         spread = f" +- {record['spread']:.4g}" if record.get("spread") else ""
         value = "NaN" if record["value"] is None else f"{record['value']:.4g}"
         signature = "; ".join(f"{name}: {said}" for name, said in record["signature"].items())
-        rows.append(f"| {record['name']} | {value}{spread} | {signature} |")
+        cells = (record["name"], f"{value}{spread}", signature)
+        rows.append(f"| {' | '.join(cell.replace('|', '&#124;') for cell in cells)} |")
     table = "\n".join(["| score | value | signature |", "|---|---|---|", *rows])
     return f"## Scores\n\nCompare only numbers of one signature.\n\n{table}"
 
@@ -138,5 +140,5 @@ def _shape(spec: tf.TensorSpec) -> str:
 
 def _without_path(text: str) -> str:
     """A text without the folders of a path in it: they say nothing on another machine."""
-    kind, mark, path = text.rpartition(":")
-    return f"{kind}{mark}{os.path.basename(path.rstrip('/'))}" if "/" in path else text
+    kind = next((f"{kind}:" for kind in paths.KINDS if text.startswith(f"{kind}:")), "")
+    return kind + os.path.basename(text.removeprefix(kind).rstrip("/"))

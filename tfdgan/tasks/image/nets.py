@@ -31,10 +31,13 @@ def build(options: ImageOptions, sample_shape: tuple[int, ...], classes: int | N
 
 
 def build_classifier(options: ImageOptions, critic: keras.Model) -> keras.Model:
-    """A net of the critic's architecture, with weights of its own: samples -> logits [n, 1] of being real."""
+    """A net of the critic's architecture, with weights of its own: samples -> logits [n, 1] of being real.
+
+    The critic's augmentation is left out: the ratio is asked for of images as they are.
+    """
     with building.built(options.precision, options.seed + 1):
         if options.model == "ct_resnet":
-            return ct_resnet.classifier(critic, options.width_d, options.initial_weights, options.augmentations)
+            return ct_resnet.classifier(critic, options.width_d, options.initial_weights)
         return building.clone_as_classifier(critic)
 
 

@@ -110,6 +110,9 @@ class ImageOptions(TaskOptions):
     def _check_augment(self) -> None:
         if unknown := [kind for kind in self.augmentations if kind not in _AUGMENTATIONS]:
             raise UserError(f"--augment={self.augment}: no {unknown[0]!r}; choose of {', '.join(_AUGMENTATIONS)}")
+        if self.augment and self.consistency:
+            why = "each of the two passes would see the images augmented in another way"
+            raise UserError(f"--augment={self.augment}: not with --consistency={self.consistency:g}: {why}")
         if self.augment and self.model == "mlp":
             raise UserError(f"--augment={self.augment}: is for images, which --model=mlp does not look at as such")
         if self.augment and (self.model == "given" or references.is_reference(self.model)):
@@ -205,8 +208,8 @@ class ImageGenerateOptions(GenerateOptions):
     neighbours: int = option(0, "Real samples in a row of --layout=neighbours; 0 stands for 7.", minimum=0)
     inception: str = option(
         "",
-        "SavedModel by whose features --layout=neighbours compares, if not the one of training; without any, pixels "
-        "are compared.",
+        "SavedModel by whose features --layout=neighbours compares, if not the one of training; pixels are compared "
+        "where there is none.",
         path=True,
     )
     data_dir: str = option("", "Folder of the data of --layout=neighbours, if not the folder of training.", path=True)

@@ -38,8 +38,6 @@ def write(path: str, step: int, sheet: Sheet, samples: np.ndarray, draw: Draw, n
         return
     columns = sheet.columns
     if near:
-        if samples.ndim < 4:
-            raise UserError("--layout=neighbours: draws images; give a name that ends in .npz")
         rows = np.concatenate([samples[:, np.newaxis], near.samples], axis=1)
         samples, columns = rows.reshape(-1, *samples.shape[1:]), rows.shape[1]
     picture = draw(samples, columns)

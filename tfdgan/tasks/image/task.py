@@ -27,7 +27,7 @@ from tfdgan.training.scoring import Progress
 
 _SAMPLES, _DIGIT_SAMPLES = 10_000, 2_000  # for a score
 _PICTURE, _PICTURE_POINTS = 64, 2_500
-_NEIGHBOURS, _BATCH = 7, 250  # real samples beside a generated one; at a time
+_NEIGHBOURS, _BATCH = 7, 50  # real samples beside a generated one; at a time, which Inception's maps allow
 
 
 class ImageTask(Task):
@@ -95,10 +95,14 @@ class ImageTask(Task):
             raise UserError(f"{named}: holds NaN or Inf; remove them")
         if batch.ndim == 4 and max(-low, high) > 1 + 1e-3:
             raise UserError(f"{named}: image values from {low:.4g} to {high:.4g}; scale them to [-1, 1]")
+        self._check_extractor(batch[:2])
+
+    def _check_extractor(self, batch: np.ndarray) -> None:
+        """Raise `UserError` if there is an extractor that does not take such samples."""
         if self._extractor:
             shape = "x".join(map(str, batch.shape[1:]))
             try:
-                self._extractor(batch[:2])
+                self._extractor(batch)
             except (TypeError, tf.errors.OpError) as error:
                 hint = "; give --channels=3" if batch.shape[-1] == 1 and not self.options.channels else ""
                 raise UserError(
@@ -160,6 +164,8 @@ class ImageTask(Task):
             label=options.label if options.label >= 0 else None,
             truncation=options.truncation or None,
         )
+        if options.layout == "neighbours" and len(self.sample_shape) < 3 and not options.output.endswith(".npz"):
+            raise UserError(f"--output={options.output}: neighbours of points are no picture; give a name in .npz")
         samples = sampler.at(sheet.latents, sheet.labels)
         if options.layout != "neighbours":
             samples_file.write(options.output, step, sheet, samples, self.draw)
@@ -170,12 +176,16 @@ class ImageTask(Task):
 
     def _nearest(self, samples: np.ndarray, count: int) -> tuple[Nearest, str]:
         """(the training samples nearest to generated ones, what they are compared by)."""
-        extractor = self._scored[0].extractor if self._scored else None
+        extractor = self._extractor
 
         def features(batch: np.ndarray) -> np.ndarray:
-            return extractor(batch)["pool_3"].numpy() if extractor else np.reshape(batch, [len(batch), -1])
+            if extractor is None:
+                return np.reshape(batch, [len(batch), -1])
+            parts = range(0, len(batch), _BATCH)
+            return np.concatenate([extractor(batch[start : start + _BATCH])["pool_3"] for start in parts])
 
         source = self._source(0, 1, cache_mb=0, split=self.options.split)
+        self._check_extractor(samples[:2])
         batches = (batch.numpy() for batch in source.once(_BATCH))
         length = -(-len(source) // _BATCH)
         shown = tqdm(batches, "real samples", length, disable=None, leave=False)

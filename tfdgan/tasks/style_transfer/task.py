@@ -37,6 +37,7 @@ class StyleTransferTask(Task):
 
     Options = StyleTransferOptions
     Generate = StyleGenerateOptions
+    shows_data = True
 
     def __init__(self, options: StyleTransferOptions) -> None:
         super().__init__(options)
