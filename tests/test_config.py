@@ -131,7 +131,7 @@ def test_model_must_suit_the_data():
     assert "--model=mlp" in refused(augment="flip", model="mlp", dataset="digits")
     assert "models.augmentation.Augmentation" in refused(augment="flip", model="os.path:join")
     assert "--consistency=2" in refused(augment="flip", consistency=2.0, model="ct_resnet")
-    assert Config(augment="diffaug, flip").augmentations == ("diffaug", "flip")
+    assert Config(augment="diffaug, flip,flip,").augment == "flip,diffaug"
     assert Config(dataset="gaussians", model="mlp").model == "mlp"
 
 

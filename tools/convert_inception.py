@@ -46,9 +46,13 @@ def main(argv):
     if not flag_values.weights or not flag_values.output:
         raise UserError("--weights and --output are both needed")
     path, output = (os.path.expanduser(name) for name in (flag_values.weights, flag_values.output))
+    if not os.path.isfile(path):
+        raise UserError(f"--weights={path}: no such file")
     if os.path.exists(output):
         raise UserError(f"--output={output}: exists already; choose a new folder")
     weights, digest = read(path)
+
+    import tensorflow as tf
 
     from tfdgan.metrics import inception
 
@@ -61,6 +65,8 @@ def main(argv):
     try:
         inception.save(model, digest, beside)
         os.replace(beside, output)
+    except (OSError, tf.errors.OpError) as error:
+        raise UserError(f"--output={output}: cannot be written ({error})") from error
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     known = digest == inception.KNOWN_SHA256

@@ -1,6 +1,7 @@
 """The generator as a Keras file, which Keras loads by itself, or with the modules of its layers."""
 
 import os
+import re
 from collections.abc import Iterator
 
 import keras
@@ -26,9 +27,8 @@ def write(sampler: Sampler, folder: str) -> str | None:
         generator.save(path)
         stored = _variables(keras.saving.load_model(path, compile=False))
     except Exception as error:  # whatever the layers of a user's own model raise
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         _remove(path)
-        return f"Keras cannot save and load this model ({type(error).__name__}: {reason[:200]})"
+        return f"Keras cannot save and load this model ({_reason(error)})"
     same = len(stored) == len(given) and all(
         np.array_equal(variable, value)
         for name, variable, value in zip(names, stored, given, strict=True)
@@ -38,6 +38,17 @@ def write(sampler: Sampler, folder: str) -> str | None:
         _remove(path)
         return "the model that Keras loads from its own file has other weights; a layer may not say all in get_config"
     return None
+
+
+def _reason(error: Exception) -> str:
+    """What to do about it, in a line, of Keras' page."""
+    text = str(error)
+    if unknown := re.search(r"Could not locate class '(\w+)'", text):
+        return f"decorate {unknown[1]} with keras.saving.register_keras_serializable()"
+    if mute := re.search(r"Object (\w+) was created by passing", text):
+        return f"give {mute[1]} a get_config and a from_config"
+    first = next(iter(text.strip().splitlines()), "")
+    return f"{type(error).__name__}: {first[:200]}"
 
 
 def modules(generator: keras.Model) -> list[str]:

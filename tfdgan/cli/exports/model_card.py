@@ -63,9 +63,10 @@ def write(exported: Exported, folder: str) -> None:
 def _head(exported: Exported) -> str:
     options, manifest = exported.options, exported.manifest
     learners = manifest.get("learners")  # which older runs' best checkpoints do not say
+    library = "tensorflow" if exported.keras_modules is None else "keras"
     by = "" if learners is None else f" on {learners} learners" if learners > 1 else " on one learner"
     return (
-        "---\nlibrary_name: keras\ntags:\n- generative-adversarial-network\n- tfdgan\n---\n\n"
+        f"---\nlibrary_name: {library}\ntags:\n- generative-adversarial-network\n- tfdgan\n---\n\n"
         f"# {options.task}: {_without_path(options.dataset)}, {_without_path(options.model)}\n\n"
         f"A generator (`--task={options.task}`), trained by tfdgan {manifest.get('tfdgan', '')}{by} "
         f"(`--strategy={options.strategy}`). It is the generator after {exported.step} of {options.steps} steps; "
@@ -82,8 +83,13 @@ def _loading(exported: Exported) -> str:
         outputs = ", ".join(sorted(function.structured_outputs))
         lines.append(f"* `{name}({inputs})` -> `{outputs}`")
     lines += ["", *_code("import tensorflow as tf", "", 'model = tf.saved_model.load("PATH OF THIS FOLDER")')]
+    if "serving_default" in exported.signatures:
+        values = "; images are floats in [-1, 1]" if len(exported.manifest["sample_shape"]) == 3 else ""
+        lines += ["", f"Latents are standard normal{values}."]
+    if classes := exported.manifest.get("classes"):
+        lines += [f"Labels are whole numbers from 0 to {classes - 1}."]
     if "sample" in exported.signatures:
-        lines += ["", "`model.sample(...)` is `sample` for numbers of Python, int32 and int64."]
+        lines += ["`model.sample(...)` is `sample` for numbers of Python, int32 and int64, by place or by name."]
     if exported.keras_modules is not None:
         needed = [f"import {module}" for module in exported.keras_modules]
         lines += ["", "`generator.keras` is the net alone:", ""]
@@ -120,11 +126,11 @@ def _scores(exported: Exported) -> str:
 
 def _configuration(exported: Exported) -> str:
     """The options that are not the defaults, without those of one machine."""
-    kept = flagfiles.values(exported.options, ignore="local")
+    kept, idle = flagfiles.values(exported.options, ignore="local"), exported.options.without_effect()
     defaults = {field.name: field.default for field in dataclasses.fields(exported.options)}
     lines = []
     for name, value in sorted(kept.items()):
-        if value != defaults[name]:
+        if value != defaults[name] and name not in idle:
             shown = _without_path(value) if isinstance(value, str) else value
             lines.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={shown}")
     return "\n".join(["## Configuration", "", "Options that are not the defaults:", "", *_code(*lines, kind="")])

@@ -26,7 +26,7 @@ def write(
       beside: functions of a folder that write more files into it. The folder gets its name when all is written.
 
     Raises:
-      UserError: there is something at `path`.
+      UserError: there is something at `path`, or nothing can be written there.
     """
     check_free(path)
     folder = f"{os.path.normpath(path)}.{os.getpid()}.tmp"
@@ -35,5 +35,8 @@ def write(
         for written in beside:
             written(folder)
         os.replace(folder, path)
+    except (OSError, tf.errors.OpError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error.message
+        raise UserError(f"--output={path}: cannot be written ({str(reason)[:200]})") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -25,7 +25,7 @@ class ImageModule(tf.Module):
         super().__init__()
         # No attribute may be the model, or the SavedModel would hold its weights beside these.
         self._applied, self._latent_size = functools.partial(applied, sampler.generator), sampler.latent_size
-        self._conditional = sampler.classes is not None
+        self._classes = sampler.classes or 0
         self.trainable_weights = [tf.Variable(w, trainable=False) for w in sampler.trainable]
         self.other_weights = [tf.Variable(w, trainable=False) for w in sampler.non_trainable]
 
@@ -51,6 +51,10 @@ class ImageModule(tf.Module):
             return self._images(self._latents(number, seed))
 
         def sample_classes(labels: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+            known = tf.reduce_all((labels >= 0) & (labels < self._classes))
+            wrong = tf.debugging.Assert(known, [f"labels: from 0 to {self._classes - 1}, not", labels])
+            with tf.control_dependencies([wrong]):
+                labels = tf.identity(labels)
             return self._images(self._latents(tf.shape(labels)[0], seed), labels)
 
         def any_sample(number: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -59,7 +63,7 @@ class ImageModule(tf.Module):
         def any_sample_classes(labels: tf.Tensor, seed: tf.Tensor) -> dict[str, tf.Tensor]:
             return drawn(labels=tf.cast(labels, tf.int32), seed=tf.cast(seed, tf.int64))
 
-        if self._conditional:
+        if self._classes:
             served = tf.function(serve, autograph=False).get_concrete_function(latents, labels)
             drawn = tf.function(sample_classes, autograph=False).get_concrete_function(labels, seed)
             self.sample = for_integers(any_sample_classes, labels, seed)

@@ -42,7 +42,9 @@ class ImageOptions(TaskOptions):
     )
     split: str = option("train", "Split of a TFDS set that is learned from, or a slice of one, as 'train[:1000]'.")
     eval_split: str = option(
-        "", "Split of a TFDS set whose images generated ones are compared with, as 'test'; empty: the one learned from."
+        "",
+        "Split of a TFDS set whose images generated ones are compared with, as 'test'; empty: the one learned from.",
+        free=True,
     )
     feature: str = option("image", "Feature of the records of --dataset=tfrecord:PATH that holds an encoded image.")
     label_feature: str = option(
@@ -74,6 +76,9 @@ class ImageOptions(TaskOptions):
     def __post_init__(self) -> None:
         if type(self.image_size) is int:  # a side, in Python
             object.__setattr__(self, "image_size", str(self.image_size))
+        if set(self.augmentations) <= set(_AUGMENTATIONS):  # each once, in the order in which they are applied
+            kinds = (kind for kind in _AUGMENTATIONS if kind in self.augmentations)
+            object.__setattr__(self, "augment", ",".join(kinds))
         super().__post_init__()
 
     def check_options(self) -> None:
@@ -124,7 +129,7 @@ class ImageOptions(TaskOptions):
     @property
     def augmentations(self) -> tuple[str, ...]:
         """What `augment` names."""
-        return tuple(kind.strip() for kind in self.augment.split(",")) if self.augment else ()
+        return tuple(kind.strip() for kind in self.augment.split(",") if kind.strip())
 
     def _check_names(self) -> None:
         if self.model not in MODELS and not references.is_reference(self.model):
@@ -208,8 +213,8 @@ class ImageGenerateOptions(GenerateOptions):
     neighbours: int = option(0, "Real samples in a row of --layout=neighbours; 0 stands for 7.", minimum=0)
     inception: str = option(
         "",
-        "SavedModel by whose features --layout=neighbours compares, if not the one of training; pixels are compared "
-        "where there is none.",
+        "SavedModel by whose features --layout=neighbours compares, if not the one of training; without an "
+        "extractor pixels are compared.",
         path=True,
     )
     data_dir: str = option("", "Folder of the data of --layout=neighbours, if not the folder of training.", path=True)

@@ -84,6 +84,8 @@ class ImageTask(Task):
     def check(self, source: Source) -> None:
         """Raise `UserError` unless samples can be read and the extractor, if there is one, takes them."""
         source.check()
+        if self.options.eval_split:  # a name that is not there is an error now, not at the first score
+            self._source(0, 1, cache_mb=0, split=self.options.eval_split)
         named = f"--dataset={self.options.dataset}"
         try:
             batch = next(iter(source.once(64))).numpy()
