@@ -41,7 +41,7 @@ def load(
             f"--dataset={name}: has no split {split!r} (--split, --eval_split); it has {there}, or a slice of one, as "
             "'train[:1000]'"
         ) from error
-    if not length:
+    if length <= 0:  # of a slice that ends before it begins
         raise UserError(f"--dataset={name}: there are no images in the split {split!r}; take a longer slice")
     features = builder.info.features
     feature = features["image"] if "image" in features else None
