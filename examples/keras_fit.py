@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 import tfdgan  # tfdgan
 
 tfdgan.start()  # tfdgan
+keras.utils.set_random_seed(0)
 
 LATENT, BATCH = 16, 32
 

@@ -26,8 +26,14 @@ def supervise(folder, *does, most=3):
     return subprocess.Popen(
         [str(part) for part in command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),  # also where the tests run under nohup
+        preexec_fn=_heed_signals,
     )  # fmt: skip
+
+
+def _heed_signals():
+    """Also where the tests run under nohup, or in the background of a shell, which ignore these signals."""
+    for number in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def ended(job):
