@@ -33,7 +33,7 @@ def synthetic(model):
                 made[f"{name}.bn.{part}"] = random.uniform(low, high, count)
             made[f"{name}.bn.running_var"] = random.uniform(0.8, 1.2, count)
         elif layer.name == "fc":
-            made["fc.weight"] = 0.02 * random.standard_normal((inception.LOGITS, inception.FEATURES))
+            made["fc.weight"] = 0.02 * random.standard_normal((inception.LOGITS, 2048))
     return {name: np.asarray(value, np.float32) for name, value in made.items()}
 
 

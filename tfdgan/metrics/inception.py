@@ -18,7 +18,7 @@ from keras import layers
 KNOWN_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
 VERSION = "bytes, TensorFlow 1 bilinear, (x - 128) / 128"  # what `pixels` does; other words, other features
 SIDE = 299
-FEATURES, LOGITS = 2048, 1008
+LOGITS = 1008
 _EPSILON = 1e-3  # of batch norm
 
 Tensor: TypeAlias = keras.KerasTensor
