@@ -140,3 +140,13 @@ def test_scores_of_a_resumed_run_are_those_of_one_run(tmp_path):
         assert {**ours, "seconds": None} == {**theirs, "seconds": None}
     seconds = [score["seconds"] for score in [*halves[:4], *halves[5:]]]
     assert seconds == sorted(seconds) and seconds[4] > seconds[3] > 0
+    # A run that is killed between a checkpoint and its scores makes them when it goes on.
+    picture = tmp_path / "samples/00000020.png"
+    kept = picture.read_bytes()
+    picture.unlink()
+    path.write_text("".join(json.dumps(score) + "\n" for score in halves[:-2]))
+    assert "step 20: good samples" in train(0, tmp_path, *flags).stdout
+    again = [json.loads(line) for line in path.read_text().splitlines()]
+    assert [{**score, "seconds": None} for score in again] == [{**score, "seconds": None} for score in halves]
+    assert picture.read_bytes() == kept
+    assert "step 20: good samples" not in train(0, tmp_path, *flags).stdout

@@ -145,6 +145,9 @@ class Run:
                 company.begin(start)
                 batches = batches_from(start)
             record = self._open_record
+            if reached and self._agenda.scores(reached) and not record.start_is_shown:
+                sampler = self._meet(reached, save=False, score=True)
+                ticker.skip()
             while reached < options.steps:
                 steps = min(options.steps_per_loop, self._agenda.next_event(reached) - reached)
                 ticker.add(trainer.steps(reached, steps, batches), steps)

@@ -95,7 +95,7 @@ class Monitor:
         if shown is None:
             return None
         kind = "txt" if isinstance(shown, str) else "png"
-        path = os.path.join(self._workdir, "samples", f"{step:08d}.{kind}")
+        path = samples_path(self._workdir, step, kind)
         if isinstance(shown, str):
             files.write_text(path, shown + "\n")
         else:
@@ -139,6 +139,11 @@ class Monitor:
                 text = str(error).splitlines()[0]
                 say(f"warning: the logs in {self._workdir} cannot be written ({text}); training goes on")
             self._complained = True
+
+
+def samples_path(workdir: str, step: int, kind: str) -> str:
+    """The file of a step's samples, of which the kind is png or txt."""
+    return os.path.join(workdir, "samples", f"{step:08d}.{kind}")
 
 
 def record_scores(

@@ -1,6 +1,7 @@
 """What a run leaves for people, kept by the first learner that lives."""
 
 import contextlib
+import os
 import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from tfdgan.errors import DiskError, LocalFault
 from tfdgan.metrics import Score
 from tfdgan.training import best, score_log
 from tfdgan.training.consensus_file import Consensus
-from tfdgan.training.monitor import Monitor, say
+from tfdgan.training.monitor import Monitor, samples_path, say
 from tfdgan.training.options import RunOptions
 
 Shown = np.ndarray | str | None
@@ -38,6 +39,10 @@ class Record:
 
     The others remember what the writer has not brought to its disk for certain, so that the next one goes on without a
     gap or a double, in the same folder or, without a shared disk, in its own.
+
+    Attributes:
+      start_is_shown: False if scores and samples of step `start` are missing, as where a run was killed between a
+        checkpoint and its scores.
 
     Args:
       options: of the run.
@@ -67,19 +72,21 @@ class Record:
         self._refused: set[str] = set()  # what the disk did not take the last time
         self._monitor: Monitor | None = None
         self._samples_path: str | None = None
+        self.start_is_shown = True
         if memory is not None:
             self._settled, self._scores = memory["settled"], memory["scores"]
             self._ticks = [(step, scalars) for step, scalars in memory["ticks"]]
             self._began = time.monotonic() - memory["seconds"]
             return
-        known: tuple[float, list[dict[str, Any]]] = (0.0, [])
+        known: tuple[float, list[dict[str, Any]], bool] = (0.0, [], False)
         with collectives.together():
             if distributed.rank() == holder:
-                known = score_log.take_back(options.workdir, start), score_log.read(options.workdir)
+                seconds, scores = score_log.take_back(options.workdir, start), score_log.read(options.workdir)
+                known = seconds, scores, _is_shown(options.workdir, start, scores)
         everyone = collectives.gather(known, "record.known")
         if holder not in collectives.ranks():
             raise LocalFault(f"learner {holder} was lost before the first step")
-        seconds, self._scores = everyone[collectives.ranks().index(holder)]
+        seconds, self._scores, self.start_is_shown = everyone[collectives.ranks().index(holder)]
         self._began = time.monotonic() - seconds
         with collectives.together():
             self._take_up()
@@ -209,3 +216,9 @@ class Record:
                 monitor.tick(*tick)
             self._monitor = monitor
         return self._monitor
+
+
+def _is_shown(workdir: str, step: int, scores: Sequence[Mapping[str, Any]]) -> bool:
+    """True if training has left scores or samples of this step."""
+    by_training = any(record["step"] == step and "seconds" in record for record in scores)
+    return by_training or any(os.path.exists(samples_path(workdir, step, kind)) for kind in ("png", "txt"))
