@@ -123,6 +123,7 @@ DEFAULTS = dict(
     steps_per_loop=10,
     strategy="decentralized",
     style_size=16,
+    beam=1,
     style_weight=1.0,
     style_weight_d=1.0,
     task="image",
@@ -170,7 +171,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 119
+    assert len(DEFAULTS) == 120
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

@@ -61,7 +61,10 @@ def test_generate_keeps_lines(run):
     assert len(lines) == 8 and lines[7] == "" and lines[1] == lines[5] == ""
     assert all(lines[n] for n in (0, 2, 3, 4, 6))
     assert "7 samples of step 100, consensus" in done.stdout and "1 of 7 lines were read to word 7" in done.stderr
+    launch(0, *generate, "--beam=3", f"--input={folder}/in.txt", f"--output={folder}/beam.txt")
+    assert len((folder / "beam.txt").read_text().split("\n")) == 8
     for flags, message in [
+        (("--beam=0", f"--input={folder}/in.txt"), "--beam=0: must be at least 1"),
         ((f"--input={folder}/no.txt",), "no.txt: no such file"),
         (("--num=3", f"--input={folder}/in.txt"), "--num=3: means nothing for --task=style_transfer"),
         ((f"--input={folder}/in.txt", "--to_style=3"), "--to_style=3: there are the styles 0 to 2"),
@@ -113,7 +116,8 @@ def test_evaluate_draws_style_against_content(run):
     assert rows[0] == ["step", "style accuracy", "self-BLEU"] and [row[0] for row in rows[1:]] == ["50", "90", "100"]
     assert (folder / "run/accuracy_bleu.png").read_bytes().startswith(b"\x89PNG")
     (folder / "run/accuracy_bleu.png").unlink()
-    watched = launch(0, *evaluate, "--watch", "--samples=9", **cache).stdout
+    watched = launch(0, *evaluate, "--watch", "--samples=9", "--beam=2", **cache).stdout
+    assert "beam 2" in watched
     assert [watched.count(f"step {step} of") for step in (50, 90, 100)] == [1, 1, 1]
     assert "over 3 scored steps" in watched and (folder / "run/accuracy_bleu.png").exists()
-    assert "step 50 of" not in launch(0, *evaluate, "--watch", "--samples=9", **cache).stdout
+    assert "step 50 of" not in launch(0, *evaluate, "--watch", "--samples=9", "--beam=2", **cache).stdout

@@ -15,7 +15,7 @@ def main(argv: list[str]) -> None:
     given = command.parse_options(argv, EvaluateOptions)
     (path,) = command.require(given, "workdir")
     options = EvaluateOptions(**given)
-    changes = {name: given[name] for name in ("inception", "data_dir", "references") if name in given}
+    changes = {name: given[name] for name in ("inception", "data_dir", "references", "beam") if name in given}
     if options.watch and options.step:
         raise UserError("--watch: scores every checkpoint; leave --step out")
     flagfiles.load(path, **changes).check_judges()

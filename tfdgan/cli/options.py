@@ -27,6 +27,9 @@ class EvaluateOptions(WorkdirOptions):
     references: str = option(
         "", "File of sentences as people rewrote them, if not the file of training (style_transfer).", path=True
     )
+    beam: int = option(
+        1, "Beginnings that are kept where sentences are rewritten, if not as in training (style_transfer).", minimum=1
+    )
     samples: int = option(0, "Generated samples for a score; 0 stands for as many as in training.", minimum=0)
     seed: int = option(0, "Seed of the samples.", minimum=0)
     format: str = option(

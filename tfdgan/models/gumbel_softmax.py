@@ -13,6 +13,7 @@ import tensorflow as tf
 from tfdgan.data.words import END
 
 State = list[tf.Tensor]
+Advance = Callable[[tf.Tensor, State], tuple[tf.Tensor, State]]
 
 
 def inverse_temperature(schedule: str, last: float, progress: tf.Tensor | float) -> tf.Tensor:
@@ -50,7 +51,7 @@ class GumbelSoftmax(keras.layers.Layer):
 
 
 def write(
-    advance: Callable[[tf.Tensor, State], tuple[tf.Tensor, State]],
+    advance: Advance,
     choose: GumbelSoftmax,
     noise: tf.Tensor,
     state: State,

@@ -13,7 +13,7 @@ import keras
 import tensorflow as tf
 from keras import layers
 
-from tfdgan.models import gumbel_softmax
+from tfdgan.models import beam_search, gumbel_softmax
 
 Memory = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # encoder's outputs [n, length, width], their keys, their mask
 
@@ -87,9 +87,13 @@ class Rewriter(keras.Model):
         words, styles, noise = inputs
         return self._write(words, styles, noise, soft=True)
 
-    def rewrite(self, words: tf.Tensor, styles: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """(the likeliest words in these styles; for each, the place in `words` attended to most): int32 [n, length]."""
-        written = self._write(words, styles, tf.zeros([tf.shape(words)[0], self.length, 1]), soft=False)
+    def rewrite(self, words: tf.Tensor, styles: tf.Tensor, beam: int = 1) -> tuple[tf.Tensor, tf.Tensor]:
+        """(likely words in these styles; for each, the place in `words` attended to most): int32 [n, length].
+
+        Args:
+          beam: how many beginnings `beam_search.search` keeps; 1 writes the likeliest word at each place.
+        """
+        written = self._search(words, styles, beam)
         _, attention = self._follow(words, styles, written, training=False)
         return written, tf.argmax(attention, axis=2, output_type=tf.int32)
 
@@ -142,12 +146,25 @@ class Rewriter(keras.Model):
 
     def _write(self, words: tf.Tensor, styles: tf.Tensor, noise: tf.Tensor, soft: bool) -> tf.Tensor:
         state, memory = self._begin(words, styles, training=False)
+        advance = self._along(memory)
+        return gumbel_softmax.write(advance, self._choose, noise, [state], self.length, ends=True, soft=soft)
+
+    def _search(self, words: tf.Tensor, styles: tf.Tensor, beam: int) -> tf.Tensor:
+        if beam == 1:
+            return self._write(words, styles, tf.zeros([tf.shape(words)[0], self.length, 1]), soft=False)
+        state, memory = self._begin(words, styles, training=False)
+        outputs, keys, mask = (tf.repeat(tensor, beam, axis=0) for tensor in memory)
+        advance = self._along((outputs, keys, mask))
+        return beam_search.search(advance, [state], self.vocabulary, self.length, beam)
+
+    def _along(self, memory: Memory) -> gumbel_softmax.Advance:
+        """(words int32 [n], the decoder's state) -> (logits of the next words, its next state)."""
 
         def advance(word: tf.Tensor, state: gumbel_softmax.State) -> tuple[tf.Tensor, gumbel_softmax.State]:
             features, state, _ = self._advance(self._embedding(word), state[0], memory)
             return self._logits(features), [state]
 
-        return gumbel_softmax.write(advance, self._choose, noise, [state], self.length, ends=True, soft=soft)
+        return advance
 
     def _follow(
         self, words: tf.Tensor, styles: tf.Tensor, written: tf.Tensor, training: bool

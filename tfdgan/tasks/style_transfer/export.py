@@ -6,9 +6,9 @@ from typing import Any
 import tensorflow as tf
 
 from tfdgan.data.words import END, UNKNOWN
-from tfdgan.tasks.style_transfer.sampler import TransferSampler, rewritten
+from tfdgan.tasks.style_transfer.sampler import TransferSampler, by
 
-_CHUNK = 100  # sentences at a time: the memory of one step is 400 bytes a word of the vocabulary
+_CHUNK = 100  # sentences at a time: the memory of one step is 400 bytes a word of the vocabulary and beginning
 
 
 class StyleModule(tf.Module):
@@ -25,7 +25,7 @@ class StyleModule(tf.Module):
         super().__init__()
         generator, words = sampler.generator, sampler.vocabulary.words
         # No attribute may be the model, or the SavedModel would hold its weights beside these.
-        self._rewritten, self._length = functools.partial(rewritten, generator), generator.length
+        self._rewritten, self._length = functools.partial(by(sampler.beam), generator), generator.length
         self._styles = generator.styles
         self.trainable_weights = [tf.Variable(w, trainable=False) for w in sampler.trainable]
         self.other_weights = [tf.Variable(w, trainable=False) for w in sampler.non_trainable]

@@ -58,6 +58,14 @@ class StyleTransferOptions(SentenceOptions):
         0.1, "Weight of the loss for a content code from which the style can be told (style_transfer).", minimum=0
     )
 
+    beam: int = option(
+        1,
+        "Beginnings that are kept where sentences are written; 1 writes the likeliest word at each place "
+        "(style_transfer).",
+        minimum=1,
+        free=True,
+    )
+
     def check_options(self) -> None:
         if not self.is_for("style_transfer"):
             return
@@ -96,6 +104,7 @@ class StyleGenerateOptions(GenerateOptions):
 
     input: str = option("", "File of sentences to rewrite, one a line; standard input if left out.", path=True)
     to_style: int = option(-1, "Style in which sentences are rewritten, a number from 0.", minimum=-1)
+    beam: int = option(1, "Beginnings that are kept where sentences are written, if not as in training.", minimum=1)
 
     def check_options(self) -> None:
         if self.to_style < 0:

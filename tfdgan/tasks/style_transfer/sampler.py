@@ -1,6 +1,7 @@
 """A sampler of rewritten sentences: a rewriter under given weights, from text to text."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -20,8 +21,9 @@ def rewritten(
     trainable: list[tf.Tensor],
     non_trainable: list[tf.Tensor],
     inputs: tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor],
+    beam: int = 1,
 ) -> tf.Tensor:
-    """Sentences in other styles, string [n]: the likeliest word at each place.
+    """Sentences in other styles, string [n].
 
     In place of [UNK] stands the source's word that is attended to most, if there is one. A sentence without words stays
     without words.
@@ -30,15 +32,22 @@ def rewritten(
       model: under the weights `trainable` and `non_trainable`.
       inputs: (sentences string [n], their words int32 [n, length], wanted styles int32 [n], the vocabulary's words
         string [vocabulary]).
+      beam: as `Rewriter.rewrite` takes it.
     """
     sentences, numbers, styles, words = inputs
     with under(model, trainable, non_trainable):
-        written, attended = model.rewrite(numbers, styles)
+        written, attended = model.rewrite(numbers, styles, beam)
     source = tf.strings.split(sentences).to_tensor(default_value="", shape=[None, model.length])
     shown, copied = tf.gather(words, written), tf.gather(source, attended, batch_dims=1)
     shown = tf.where((written == UNKNOWN) & (copied != ""), copied, shown)
     shown = tf.where(tf.cast(model.mask(written), tf.bool) & (source[:, :1] != ""), shown, "")
     return tf.strings.strip(tf.strings.reduce_join(shown, axis=1, separator=" "))
+
+
+@functools.cache
+def by(beam: int) -> Callable[..., tf.Tensor]:
+    """`rewritten` by a beam; one function for each, which `compiled` then compiles once."""
+    return functools.partial(rewritten, beam=beam)
 
 
 class TransferSampler(Sampler):
@@ -47,11 +56,14 @@ class TransferSampler(Sampler):
     Args:
       generator, weights, label: as `Sampler` takes them.
       vocabulary: of the sentences.
+      beam: as `Rewriter.rewrite` takes it.
     """
 
-    def __init__(self, generator: Rewriter, weights: Weights, label: str, vocabulary: Vocabulary) -> None:
+    def __init__(
+        self, generator: Rewriter, weights: Weights, label: str, vocabulary: Vocabulary, beam: int = 1
+    ) -> None:
         super().__init__(generator, weights, label)
-        self.vocabulary = vocabulary
+        self.vocabulary, self.beam = vocabulary, beam
         self._words = tf.constant(vocabulary.words)
 
     def __call__(
@@ -76,6 +88,6 @@ class TransferSampler(Sampler):
                 tf.constant(np.pad(np.asarray(styles[chunk], np.int32), (0, left))),
                 self._words,
             )
-            found = compiled(self.generator, rewritten)(self.trainable, self.non_trainable, inputs)
+            found = compiled(self.generator, by(self.beam))(self.trainable, self.non_trainable, inputs)
             made += [text.decode() for text in found.numpy()[: _CHUNK - left]]
         return made

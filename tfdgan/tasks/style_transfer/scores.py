@@ -103,7 +103,7 @@ class TransferScores:
             scores.append(Score("exact transfers", 100 * sums["exact"][0] / count, {"unit": "%", **signature}))
         if "references" in sums and self._references:
             about = {"unit": "points", "against": f"{len(self._references[0])} references", **bleu}
-            about |= {name: signature[name] for name in ("to", "weights")}
+            about |= {name: signature[name] for name in ("to", "weights", "beam") if name in signature}
             scores.append(Score("BLEU (references)", _bleu(sums["references"]), about))
         return scores
 

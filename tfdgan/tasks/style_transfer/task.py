@@ -152,7 +152,7 @@ class StyleTransferTask(Task):
         return {"weights": self.options}
 
     def sampler(self, generator: keras.Model, weights: Weights, label: str) -> TransferSampler:
-        return TransferSampler(generator, weights, label, self._known_words)
+        return TransferSampler(generator, weights, label, self._known_words, self.options.beam)
 
     def module(self, sampler: TransferSampler) -> StyleModule:
         return StyleModule(sampler)
@@ -219,7 +219,8 @@ class StyleTransferTask(Task):
         self, sums: dict[str, np.ndarray], sampler: TransferSampler, number: int | None, seed: int
     ) -> list[Score]:
         del number
-        return self._scores.scores(sums, {"to": "the next style", "seed": seed, "weights": sampler.label})
+        how = {"beam": sampler.beam} if sampler.beam > 1 else {}
+        return self._scores.scores(sums, {"to": "the next style", "seed": seed, "weights": sampler.label, **how})
 
     def draw_curves(self, step: int | str | None, scores: list[Score], kept: Consensuses) -> list[str]:
         """Style against content over the checkpoints that were scored alike, in training or by `evaluate`.
