@@ -1,5 +1,6 @@
 # Each of these sets up first: `make demo` runs the main job, `make check` is for every change (lint, and the tests that
-# need one process and seconds; at most 3 minutes), `make test` runs all tests. `make setup` does just that part.
+# need one process and seconds; at most 3 minutes), `make test` runs all tests, `make docs` builds the site. `make setup` does
+# just that part.
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -7,7 +8,7 @@ VENV := .venv
 RUN := source $(VENV)/bin/activate &&
 SETUP := $(VENV)/.done
 
-.PHONY: setup demo check test lint clean
+.PHONY: setup demo check test lint docs clean
 
 setup: $(SETUP)
 
@@ -26,6 +27,15 @@ test: $(SETUP)
 	$(RUN) python -m pytest tests -m "not alone" --durations=60 --durations-min=5 --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 	$(RUN) python -m pytest $$(grep -l "mark.alone" tests/*.py) -m alone --durations=30 --durations-min=5 --numprocesses=2 --dist=loadgroup
 
+# The site: site/index.html opens from disk.
+docs: $(VENV)/.docs
+	$(RUN) python tools/list_errors.py --output=docs/errors.md && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+	@echo "open site/index.html"
+
+$(VENV)/.docs: $(SETUP) requirements-docs.lock
+	$(RUN) pip install --quiet --disable-pip-version-check --no-compile --requirement requirements-docs.lock
+	touch $@
+
 # Style, types, and which package may import which.
 lint: $(SETUP)
 	$(RUN) ruff check . && ruff format --check . && mypy && lint-imports --no-logo
@@ -35,4 +45,4 @@ check: lint
 	  --dist=loadfile --no-loadscope-reorder --quiet
 
 clean:
-	rm -rf $(VENV) runs exported
+	rm -rf $(VENV) runs exported site

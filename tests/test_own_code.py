@@ -1,4 +1,4 @@
-"""The README's own example runs as it stands; its shorter pieces are lines of examples that run."""
+"""The example of docs/your_own.md runs as it stands; the shorter pieces there are lines of examples that run."""
 
 import re
 
@@ -9,8 +9,8 @@ pytestmark = pytest.mark.slow
 
 
 def blocks():
-    """[(example file that the README names before the block, the block's code)] of every block of Python."""
-    text = (ROOT / "README.md").read_text()
+    """[(example file that the page names before the block, the block's code)] of every block of Python."""
+    text = (ROOT / "docs/your_own.md").read_text()
     found = []
     for match in re.finditer(r"```python\n(.*?)```", text, re.DOTALL):
         found.append((re.findall(r"`(examples/\w+\.py)`", text[: match.start()])[-1], match.group(1)))
@@ -59,10 +59,3 @@ def test_python_example_in_a_thread(folder):
     """As a notebook or a server may train: only a process's main thread may take signals."""
     done = launch(0, "-c", IN_A_THREAD, cwd=folder)
     assert "done: 20 steps" in done.stdout and "(16, 8, 8, 1)" in done.stdout, done.stderr[-3000:]
-
-
-def test_commands_exist():
-    """Every flagfile and tool that the README names is there."""
-    text = (ROOT / "README.md").read_text()
-    for path in re.findall(r"\b(?:configs|tools|docs|examples|tests)/[\w./]+\w", text):
-        assert (ROOT / path).exists(), path
