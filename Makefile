@@ -12,7 +12,7 @@ SETUP := $(VENV)/.done
 
 setup: $(SETUP)
 
-$(SETUP): tools/setup.sh tools/build_horovod.sh requirements.lock setup.py
+$(SETUP): tools/setup.sh tools/build_horovod.sh requirements.lock setup.py pyproject.toml
 	bash tools/setup.sh "$(PYTHON)" $(VENV)
 	touch $@
 	@echo "ready: source $(VENV)/bin/activate"

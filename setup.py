@@ -3,11 +3,23 @@ and Horovod must be built against the one that is there."""
 
 import pathlib
 import re
+import shutil
 
 from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
 
 here = pathlib.Path(__file__).parent
 version = re.search(r'__version__ = "(.+)"', (here / "tfdgan/__init__.py").read_text()).group(1)
+
+
+class BuildWithConfigurations(build_py):
+    """A wheel holds configs/ inside the package; in a checkout they lie beside the package."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            shutil.copytree(here / "configs", pathlib.Path(self.build_lib, "tfdgan/configs"), dirs_exist_ok=True)
+
 
 setup(
     name="tfdgan",
@@ -21,6 +33,8 @@ setup(
         "": ["py.typed", "*.pyi"],
         "tfdgan.gossip.native": ["*.cc", "*.h", "*/*.cc", "*/*.h"],  # compiled where it runs
     },
+    cmdclass={"build_py": BuildWithConfigurations},
+    entry_points={"console_scripts": ["tfdgan = tfdgan.__main__:main"]},
     python_requires=">=3.11",
     install_requires=[
         "absl-py>=2.1",  # flags and flagfiles

@@ -8,7 +8,8 @@ import pytest
 from conftest import ROOT
 
 from tfdgan import compare
-from tfdgan.cli import command, flagfiles
+from tfdgan.__main__ import COMMANDS
+from tfdgan.cli import command, flagfiles, presets
 from tfdgan.cli.options import EvaluateOptions, ExportOptions, WorkdirOptions
 from tfdgan.errors import UserError
 from tfdgan.tasks import names
@@ -20,6 +21,9 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 def commands(page):
     """The commands in a page's indented blocks, as lists of words; lines that end in a backslash go on."""
     text = re.sub(r" *\\\n *", " ", page.read_text())
+    text = re.sub(
+        rf"^( {{4}}.*)\btfdgan (?=(?:{'|'.join(COMMANDS)})\b)", r"\1python -m tfdgan.", text, flags=re.MULTILINE
+    )
     for line in re.findall(r"^    (.*(?:tfdgan\.\w+|tools/[\w/]+\.py).*)$", text, re.MULTILINE):
         if re.search(r"\bpython (-m tfdgan|-m tools|tools/)", line) and "`" not in line:
             yield shlex.split(line, comments=True)
@@ -30,7 +34,7 @@ ALL = [(page.name, words) for page in PAGES for words in commands(page)]
 
 def parse(program, flags):
     """Parse flags as the command does; those whose value stands for the reader's own are left out."""
-    given = [program, *(flag for flag in flags if not flag.endswith("=..."))]
+    given = presets.replaced([program, *(flag for flag in flags if not flag.endswith("=..."))])
     if program == "tfdgan.train":
         return command.parse_options(given, flagfiles.kind_asked(given))
     if program == "tfdgan.generate":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tfdgan.gossip.topology import mixing_matrix as mixing_matrix
     from tfdgan.optimizers.optimistic_adam import OptimisticAdam as OptimisticAdam
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,

@@ -2,13 +2,14 @@
 
 import sys
 
-from tfdgan.cli import command, flagfiles
+from tfdgan.cli import command, flagfiles, presets
 from tfdgan.distributed import launch
 from tfdgan.errors import UserError
 
 
 def main(argv: list[str]) -> None:
     """Parse the flags and train."""
+    argv = presets.replaced(argv)
     kind = flagfiles.kind_asked(argv)
     options = flagfiles.asked(command.parse_options(argv, kind), kind)
     for name in ("model", "dataset"):

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from absl import flags
 
 from tfdgan.cli import flagfiles, help
+from tfdgan.cli.names import meant
 from tfdgan.distributed import launch
 from tfdgan.errors import JobOver, LocalFault, SharedError, TrainingFault, UserError
 from tfdgan.options import Options
@@ -48,11 +49,13 @@ def parse(
     except flags.CantOpenFlagFileError as error:
         raise UserError(_without_flagfile(error)) from error
     except flags.UnrecognizedFlagError as error:
-        raise UserError(f"--{error.flagname}: no such flag; --help lists them") from error
+        known = meant(error.flagname, flag_values, otherwise="; --help lists them")
+        raise UserError(f"--{error.flagname}: no such flag{known}") from error
     except flags.Error as error:
         raise UserError(str(error).replace("\n", " ")) from error
     if flag_values.help:
-        print(help.text(f"usage: {_program(argv)} [--flagfile=FILE] [--FLAG=VALUE ...]", flag_values, kinds))
+        starts = "[--preset=NAME | --flagfile=FILE]" if "batch_size" in flag_values else "[--flagfile=FILE]"
+        print(help.text(f"usage: {_program(argv)} {starts} [--FLAG=VALUE ...]", flag_values, kinds))
         raise SystemExit(0)
     for name in flag_values:
         value = flag_values[name].value
@@ -65,6 +68,8 @@ def parse(
 
 def _program(argv: Sequence[str]) -> str:
     """How the command was called."""
+    if argv[0].startswith("tfdgan "):
+        return argv[0]
     name = os.path.basename(argv[0])
     in_package = os.path.basename(os.path.dirname(os.path.abspath(argv[0]))) == "tfdgan"
     return f"python -m tfdgan.{name.removesuffix('.py')}" if in_package else name

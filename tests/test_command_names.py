@@ -1,0 +1,86 @@
+"""The command `tfdgan`, configurations by name, and what a wheel holds."""
+
+import subprocess
+import sys
+import zipfile
+
+import pytest
+from conftest import ROOT, launch
+
+import tfdgan
+from tfdgan.cli import presets
+from tfdgan.cli.names import meant
+from tfdgan.errors import UserError
+
+
+def said(*words):
+    done = subprocess.run([sys.executable, "-m", "tfdgan", *words], capture_output=True, text=True, cwd=ROOT)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_every_command_has_a_line():
+    for words in ((), ("--help",)):
+        code, out, _ = said(*words)
+        files = {path.stem for path in (ROOT / "tfdgan").glob("*.py")} - {"__init__", "__main__", "errors"}
+        assert code == 0 and {line.split()[0] for line in out.splitlines()[1:-1]} == files
+
+
+def test_version():
+    assert said("--version") == (0, f"tfdgan {tfdgan.__version__}\n", "")
+    assert f"version: {tfdgan.__version__}\n" in (ROOT / "CITATION.cff").read_text()
+    assert f"## {tfdgan.__version__}" in (ROOT / "CHANGELOG.md").read_text()
+
+
+@pytest.mark.parametrize(
+    "words, line",
+    [
+        (("tarin",), "error: tarin: no such command; did you mean train?"),
+        (("train", "--batchsize=3"), "error: --batchsize: no such flag; did you mean batch_size?"),
+        (("train", "--xyzzy=3"), "error: --xyzzy: no such flag; --help lists them"),
+        (("train", "--preset=cifra"), "error: --preset=cifra: no such configuration; did you mean cifar?"),
+        (("train", "--preset"), "error: --preset=: no such configuration; there are cifar, "),
+        (("evaluate",), "error: --workdir is missing: give --workdir=..."),
+    ],
+)
+def test_what_is_not_there(words, line):
+    code, out, errors = said(*words)
+    assert code == 2 and not out and errors.splitlines()[-1].startswith(line)
+
+
+def test_help_says_how_it_was_called():
+    assert said("train", "--help")[1].startswith("usage: tfdgan train [--preset=NAME | --flagfile=FILE] [--FLAG=VALUE")
+    assert said("export", "-h")[1].startswith("usage: tfdgan export [--flagfile=FILE] [--FLAG=VALUE ...]")
+
+
+def test_a_preset_is_a_flagfile():
+    path = ROOT / "configs/digits.flags"
+    for words in (["--preset=digits"], ["--preset", "digits"]):
+        assert presets.replaced(["x", *words, "--steps=3"]) == ["x", f"--flagfile={path}", "--steps=3"]
+    with pytest.raises(UserError, match="no such configuration"):
+        presets.replaced(["x", "--preset=../setup"])
+
+
+def test_names_that_were_meant():
+    assert meant("tarin", ["train", "export"]) == "; did you mean train?"
+    assert meant("x", ["train", "export"]) == "; there are train, export"
+    assert meant("x", ["train"], otherwise="") == ""
+
+
+@pytest.mark.slow
+def test_a_wheel_of_a_source_package_finds_its_configurations(tmp_path):
+    """Built as pip builds them, and used from elsewhere."""
+    build = "from setuptools import build_meta as b; import sys; b.build_sdist(sys.argv[1])"
+    subprocess.run([sys.executable, "-c", build, tmp_path], cwd=ROOT, check=True, capture_output=True)
+    (source,) = tmp_path.glob("*.tar.gz")
+    wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", source]
+    subprocess.run(wheel, cwd=tmp_path, check=True, capture_output=True)
+    (made,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(made) as archive:
+        held = set(archive.namelist())
+        archive.extractall(tmp_path / "there")
+    configurations = {f"tfdgan/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.*")}
+    native = {str(path.relative_to(ROOT)) for path in (ROOT / "tfdgan").rglob("*.cc")}
+    assert configurations | native | {"tfdgan/py.typed"} <= held
+    flags = ("--preset=gaussians", "--steps=2", f"--workdir={tmp_path}/run")
+    done = launch(0, "-m", "tfdgan", "train", *flags, cwd=tmp_path, PYTHONPATH=str(tmp_path / "there"))
+    assert "done: 2 steps" in done.stdout and "there/tfdgan/configs" not in done.stderr

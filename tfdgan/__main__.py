@@ -1,0 +1,36 @@
+"""All commands under one name: `tfdgan train ...` is `python -m tfdgan.train ...`."""
+
+import importlib
+import sys
+
+import tfdgan
+from tfdgan.cli import command, names
+
+COMMANDS = {
+    "train": "train a GAN, alone or with other learners",
+    "supervise": "start a learner again when it dies: supervise -m tfdgan.train --flagfile=...",
+    "evaluate": "score a trained generator",
+    "generate": "write samples of a trained generator",
+    "export": "write a SavedModel, a Keras file and a model card",
+    "compare": "train by several arms and seeds, and put the scores side by side",
+}
+
+
+def main() -> None:
+    """Do what the first word asks for."""
+    name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
+    if name in ("--help", "-h", "help"):
+        width = max(map(len, COMMANDS))
+        lines = [f"  {name:{width}}  {text}" for name, text in COMMANDS.items()]
+        print("\n".join(["usage: tfdgan COMMAND [--FLAG=VALUE ...]", *lines, "tfdgan COMMAND --help lists flags"]))
+    elif name in ("--version", "version"):
+        print(f"tfdgan {tfdgan.__version__}")
+    elif name in COMMANDS:
+        command.run(importlib.import_module(f"tfdgan.{name}").main, [f"tfdgan {name}", *arguments])
+    else:
+        print(f"error: {name}: no such command{names.meant(name, COMMANDS)}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()
