@@ -10,7 +10,7 @@ from conftest import ROOT
 from tfdgan import compare
 from tfdgan.__main__ import COMMANDS
 from tfdgan.cli import command, flagfiles, presets
-from tfdgan.cli.options import EvaluateOptions, ExportOptions, WorkdirOptions
+from tfdgan.cli.options import EvaluateOptions, ExportOptions, TrainOptions, WorkdirOptions
 from tfdgan.errors import UserError
 from tfdgan.tasks import names
 from tools import list_errors
@@ -36,7 +36,7 @@ def parse(program, flags):
     """Parse flags as the command does; those whose value stands for the reader's own are left out."""
     given = presets.replaced([program, *(flag for flag in flags if not flag.endswith("=..."))])
     if program == "tfdgan.train":
-        return command.parse_options(given, flagfiles.kind_asked(given))
+        return command.parse_options(given, flagfiles.kind_asked(given), TrainOptions)
     if program == "tfdgan.generate":
         return command.parse_options(given, WorkdirOptions, *names.generate_options(None).values())
     if program == "tfdgan.compare":

@@ -3,6 +3,7 @@
 import sys
 
 from tfdgan.cli import command, flagfiles, presets
+from tfdgan.cli.options import TrainOptions
 from tfdgan.distributed import launch
 from tfdgan.errors import UserError
 
@@ -11,7 +12,9 @@ def main(argv: list[str]) -> None:
     """Parse the flags and train."""
     argv = presets.replaced(argv)
     kind = flagfiles.kind_asked(argv)
-    options = flagfiles.asked(command.parse_options(argv, kind), kind)
+    given = command.parse_options(argv, kind, TrainOptions)
+    tries = given.pop("dry_run", False)
+    options = flagfiles.asked(given, kind)
     for name in ("model", "dataset"):
         if getattr(options, name) == "given":
             raise UserError(f"--{name}=given: what Python passes in; a command needs a name or package.module:function")
@@ -23,9 +26,14 @@ def main(argv: list[str]) -> None:
     command.require({"workdir": options.workdir}, "workdir")
 
     # TensorFlow is loaded only now, so that errors in the flags show at once.
-    from tfdgan.cli.fit import fit
+    if tries:
+        from tfdgan.cli.dry_run import dry_run
 
-    fit(options)
+        dry_run(options)
+    else:
+        from tfdgan.cli.fit import fit
+
+        fit(options)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from tfdgan import distributed
-from tfdgan.cli import flagfiles, joining, own_pieces, preparation
-from tfdgan.cli.objects import MakeStrategy, make_trainer
+from tfdgan.cli import construction, flagfiles, own_pieces, preparation
+from tfdgan.cli.objects import MakeStrategy
 from tfdgan.distributed import collectives
 from tfdgan.distributed.horovod import is_internal_error
 from tfdgan.distributed.visit import Visit
@@ -86,26 +85,11 @@ def _train(
     options: TaskOptions, task: Task, objective: Objective | None, strategy: MakeStrategy | None, entry: _Entry
 ) -> Sampler:
     """`fit` once the learners have agreed, and have the workdir."""
+    visit = entry.visit
     with collectives.together():
         if preparation.is_first_of_host():
             own_pieces.check_workdir(options.workdir, objective, strategy)
-        remarks = task.prepare() if preparation.is_first_of_host() else []
-    with collectives.together():
-        source = task.source(distributed.rank(), distributed.size())
-        task.check(source)
-    if source.summary:
-        each = f"; {len(source):,} for each learner" if distributed.size() > 1 else ""
-        say_once(f"data: {source.summary}{each}")
-    if visit := entry.visit:
-        joining.check_data(visit, options.dataset, task.digest)
-    else:
-        preparation.check_same_data(options.dataset, task.digest)
-    with collectives.together():
-        generator, critic = task.build_models(source.sample_shape, source.classes)
-        learner, size = distributed.rank(), distributed.size()
-        trainer = make_trainer(
-            options, task, generator, critic, learner=learner, size=size, objective=objective, strategy=strategy
-        )
+    source, trainer, remarks = construction.build(options, task, objective, strategy, visit)
     data = f"--dataset={options.dataset}"
     kind, parts = consensus_kind(options), options.part(RunOptions)
     admission = None

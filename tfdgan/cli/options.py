@@ -1,9 +1,18 @@
-"""Options of the commands that use a trained generator."""
+"""Options of the commands that are none of a run."""
 
 import dataclasses
 
 from tfdgan.errors import UserError
 from tfdgan.options import Options, option
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainOptions(Options):
+    """The command itself."""
+
+    dry_run: bool = option(
+        False, "Check everything, take two real steps, say what training will take, write nothing, and end."
+    )
 
 
 @dataclasses.dataclass(frozen=True)
