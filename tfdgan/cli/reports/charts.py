@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -109,7 +110,7 @@ TRAINING = (
         "A good curve stays low; near 100% the network or the slowest learner sets the pace.",
         (Shown("time/waiting_share"),),
         percent=True,
-        if_more_than=0.0,
+        if_more_than=1e-3,
     ),
     Plan(
         "clipped",
@@ -184,7 +185,7 @@ def of_logs(plans: Sequence[Plan], curves: Mapping[str, Curve], mark: int) -> It
             continue
         if plan.if_changing and len(set(values)) == 1:
             continue
-        how = {"scale": plan.scale, "percent": plan.percent, "whole": plan.whole}
+        how: Any = {"scale": plan.scale, "percent": plan.percent, "whole": plan.whole}
         before = mark if any(min(line.steps) < mark < max(line.steps) for line in lines) else 0
         picture, is_cut = drawing.draw(f"chart-{plan.name}", plan.title, lines, **how, mark=before)
         banded = any(line.band is not None for line in lines)
@@ -203,7 +204,8 @@ def _line(part: Shown, curves: Mapping[str, Curve], scale: str) -> drawing.Line 
     spread, band = curves.get(part.spread), None
     if spread and any(width > 0 for _, width in spread.points):
         # A long curve and its spread are thinned at different steps.
-        band = part.factor * np.interp(steps, *zip(*spread.points, strict=True))
+        at, widths = np.array(spread.points).T
+        band = part.factor * np.interp(np.array(steps), at, widths)
     return drawing.Line(part.label, steps, [part.factor * value for value in values], band, part.dots)
 
 
@@ -219,7 +221,8 @@ def of_scores(kinds: Sequence[scores.Kind]) -> Iterator[Chart]:
         best = kind.best["step"] if kind.best else None
         scale = "log" if min(values) > 0 and max(values) > 20 * min(values) else "linear"
         line = drawing.Line("", steps, values, best=best)
-        picture, is_cut = drawing.draw(f"chart-score-{number}", f"{kind.name} against steps", [line], scale=scale)
+        label = f"{kind.name} against steps"
+        picture, _ = drawing.draw(f"chart-score-{number}", label, [line], scale=scale, all_shown=True)
         title = f"{kind.name}{' (log axis)' if scale == 'log' else ''}"
         circle = _CIRCLE if best is not None else ""
-        yield Chart(title, _BETTER[kind.better] + circle + (_CUT if is_cut else ""), picture)
+        yield Chart(title, _BETTER[kind.better] + circle, picture)

@@ -2,14 +2,16 @@
 
 import dataclasses
 import io
+import math
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter
 
 from tfdgan.cli.reports.markup import Markup
 
@@ -19,7 +21,7 @@ _SERIES = ("#010205", "#010206", "#010207")
 _PAGE = {_INK: "currentColor", _GRID: "var(--grid)"} | {
     color: f"var(--series-{number})" for number, color in enumerate(_SERIES, 1)
 }
-_STYLE = {
+_STYLE: Any = {
     "svg.fonttype": "none",  # text stays text
     "svg.hashsalt": "tfdgan",  # the same chart has the same bytes
     "text.parse_math": False,
@@ -70,6 +72,7 @@ def draw(
     scale: str = "linear",
     percent: bool = False,
     whole: bool = False,
+    all_shown: bool = False,
     mark: int = 0,
 ) -> tuple[Markup, bool]:
     """A chart of lines against steps: (an `svg` element, whether some points are outside of it).
@@ -80,6 +83,7 @@ def draw(
       scale: of the vertical axis, "linear" or "log".
       percent: values are shares of 1.
       whole: values are whole numbers and stay until the next.
+      all_shown: whether far outliers stay in the picture, however flat they press the rest.
       mark: a step at which a vertical line stands; 0: none.
     """
     with matplotlib.rc_context(_STYLE):
@@ -96,17 +100,18 @@ def draw(
         axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda step, _: f"{step:,.0f}"))
         if percent:
+            top = max(0.05, 1.08 * max(max(line.values) for line in lines))
+            axes.set_ylim(-0.02 * top, top)
             axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g}%"))
-            axes.set_ylim(bottom=0)
         if scale == "log":
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=7))
+            axes.yaxis.set_major_locator(FixedLocator(_ticks(*axes.get_ylim())))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.3g}"))
             axes.yaxis.set_minor_formatter(NullFormatter())
         if whole:
             axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
-        is_cut = scale == "linear" and not whole and _cut(axes, lines)
+        is_cut = scale == "linear" and not (whole or percent or all_shown) and _cut(axes, lines)
         if len(lines) > 1:
-            above = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "ncols": len(lines)}
+            above: Any = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.2, "ncols": len(lines)}
             axes.legend(fontsize=8, handlelength=1.2, columnspacing=1.2, **above)
         file = io.StringIO()
         nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
@@ -117,15 +122,26 @@ def draw(
 def _draw_line(axes: Axes, line: Line, color: str, whole: bool) -> None:
     steps, values = np.asarray(line.steps), np.asarray(line.values, np.float64)
     alone = line.dots or len(steps) == 1
-    style = {"linestyle": "none"} if alone else {"linewidth": 1.3, "drawstyle": "steps-post" if whole else "default"}
+    thin = 0.8 if len(steps) > 200 else 1.3
+    style = {"linestyle": "none"} if alone else {"linewidth": thin, "drawstyle": "steps-post" if whole else "default"}
     few = len(steps) <= 30
     axes.plot(steps, values, color=color, marker="o" if alone or few else "", markersize=3, label=line.label, **style)
     if line.band is not None:
         half = np.asarray(line.band) / 2
         axes.fill_between(steps, values - half, values + half, color=color, alpha=0.25, linewidth=0)
-    if line.best in line.steps:
+    if line.best is not None and line.best in line.steps:
         at = list(line.steps).index(line.best)
         axes.plot(steps[at], values[at], marker="o", markersize=8, fillstyle="none", color=_INK, linestyle="none")
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three places or more of a logarithmic axis that are round numbers."""
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for firsts in ((1,), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        found = [first * 10.0**power for power in powers for first in firsts if low <= first * 10.0**power <= high]
+        if len(found) >= 3:
+            return found[:: math.ceil(len(found) / 7)]
+    return [float(tick) for tick in MaxNLocator(4).tick_values(low, high) if low <= tick <= high]
 
 
 def _cut(axes: Axes, lines: Sequence[Line]) -> bool:
@@ -133,7 +149,7 @@ def _cut(axes: Axes, lines: Sequence[Line]) -> bool:
     values = np.concatenate([np.asarray(line.values, np.float64) for line in lines])
     if len(values) < 20:
         return False
-    low, high = np.percentile(values, [1, 99])
+    low, high = np.percentile(values, 1, method="higher"), np.percentile(values, 99, method="lower")
     if values.max() - values.min() <= 3 * (high - low):
         return False
     room = 0.1 * (high - low) or 0.1 * abs(high) or 1.0

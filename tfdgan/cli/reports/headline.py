@@ -15,7 +15,9 @@ from tfdgan.options import paths
 def title(run: Run) -> str:
     """A line that names the run."""
     options = run.options
-    return f"{_short(options.dataset)}, {_short(options.model)}: {method.strategy(options, run.own)}{_on(run)}"
+    changed = ", changed," if method.changes(options) else ""
+    how = f"{method.strategy(options, run.own)}{changed}{_on(run)}"
+    return f"{_short(options.dataset)}, {_short(options.model)}: {how}"
 
 
 def section(run: Run) -> Markup:
@@ -42,8 +44,9 @@ def _best(run: Run) -> Markup:
 
 
 def _best_record(run: Run) -> Mapping[str, Any] | None:
-    """The score of the best consensus that is kept; else the best of the first kind that says what is better."""
-    return run.best or next((kind.best for kind in run.kinds if kind.best), None)
+    """The score of the best consensus that is kept; else the best of the first kind by which one is chosen."""
+    first = sorted(run.kinds, key=lambda kind: not kind.chooses)
+    return run.best or next((kind.best for kind in first if kind.best), None)
 
 
 def _facts(run: Run) -> Markup:
@@ -52,7 +55,7 @@ def _facts(run: Run) -> Markup:
         ("Task", options.task),
         ("Dataset", options.dataset),
         ("Model", options.model),
-        ("Strategy", method.strategy(options, run.own)),
+        ("Strategy", _strategy(run)),
         ("Learners", "not recorded" if run.learners is None else str(run.learners)),
         ("Training", method.training(options, run.own)),
         ("Batch size of a learner", str(options.batch_size)),
@@ -60,12 +63,23 @@ def _facts(run: Run) -> Markup:
     ]
     if seconds := max((_seconds(record) for record in run.records), default=0.0):
         items.append(("Time to the last scores", _duration(seconds)))
-    step = run.curves.get("time/step")
-    if step and step.points:
-        items.append(("Time of a step, median", f"{1e3 * statistics.median(v for _, v in step.points):.3g} ms"))
+    if step := _step_time(run):
+        items.append(("Time of a step, median", f"{1e3 * step:,.3g} ms" if step < 0.1 else f"{1e3 * step:,.0f} ms"))
     if run.logged:
         items.append(("Last sign of life", time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(run.logged))))
     return facts(items)
+
+
+def _strategy(run: Run) -> Markup:
+    flags = [element("code", flag) for flag in method.changes(run.options)]
+    name = method.strategy(run.options, run.own)
+    return joined([f"{name}, changed by ", joined(flags, " ")]) if flags else joined([name])
+
+
+def _step_time(run: Run) -> float:
+    """Seconds that a step of the game takes, the median over ticks; 0 if none was logged."""
+    curve, before = run.curves.get("time/step"), run.options.pretraining_steps
+    return statistics.median([value for step, value in (curve.points if curve else []) if step > before] or [0.0])
 
 
 def _unfinished(run: Run) -> str:

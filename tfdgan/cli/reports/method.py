@@ -1,5 +1,6 @@
 """What a run does, in words: the papers' names where they have one."""
 
+import dataclasses
 from collections.abc import Mapping
 
 from tfdgan.tasks.options import TaskOptions
@@ -14,26 +15,31 @@ _CHANGES = (
 
 
 def strategy(options: TaskOptions, own: Mapping[str, str]) -> str:
-    """How learners work together, such as "Rand-DP-OAdam".
-
-    Options that change what the name stands for follow as flags.
+    """How learners work together, such as "Rand-DP-OAdam"; `changes` says what is not as the name has it.
 
     Args:
       own: {"strategy", "objective": name of a piece of one's own, or ""}.
     """
-    if own.get("strategy"):
-        return f"{own['strategy']} (a strategy of its own)"
-    optimizer, paper = _PAPERS.get(options.strategy, ("", ""))
+    return own.get("strategy") or _paper(options) or _plain(options)
+
+
+def changes(options: TaskOptions) -> list[str]:
+    """The options that make another method, or another exchange, of what the strategy's name stands for, as flags."""
+    usual = {field.name: field.default for field in dataclasses.fields(options)}
+    beside = {*options.without_effect(), *(["gossip_rounds"] if options.strategy == "dposg" else [])}  # its t
+    return [
+        flag(name, getattr(options, name))
+        for name in _CHANGES
+        if getattr(options, name) != usual[name] and name not in beside
+    ]
+
+
+def _paper(options: TaskOptions) -> str:
+    """The papers' name, or ""."""
+    optimizer, name = _PAPERS.get(options.strategy, ("", ""))
     if options.strategy == "decentralized" and options.topology == "ring":
-        optimizer, paper = "oadam", "Rand-DP-OAdam" if options.random_mixing else "DP-OAdam"
-    name = paper if paper and options.optimizer == optimizer else _plain(options)
-    idle = options.without_effect()
-    usual = type(options).__dataclass_fields__
-    given = [change for change in _CHANGES if getattr(options, change) != usual[change].default and change not in idle]
-    if paper == "DPOSG":  # whose t the rounds are
-        given = [change for change in given if change != "gossip_rounds"]
-    flags = " ".join(flag(change, getattr(options, change)) for change in given)
-    return f"{name} with {flags}" if flags else name
+        optimizer, name = "oadam", "Rand-DP-OAdam" if options.random_mixing else "DP-OAdam"
+    return name if options.optimizer == optimizer else ""
 
 
 def _plain(options: TaskOptions) -> str:

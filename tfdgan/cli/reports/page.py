@@ -82,8 +82,9 @@ def _scores(run: Run) -> Markup:
         return element("p", "There are no scores so far.", class_="soft")
     rows = []
     for kind in run.kinds:
-        best = _score(kind, kind.best) if kind.best else "\N{EN DASH}"
-        rows.append((kind.name, best, _score(kind, kind.last), scores.said(kind.signature)))
+        name = [kind.name, element("div", f"{kind.better} is better", class_="soft") if kind.better else ""]
+        best = _score(kind.best) if kind.best else "\N{EN DASH}"
+        rows.append((joined(name), best, _score(kind.last), scores.said(kind.signature)))
     note = (
         "Compare only figures of one signature, which says what a figure depends on. Where no best is given, whether "
         "high or low is better depends on the data."
@@ -94,10 +95,9 @@ def _scores(run: Run) -> Markup:
     return joined([element("p", note, class_="soft"), made, *warnings])
 
 
-def _score(kind: scores.Kind, record: scores.Record) -> Markup:
-    better = f" ({kind.better} is better)" if record is kind.best else ""
+def _score(record: scores.Record) -> Markup:
     figure = number(scores.value(record), scores.shown(record))
-    return joined([figure, element("div", f"step {record['step']:,}{better}", class_="soft")])
+    return joined([figure, element("div", f"step {record['step']:,}", class_="soft")])
 
 
 def _network(run: Run) -> Markup:
@@ -108,12 +108,14 @@ def _network(run: Run) -> Markup:
     items = []
     if learners := values("network/learners"):
         low, high = round(min(learners)), round(max(learners))
+        if high == 1:  # who has no network
+            return Markup()
         items.append(("Learners", f"{low} throughout" if low == high else f"{low} to {high}, at last {learners[-1]:g}"))
     if broken := values("network/reconnections"):
         items.append(("Reconnections", f"{max(broken):g}"))
     if sent := values("network/bytes_a_step"):
-        low, high = min(sent) / 1e6, max(sent) / 1e6
-        items.append(("MB a learner sends in a step", f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"))
+        least, most = (f"{bound / 1e6:.4g}" for bound in (min(sent), max(sent)))
+        items.append(("MB a learner sends in a step", least if least == most else f"{least} to {most}"))
     found = [*charts.of_logs(charts.NETWORK, run.curves, run.options.pretraining_steps)]
     return joined([facts(items), _charts(found)])
 

@@ -36,8 +36,8 @@ class Text:
 def pictures(workdir: str, most: int = 5) -> list[Picture]:
     """At most `most` pictures, spread evenly from the first to the last, which is the only large one."""
     steps = _steps(workdir, "png")
-    places = np.unique(np.linspace(0, len(steps) - 1, min(most, len(steps))).round().astype(int)) if steps else []
-    chosen = [steps[place] for place in places]
+    places = np.linspace(0, len(steps) - 1, min(most, len(steps))).round().astype(int)
+    chosen = [steps[place] for place in dict.fromkeys(places.tolist())]
     found = [_picture(workdir, step, _LARGE if step == steps[-1] else _SMALL) for step in chosen]
     return [picture for picture in found if picture]
 
@@ -75,12 +75,11 @@ def _picture(workdir: str, step: int, most: int) -> Picture | None:
         with Image.open(io.BytesIO(data)) as image:
             kind, size = "png", image.size
             if max(size) > most:
-                image = image.convert("RGB")
-                image.thumbnail((most, most), Image.Resampling.LANCZOS)
-                smaller = io.BytesIO()
-                image.save(smaller, "JPEG", quality=85)
-                if len(smaller.getvalue()) < len(data):  # pictures of few pixels are small as they are
-                    kind, size, data = "jpeg", image.size, smaller.getvalue()
+                smaller, stream = image.convert("RGB"), io.BytesIO()
+                smaller.thumbnail((most, most), Image.Resampling.LANCZOS)
+                smaller.save(stream, "JPEG", quality=85)
+                if len(stream.getvalue()) < len(data):  # pictures of few pixels are small as they are
+                    kind, size, data = "jpeg", smaller.size, stream.getvalue()
             else:
                 image.verify()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):  # what Pillow raises of damaged files

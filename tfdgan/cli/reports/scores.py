@@ -14,23 +14,27 @@ _BETTER = {
     **dict.fromkeys(("BLEU", "BLEU-2", "BLEU-3", "BLEU-4", "BLEU-5", "style accuracy", "exact transfers"), "high"),
 }
 
+_PASSING = ("warning", "words")  # of signatures: what may be another at each step, such as how many words were written
+
 Record = Mapping[str, Any]  # as `Score.record` gives it
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """All scores of one name and one signature.
+    """All scores of one name and one signature, but for what may be another at each step.
 
     Attributes:
       name: of the score.
-      signature: what the figures depend on, without warnings, which come and go.
+      signature: what the figures depend on.
       better: "low" or "high" by what the records say, else by what is known of the name, else "".
+      chooses: whether the best checkpoint is chosen by such a score.
       by_step: {step: the record that was written last}, ascending.
     """
 
     name: str
     signature: Mapping[str, Any]
     better: str
+    chooses: bool
     by_step: Mapping[int, Record]
 
     @property
@@ -57,10 +61,10 @@ def kinds(records: Iterable[Any]) -> list[Kind]:
     made = []
     for group in found.values():
         latest = {record["step"]: record for record in group}
-        known = _BETTER.get(group[0]["name"].split(" (")[0], "")
-        better = next((record["best"] for record in group if record.get("best") in ("low", "high")), known)
+        told = next((record["best"] for record in group if record.get("best") in ("low", "high")), "")
+        better = told or _BETTER.get(group[0]["name"].split(" (")[0], "")
         by_step = {step: latest[step] for step in sorted(latest)}
-        made.append(Kind(group[0]["name"], _signature(group[0]), better, by_step))
+        made.append(Kind(group[0]["name"], _signature(group[0]), better, bool(told), by_step))
     return made
 
 
@@ -82,7 +86,7 @@ def shown(record: Record) -> str:
 
 
 def _signature(record: Record) -> dict[str, Any]:
-    return {name: what for name, what in record["signature"].items() if name != "warning"}
+    return {name: what for name, what in record["signature"].items() if name not in _PASSING}
 
 
 def _is_score(record: Any) -> bool:

@@ -33,6 +33,7 @@ th { color: var(--soft); font-weight: 600; }
 td { min-width: 5rem; } td:last-child { min-width: 12rem; }
 pre { background: var(--card); border-radius: .4rem; padding: .7rem .9rem; white-space: pre-wrap;
   overflow-wrap: anywhere; font: .88rem/1.45 ui-monospace, monospace; }
+code { font: .88em ui-monospace, monospace; white-space: nowrap; }
 summary { cursor: pointer; }
 @media print { :root { --paper: #fff; --ink: #000; --soft: #444; --grid: #bbb; --card: #f2f2f2; --series-1: #1769b5;
   --series-2: #c2410c; --series-3: #15803d; } body { max-width: none; padding: 0; font-size: 10pt; }
