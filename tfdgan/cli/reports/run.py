@@ -47,6 +47,7 @@ class Run:
       kinds: of these scores.
       curves: {name: curve} of what was logged for TensorBoard.
       logged: when the last figure was logged, in seconds since 1970; None if none was.
+      last_step: of the figures that were logged; 0 if none was.
     """
 
     workdir: str
