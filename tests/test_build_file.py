@@ -116,7 +116,7 @@ def test_every_test_file_has_a_test_that_runs_it():
         assert (rule["main"], rule["args"]) == (["tests/run_pytest.py"], [f"tests/{name}.py"])
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "generate", "export"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "generate", "export", "report"])
 def test_every_command_has_a_binary(name):
     assert rules()[name]["kind"] == "py_binary" and rules()[name]["main"] == [f"tfdgan/{name}.py"]
 

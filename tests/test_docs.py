@@ -10,7 +10,7 @@ from conftest import ROOT
 from tfdgan import compare
 from tfdgan.__main__ import COMMANDS
 from tfdgan.cli import command, flagfiles, presets
-from tfdgan.cli.options import EvaluateOptions, ExportOptions, TrainOptions, WorkdirOptions
+from tfdgan.cli.options import EvaluateOptions, ExportOptions, ReportOptions, TrainOptions, WorkdirOptions
 from tfdgan.errors import UserError
 from tfdgan.tasks import names
 from tools import list_errors
@@ -41,7 +41,7 @@ def parse(program, flags):
         return command.parse_options(given, WorkdirOptions, *names.generate_options(None).values())
     if program == "tfdgan.compare":
         return command.parse(given, compare._define)
-    kind = {"tfdgan.evaluate": EvaluateOptions, "tfdgan.export": ExportOptions}[program]
+    kind = {"tfdgan.evaluate": EvaluateOptions, "tfdgan.export": ExportOptions, "tfdgan.report": ReportOptions}[program]
     return command.parse_options(given, kind)
 
 

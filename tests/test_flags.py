@@ -9,7 +9,7 @@ from absl import flags
 
 from tfdgan.cli import command, flagfiles
 from tfdgan.cli.config import Config
-from tfdgan.cli.options import EvaluateOptions, ExportOptions, WorkdirOptions
+from tfdgan.cli.options import EvaluateOptions, ExportOptions, ReportOptions, WorkdirOptions
 from tfdgan.errors import UserError
 from tfdgan.tasks import ImageOptions, StyleTransferOptions, TextOptions, names
 
@@ -194,7 +194,7 @@ POINTERS = re.compile(
 )
 
 
-OF_COMMANDS = [Config, EvaluateOptions, ExportOptions, *names.generate_options(None).values()]
+OF_COMMANDS = [Config, EvaluateOptions, ExportOptions, ReportOptions, *names.generate_options(None).values()]
 
 
 @pytest.mark.parametrize("kind", OF_COMMANDS, ids=lambda kind: kind.__name__)
@@ -207,8 +207,11 @@ def test_every_help_text_can_be_read_alone(kind):
 
 @pytest.mark.parametrize(
     "kinds",
-    [(Config,), (EvaluateOptions,), (ExportOptions,), (WorkdirOptions, *names.generate_options(None).values())],
-    ids=["train", "evaluate", "export", "generate"],
+    [
+        *((Config,), (EvaluateOptions,), (ExportOptions,), (ReportOptions,)),
+        (WorkdirOptions, *names.generate_options(None).values()),
+    ],
+    ids=["train", "evaluate", "export", "report", "generate"],
 )
 def test_help_has_every_flag_once_in_groups_of_readable_lines(kinds, capsys):
     with pytest.raises(SystemExit) as ended:

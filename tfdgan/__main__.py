@@ -12,6 +12,7 @@ COMMANDS = {
     "evaluate": "score a trained generator",
     "generate": "write samples of a trained generator",
     "export": "write a SavedModel, a Keras file and a model card",
+    "report": "write one HTML page about a run: samples, curves, scores",
     "compare": "train by several arms and seeds, and put the scores side by side",
 }
 

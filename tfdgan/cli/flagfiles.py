@@ -14,6 +14,7 @@ from tfdgan.options.paths import expanded
 from tfdgan.tasks.options import TaskOptions
 
 FLAGFILE = "config.flags"
+OWN_PIECES = "own_pieces.json"  # names of what the flags cannot name
 _KINDS: dict[Any, Callable] = {
     bool: flags.DEFINE_boolean,
     int: flags.DEFINE_integer,

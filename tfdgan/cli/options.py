@@ -62,3 +62,11 @@ class ExportOptions(WorkdirOptions):
 
     output: str = option("", "New folder for the SavedModel, the Keras file and the model card.", path=True)
     tflite: bool = option(False, "Write a TFLite file too, of generators of images and points.")
+
+
+@dataclasses.dataclass(frozen=True)
+class ReportOptions(Options):
+    """Which run, and where the page goes."""
+
+    workdir: str = option("", "Folder of a training run, which may still be training.", path=True)
+    output: str = option("", "HTML file to write; report.html of the workdir if left out.", path=True)

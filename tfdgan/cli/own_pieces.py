@@ -4,6 +4,7 @@ import json
 import os
 from typing import Any
 
+from tfdgan.cli.flagfiles import OWN_PIECES
 from tfdgan.errors import UserError
 from tfdgan.objectives import Objective
 from tfdgan.storage import files
@@ -12,7 +13,6 @@ from tfdgan.tasks import names
 from tfdgan.tasks.base import Task
 from tfdgan.tasks.options import TaskOptions
 
-_FILE = "own_pieces.json"
 # They set the native exchange up, which a strategy of one's own may use too.
 _OF_THE_EXCHANGE = {"gossip_backend", "gossip_timeout", "on_peer_loss", "link_mbit"}
 
@@ -52,7 +52,7 @@ def check(options: Any, task: Any, objective: Any, strategy: Any) -> None:
 def check_workdir(workdir: str, objective: Any, strategy: Any) -> None:
     """Raise `UserError` if the workdir was trained with other pieces; keep their names if it is new."""
     mine = {"objective": _name(objective), "strategy": _name(strategy)}
-    path = os.path.join(workdir, _FILE)
+    path = os.path.join(workdir, OWN_PIECES)
     then = {"objective": "", "strategy": ""}
     if os.path.isfile(path):
         with open(path) as file:

@@ -24,11 +24,9 @@ import tensorflow as tf
 from tfdgan.distributed import collectives
 from tfdgan.errors import SharedError, UserError
 from tfdgan.storage import files, npz
+from tfdgan.training import manifests
 
 State = Mapping[str, Sequence[Any]]  # {group: variables}
-
-_FOLDER = "checkpoints"
-_STEP = re.compile(r"\d{8,}")
 
 
 class Found(NamedTuple):
@@ -86,7 +84,7 @@ class Checkpoints:
     """The checkpoints of one workdir, as learner `rank` of `size` sees them; the last `keep` of them stay."""
 
     def __init__(self, workdir: str, rank: int, size: int, keep: int) -> None:
-        self._root = os.path.join(workdir, _FOLDER)
+        self._workdir = workdir
         self._rank, self._size, self._keep = rank, size, keep
 
     @property
@@ -96,36 +94,21 @@ class Checkpoints:
 
     def folder(self, step: int) -> str:
         """Where the checkpoint of a step is."""
-        return os.path.join(self._root, f"{step:08d}")
+        return manifests.folder(self._workdir, step)
 
     def _shard(self, step: int) -> str:
         return os.path.join(self.folder(step), f"learner_{self._rank:03d}.npz")
 
-    def _steps(self) -> list[int]:
-        """Ascending steps with a folder here, committed or not."""
-        names: list[str] = []
-        with contextlib.suppress(OSError):  # there is none yet, or the disk has gone
-            names = os.listdir(self._root)
-        return sorted(int(name) for name in names if _STEP.fullmatch(name))
-
     def committed(self) -> list[int]:
         """Ascending steps with a manifest here: the checkpoints whose consensus is on this host."""
-        return [step for step in self._steps() if os.path.isfile(self._manifest(step))]
+        return manifests.committed(self._workdir)
 
     def _manifest(self, step: int) -> str:
-        return os.path.join(self.folder(step), "manifest.json")
+        return manifests.path(self._workdir, step)
 
     def manifest(self, step: int) -> dict[str, Any]:
         """What `save` was given, and {"step", "learners"}."""
-        try:
-            with open(self._manifest(step)) as file:
-                found = json.load(file)
-            found["learners"], found["sample_shape"]
-            return found
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(
-                f"{self._manifest(step)}: not readable ({error}); remove its folder to use an older checkpoint"
-            ) from error
+        return manifests.read(self._workdir, step)
 
     def consensus(self, step: int) -> dict[str, np.ndarray]:
         """{name: array}: the mean over learners at `step`."""
@@ -203,7 +186,8 @@ class Checkpoints:
                 return Found(step, whole=True, holder=holder), wrong
             wrong.append(next(text for text in problems if text))
         if wrong and consensus is None:
-            raise SharedError(f"{self._root}: no checkpoint is sound; {'; '.join(wrong)}; move it away to begin anew")
+            root = manifests.root(self._workdir)
+            raise SharedError(f"{root}: no checkpoint is sound; {'; '.join(wrong)}; move it away to begin anew")
         return consensus, wrong
 
     def problem(self, step: int) -> str | None:
@@ -231,7 +215,7 @@ class Checkpoints:
         if newest not in committed:  # the disk has gone: nobody removes what may be the last
             return
         kept = [step for step in committed if step <= newest][-self._keep :]
-        for step in set(self._steps()) - set(kept):
+        for step in set(manifests.begun(self._workdir)) - set(kept):
             with contextlib.suppress(OSError):  # the manifest first: half a checkpoint is none
                 os.remove(self._manifest(step))
             shutil.rmtree(self.folder(step), ignore_errors=True)

@@ -9,7 +9,6 @@ import numpy as np
 
 from tfdgan.errors import UserError
 from tfdgan.storage import npz
-from tfdgan.training import checkpoints
 
 Consensus = dict[str, np.ndarray]  # {"group/index.variable": array}
 
@@ -33,6 +32,8 @@ def read_record(path: str) -> dict[str, Any]:
 
 def read(path: str) -> tuple[dict[str, Any], Consensus]:
     """(record, {name: array}) of a file that `write` wrote."""
+    from tfdgan.training import checkpoints  # which loads TensorFlow; records can be read without
+
     arrays = checkpoints.read(path)
     return read_record(path), {name: array for name, array in arrays.items() if name != _RECORD}
 

@@ -224,6 +224,8 @@ class Run:
             "learners": len(collectives.ranks()),
             "tfdgan": __version__,
             "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "numpy": np.__version__,
         }
         record = self._open_record
         # Before the checkpoint: a run that resumes there does not make it again.

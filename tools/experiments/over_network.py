@@ -18,7 +18,7 @@ import numpy as np
 from absl import flags
 
 from tfdgan.cli import command
-from tfdgan.cli.comparison.results import scalars
+from tfdgan.cli.scalars import scalars
 from tfdgan.errors import UserError
 from tfdgan.storage import files
 from tools.network import jobs, links

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tfdgan.cli.comparison.trials import Trial
+from tfdgan.cli.scalars import scalars, tags
 from tfdgan.errors import UserError
 from tfdgan.training import score_log
 
@@ -84,7 +84,7 @@ def read(trials: Sequence[Trial], names: Sequence[str] = (), shown: Sequence[str
     costs = {trial: _costs(trial, shown) for trial in trials}
     for name in shown:
         if all(np.isnan(of_run.shown[name]) for of_run in costs.values()):
-            there = sorted({tag for trial in trials for tag in _tags(trial.workdir)})
+            there = sorted({tag for trial in trials for tag in tags(trial.workdir)})
             raise UserError(f"--scalar={name}: no run has it; there are {', '.join(there) or 'none'}")
     found = {}
     for name in names or [default]:
@@ -130,34 +130,3 @@ def _result(trial: Trial, records: list[dict[str, Any]], costs: Costs, best: str
         last["signature"],
         best,
     )
-
-
-def scalars(workdir: str, *names: str) -> dict[str, list[tuple[int, float]]]:
-    """{name: (step, value)s by step} of a run's TensorBoard scalars; of a step that was taken twice, the later."""
-    events = _events(workdir)
-    if events is None:
-        return {name: [] for name in names}
-    from tensorboard.util.tensor_util import make_ndarray
-
-    known, found = set(events.Tags()["tensors"]), {}
-    for name in names:
-        points = {e.step: float(make_ndarray(e.tensor_proto)) for e in events.Tensors(name)} if name in known else {}
-        found[name] = sorted(points.items())
-    return found
-
-
-def _tags(workdir: str) -> list[str]:
-    """The names of a run's scalars."""
-    events = _events(workdir)
-    return events.Tags()["tensors"] if events else []
-
-
-def _events(workdir: str) -> Any:
-    folder = os.path.join(workdir, "tensorboard")
-    if not os.path.isdir(folder):
-        return None
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    events = EventAccumulator(folder, size_guidance={"tensors": 0})
-    events.Reload()
-    return events

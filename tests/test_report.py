@@ -1,0 +1,453 @@
+"""The command report: one HTML page about a run, which holds what the workdir says and nothing that it must load."""
+
+import base64
+import collections
+import importlib.metadata
+import io
+import json
+import os
+import pathlib
+import re
+import shutil
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from conftest import ROOT, launch
+from PIL import Image
+
+import tfdgan
+from tfdgan import report as report_command
+from tfdgan.cli import flagfiles, scalars
+from tfdgan.cli.config import Config
+from tfdgan.cli.reports import charts, drawing, method, report, samples, scores
+from tfdgan.cli.reports.thinning import Curve
+from tfdgan.errors import UserError
+from tfdgan.training import manifests, score_log
+
+OLD = ROOT / "tests/old_workdirs"
+VOID = ("img", "meta")
+SMALL = (
+    *("--dataset=gaussians", "--model=mlp", "--latent_size=2", "--width_g=8", "--width_d=8", "--batch_size=4"),
+    *("--critic_steps=1", "--log_every=4", "--eval_every=20", "--checkpoint_every=20", "--eval_samples=100"),
+    *("--random_mixing", "--steps=40"),
+)
+
+
+class Page(HTMLParser):
+    """A page taken apart. Every element must be closed in order, every id be there once, every reference lead to one.
+
+    Attributes:
+      tags: {name of an element: how many}.
+      images: attributes of the pictures.
+      figures: values of the `data` elements.
+      text: what a reader sees, without the style, blanks as single spaces.
+    """
+
+    def __init__(self, html):
+        super().__init__()
+        self._open, self._ids, self._references, self._texts = [], [], [], []
+        self.tags, self.images, self.figures = collections.Counter(), [], []
+        self.feed(html)
+        self.close()
+        assert html.startswith("<!DOCTYPE html>\n<html") and self._open == []
+        assert len(set(self._ids)) == len(self._ids) and set(self._references) <= set(self._ids)
+        self.references = set(self._references)
+        self.text = " ".join("".join(self._texts).split())
+
+    def handle_starttag(self, tag, attrs):
+        self._take(tag, dict(attrs))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        assert "svg" in self._open  # elsewhere HTML reads it as a start
+        self._take(tag, dict(attrs))
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag, self.getpos()
+        if tag not in ("a", "strong", "span", "data", "code"):
+            self._texts.append(" ")
+
+    def handle_data(self, data):
+        if "style" not in self._open:
+            self._texts.append(data)
+        else:
+            assert "url(" not in data and "@import" not in data
+
+    def _take(self, tag, attrs):
+        self.tags[tag] += 1
+        assert not any(name.startswith("on") for name in attrs)
+        if "id" in attrs:
+            self._ids.append(attrs["id"])
+        for name in ("src", "href", "xlink:href"):
+            if name in attrs:
+                assert attrs[name].startswith(("#", "data:image/"))
+                if attrs[name].startswith("#"):
+                    self._references.append(attrs[name][1:])
+        for value in attrs.values():
+            self._references += re.findall(r"url\(#(.*?)\)", value or "")
+        if tag == "img":
+            self.images.append(attrs)
+        if tag == "data":
+            self.figures.append(float(attrs["value"]))
+
+
+def page(workdir, *flags):
+    """The page that the command writes about a workdir."""
+    report_command.main(["report", f"--workdir={workdir}", *flags])
+    return Page((pathlib.Path(workdir) / "report.html").read_text(encoding="utf-8"))
+
+
+def made(folder, **options):
+    """A workdir that holds flags alone."""
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.flags").write_text(flagfiles.write(Config(workdir=str(folder), **options)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The workdir of two learners after 40 steps."""
+    workdir = tmp_path_factory.mktemp("run") / "points"
+    launch(2, "-m", "tfdgan.train", *SMALL, f"--workdir={workdir}")
+    return workdir
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_the_page_of_a_run(run, capsys):
+    found = page(run)
+    assert f"{run}/report.html: the run of {run}, 40 of 40 steps; " in capsys.readouterr().out
+    text = found.text
+    assert text.startswith("gaussians, mlp: Rand-DP-OAdam on 2 learners gaussians, mlp:")  # title and headline
+    assert "Steps 40 of 40 " in text and "Learners 2 " in text and "2 throughout" in text
+    for title in ("Critic's loss", "Generator's loss", "Consensus distance", "Time of a step (ms)", "good samples"):
+        assert title in text
+    for heading in ("Samples", "Curves", "Scores", "Network", "Checkpoints", "Flags", "Environment"):
+        assert heading.lower() in found.references  # a link leads there
+    # To one neighbour once a step, 4 bytes each: MLPs 2-8-8-8-2 (24 + 72 + 72 + 18) and 2-8-8-8-1 (9 at the end).
+    assert "MB a learner sends in a step 0.001452 " in text
+    assert "horovodrun -np 2 python -m tfdgan.train --flagfile=" in text
+    assert "--batch_size=4 " in text and "--eval_samples=100 " in text
+    assert found.tags["script"] == found.tags["link"] == 0
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_figures_are_those_of_the_log(run):
+    """Of each score the best and the last, and in the headline the best of what the best checkpoint is chosen by."""
+    records = [json.loads(line) for line in (run / "scores.jsonl").read_text().splitlines()]
+    wanted = []
+    for name in ("modes found of 25", "good samples"):
+        values = [record["value"] for record in records if record["name"] == name]
+        assert len(values) == 2
+        wanted += [max(values), values[-1]]
+    found = page(run)
+    assert found.figures == [wanted[2], *wanted]
+    best = next(record for record in records if record["name"] == "good samples" and record["value"] == wanted[2])
+    assert (
+        f"Best good samples: {wanted[2]:.4g} at step {best['step']} good: within 4 sigma; generated: 100" in found.text
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_samples_are_those_of_the_run(run):
+    """Larger pictures than the page shows are made smaller; of the last one all is kept."""
+    *_, last = page(run).images
+    assert last["alt"] == "generated samples after 40 steps"
+    data = base64.b64decode(last["src"].removeprefix("data:image/png;base64,"))
+    assert data == (run / "samples/00000040.png").read_bytes()
+    assert Image.open(io.BytesIO(data)).size == (int(last["width"]), int(last["height"]))
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_the_environment_is_that_of_the_checkpoint(run, tmp_path):
+    """What the manifest says, not what is installed where the page is made."""
+    here = importlib.metadata.version
+    text = page(run).text
+    assert f"tfdgan {tfdgan.__version__} TensorFlow " in text
+    assert f"Keras {here('keras')} NumPy {here('numpy')} Threads within" in text
+    workdir = pathlib.Path(shutil.copytree(run, tmp_path / "run"))
+    for path in workdir.glob("checkpoints/*/manifest.json"):
+        manifest = json.loads(path.read_text())
+        path.write_text(json.dumps({**manifest, "keras": "9.8.7", "threads": [3, 0]}))
+    text = page(workdir).text
+    assert "Keras 9.8.7 " in text
+    assert "Threads within an operation: 3; between operations: as many as TensorFlow takes" in text
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_a_run_that_is_not_done_and_files_that_are_half_written(run, tmp_path):
+    workdir = pathlib.Path(shutil.copytree(run, tmp_path / "run"))
+    flags = (workdir / "config.flags").read_text()
+    (workdir / "config.flags").write_text(flags.replace("--steps=40\n", "--steps=1000\n"))
+    whole = scalars.scalars(str(workdir), "loss/critic")["loss/critic"]
+    assert [step for step, _ in whole] == list(range(4, 41, 4))
+    (events,) = (workdir / "tensorboard").glob("*.tfevents.*")
+    data = events.read_bytes()
+    events.write_bytes(data[: data.rindex(b"gradient_norm/critic")])  # in the first record of the last tick
+    assert scalars.scalars(str(workdir), "loss/critic")["loss/critic"] == whole[:-1]
+    with (workdir / "scores.jsonl").open("a") as file:
+        file.write('[1]\n{"step": 60}\n{"step": 60, "name": "FD", "val')
+    (workdir / "checkpoints/00000040/manifest.json").write_text("{")
+    (workdir / "samples/00000020.png").write_bytes(b"\x89PNG, but no picture")
+    (workdir / "samples/.00000060.png.tmp").write_bytes(b"")
+    for path in (workdir / "best").iterdir():
+        path.write_bytes(b"PK")
+    found = page(workdir)
+    assert "Steps 40 of 1,000 (still training, or stopped early; newest checkpoint: 40)" in found.text
+    assert "40 not readable not readable" in found.text and "As the checkpoint of step 20 says" in found.text
+    assert [image["alt"] for image in found.images] == ["generated samples after 40 steps"]
+    assert "Best good samples: " in found.text and "--step=best" not in found.text
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_scalars_are_those_that_tensorboard_reads(run):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util.tensor_util import make_ndarray
+
+    events = EventAccumulator(str(run / "tensorboard"), size_guidance={"tensors": 0}).Reload()
+    tags = set(scalars.tags(str(run)))
+    assert (
+        tags == set(events.Tags()["tensors"]) - {"samples", "flags", "_hparams_/session_start_info"} and len(tags) > 10
+    )
+    for name, points in scalars.scalars(str(run), *tags).items():
+        assert points == [(event.step, float(make_ndarray(event.tensor_proto))) for event in events.Tensors(name)]
+
+
+COLD = """
+import sys
+from tfdgan import report
+report.main(["report", *sys.argv[1:]])
+sys.exit(f"loaded: {sorted({'tensorflow', 'keras', 'horovod'} & set(sys.modules))}")
+"""
+
+
+@pytest.mark.parametrize("kind, task", [("image", "gaussians, mlp"), ("text", "oracle, lstm")])
+def test_old_workdirs_without_tensorflow(kind, task, tmp_path):
+    """They have no scores, samples or logs."""
+    output = tmp_path / "a folder/page.html"
+    flags = (f"--workdir={OLD / kind}", f"--output={output}")
+    done = launch(0, "-c", COLD, *flags, cold=True, check=False)
+    assert done.stderr.splitlines()[-1] == "loaded: []" and str(output) in done.stdout
+    assert not (OLD / kind / "report.html").exists()
+    text = Page(output.read_text()).text
+    assert f"{task}: DP-OAdam on 2 learners There are no scores so far." in text and "Steps 10 of 10 " in text
+    assert "left no samples so far" in text and "Nothing was logged so far." in text and "Network" not in text
+    assert "TensorFlow 2.21.0 Keras not recorded NumPy not recorded" in text
+    assert ("--step=pretrained" in text) == (kind == "text")
+
+
+HOSTILE = (
+    "<img src=http://x.example/ onerror=alert(1)> \"'&amp; $\\frac{$ </title></style></pre><script>alert(2)</script>"
+)
+
+
+def test_what_users_write_stays_text(tmp_path):
+    """In flags, names and signatures of scores, sentences, paths, names of pieces of one's own."""
+    workdir = made(tmp_path / "<b>run&", task="text", dataset=f"file:{HOSTILE}", model="lstm", trainer="adversarial")
+    signature = {HOSTILE: HOSTILE, "broken": "\ud800\x00\x1b", "warning": HOSTILE}
+    for step in (1, 2, 3):
+        score_log.add(str(workdir), [dict(step=step, name=HOSTILE, value=step, best="low", signature=signature)])
+    (workdir / "own_pieces.json").write_text(json.dumps({"objective": HOSTILE, "strategy": HOSTILE}))
+    (workdir / "samples").mkdir()
+    (workdir / "samples/00000003.txt").write_bytes(f"{HOSTILE}\nsecond line\xff\x00".encode("latin-1"))
+    found = page(workdir)
+    assert found.tags["script"] == found.tags["img"] == found.tags["b"] == 0 and found.tags["title"] == 1
+    assert found.tags["svg"] == 1 and found.figures == [1, 1, 3]
+    seen = " ".join(HOSTILE.split())
+    assert found.text.count(seen) >= 10 and "<b>run&/config.flags" in found.text
+    assert "broken: \ufffd\ufffd\ufffd" in found.text and "second line\ufffd\ufffd" in found.text
+
+
+def test_lines_of_the_last_samples(tmp_path):
+    style = dict(task="style_transfer", dataset="toy_styles", model="style_transfer")
+    workdir = made(tmp_path, **style, trainer="clipped_ratio", update="alternating", steps=9)
+    assert "left no samples so far" in page(tmp_path).text  # there is no such folder
+    (workdir / "samples").mkdir()
+    for step in (3, 6):
+        (workdir / f"samples/{step:08d}.txt").write_text("".join(f"line {n} of {step}\n" for n in range(100)))
+    found = page(tmp_path)
+    assert "Step 6, the last that has samples: line 0 of 6 line 1 of 6" in found.text
+    assert "line 39 of 6" in found.text and "line 40 of" not in found.text and "of 3 " not in found.text
+    assert "style_transfer: DP-OAdam There are no scores so far." in found.text  # of how many learners nothing tells
+
+
+def test_pictures_are_spread_and_the_small_ones_are_small(tmp_path):
+    (tmp_path / "samples").mkdir()
+    noise = np.random.default_rng(0).integers(0, 256, (400, 800, 3), np.uint8)
+    for step in range(10, 101, 10):
+        Image.fromarray(noise).save(tmp_path / f"samples/{step:08d}.png")
+    found = samples.pictures(str(tmp_path))
+    assert [picture.step for picture in found] == [10, 30, 50, 80, 100]  # places 0, 2.25, 4.5, 6.75, 9 of 9
+    assert [(picture.width, picture.height) for picture in found] == [(320, 160)] * 4 + [(800, 400)]
+    assert found[0].source.startswith("data:image/jpeg;base64,") and len(found[0].source) < len(found[-1].source) / 4
+    assert samples.pictures(str(tmp_path), most=1)[0].step == 10 and samples.pictures(str(tmp_path / "none")) == []
+
+
+def test_a_folder_that_is_no_workdir(tmp_path):
+    done = launch(0, "-m", "tfdgan.report", f"--workdir={tmp_path}", cold=True, check=False)
+    wanted = f"error: --workdir={tmp_path}: nothing was trained there (config.flags is missing)\n"
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", wanted)
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(UserError, match="^workdir is missing"):
+        report_command.main(["report"])
+
+
+def test_where_the_page_can_not_go(tmp_path):
+    workdir = made(tmp_path / "run")
+    with pytest.raises(UserError, match=r"config.flags: give a name that ends in .html or .htm"):
+        report.write(str(workdir), str(workdir / "config.flags"))
+    (tmp_path / "folder.html").mkdir()
+    with pytest.raises(UserError, match=r"^output=.*folder.html: cannot be written \(Is a directory\)"):
+        report.write(str(workdir), str(tmp_path / "folder.html"))
+    assert sorted(os.listdir(tmp_path)) == ["folder.html", "run"]
+
+
+@pytest.mark.parametrize(
+    "options, name, changes",
+    [
+        (dict(strategy="centralized", optimizer="oadam"), "CP-OAdam", []),
+        (dict(strategy="decentralized", topology="ring", optimizer="oadam"), "DP-OAdam", []),
+        (dict(strategy="decentralized", topology="ring", random_mixing=True, optimizer="oadam"), "Rand-DP-OAdam", []),
+        (dict(strategy="dposg", optimizer="sgd", critic_steps=1, gossip_rounds=2), "DPOSG", []),
+        (dict(strategy="centralized", optimizer="adam"), "centralized, Adam", []),
+        (dict(topology="exponential"), "decentralized on exponential, optimistic Adam", []),
+        (dict(strategy="local", optimizer="sgd"), "local, SGD", []),
+        (
+            dict(random_mixing=True, second_moment="split_batch", mix_order="after", wire_dtype="bfloat16"),
+            "Rand-DP-OAdam",
+            ["--second_moment=split_batch", "--mix_order=after", "--wire_dtype=bfloat16"],
+        ),
+        (dict(gossip_rounds=2, chebyshev=True), "DP-OAdam", ["--gossip_rounds=2", "--chebyshev"]),
+        # What has no effect changes nothing.
+        (dict(strategy="centralized", mix_order="after", second_moment="split_batch"), "CP-OAdam", []),
+    ],
+)
+def test_strategies_have_the_papers_names(options, name, changes):
+    config = Config(**options)
+    assert (method.strategy(config, {}), method.changes(config)) == (name, changes)
+
+
+def test_what_a_step_consists_of():
+    clipped = dict(trainer="clipped_ratio", update="alternating", critic_steps=3, generator_steps=2)
+    assert method.training(Config(**clipped), {}) == (
+        "probability ratio clipping (single ratio) and sample reweighting; wasserstein objective; updates a step: "
+        "critic 3, generator 2"
+    )
+    assert method.training(Config(**clipped, ratio_clipping=False), {}).startswith("sample reweighting; wasserstein")
+    neither = Config(**clipped, ratio_clipping=False, sample_reweighting=False)
+    assert method.training(neither, {}).startswith("neither ratio clipping nor reweighting; ")
+    assert method.training(Config(objective="hinge"), {"objective": "mine.Loss"}) == (
+        "mine.Loss objective; critic updates a step: 5; simultaneous updates"
+    )
+
+
+def record(step, value, name="FD (x)", **signature):
+    return {"step": step, "name": name, "value": value, "best": "low", "signature": signature}
+
+
+def test_best_and_last_of_each_kind_of_score():
+    """Step 2 is scored twice, the later counts; another seed is another kind; None is no number."""
+    found = scores.kinds(
+        [record(1, 5.0, seed=0), record(2, 1.0, seed=0), record(2, 3.0, seed=0), record(3, None, seed=0)]
+        + [record(4, 3.0, seed=0, warning="few", words=9), record(2, 2.0, seed=1), {"step": 5}, 7, record("6", 1.0)]
+    )
+    assert [(kind.signature, list(kind.by_step)) for kind in found] == [({"seed": 0}, [1, 2, 3, 4]), ({"seed": 1}, [2])]
+    first = found[0]
+    assert (first.best["step"], first.best["value"], first.last["step"]) == (2, 3.0, 4)  # the first of two equal ones
+    assert (
+        scores.shown(first.by_step[3]) == "NaN" and scores.shown({**record(1, 1.23456), "spread": 0.5}) == "1.235 ± 0.5"
+    )
+
+
+def test_which_value_is_better_is_known_of_some_names():
+    better = {}
+    for name in ("IS (x)", "FID", "NLL_gen (test)", "self-BLEU", "mine"):
+        (kind,) = scores.kinds([{**record(1, 2.0, name), "best": ""}])
+        better[name] = kind.better
+    assert better == {"IS (x)": "high", "FID": "low", "NLL_gen (test)": "low", "self-BLEU": "", "mine": ""}
+    assert scores.kinds([{**record(1, 2.0, "mine"), "best": "high"}])[0].better == "high"
+
+
+def test_long_curves_are_thinned_and_keep_their_peaks():
+    curve = Curve(most=100)
+    for step in range(0, 1_000_000, 50):
+        curve.add(step, {700_050: 9.0, 300_000: -9.0}.get(step, float(step % 7) / 10))
+    points = curve.points
+    assert 50 <= len(points) <= 100 and points == sorted(points)
+    assert (700_050, 9.0) in points and (300_000, -9.0) in points
+    assert points[0][0] < 20_000 and points[-1][0] > 980_000
+
+
+def test_short_curves_are_whole_and_the_later_value_of_a_step_counts():
+    curve = Curve()
+    for step, value in ((5, 1.0), (10, 2.0), (5, 3.0), (15, float("nan")), (20, float("inf"))):
+        curve.add(step, value)
+    assert curve.points == [(5, 3.0), (10, 2.0)] and curve.left_out == 2
+    with pytest.raises(ValueError, match="most=1"):
+        Curve(most=1)
+
+
+def curves(**values):
+    """{name, with / for __: a curve of values at steps 1, 2, ...}."""
+    found = {name.replace("__", "/"): Curve() for name in values}
+    for name, numbers in values.items():
+        for step, number in enumerate(numbers, 1):
+            found[name.replace("__", "/")].add(step, number)
+    return found
+
+
+def titles(plans, **values):
+    return [chart.title for chart in charts.of_logs(plans, curves(**values), 0)]
+
+
+def test_charts_are_of_what_was_logged():
+    assert titles(charts.TRAINING) == [] == titles(charts.NETWORK)
+    assert titles(charts.TRAINING, ratio__clip_fraction=[0.1, 0.2], reweighting__effective_share=[0.8, 0.7]) == [
+        "Share of samples whose probability ratio is clipped",
+        "Effective share of the reweighted batch",
+    ]
+    # One learner is at no distance from others; nothing changes in a network that holds.
+    assert titles(charts.TRAINING, consensus__distance=[0, 0], time__waiting_share=[0, 0]) == []
+    quiet = dict(network__learners=[4, 4], network__reconnections=[0, 0], network__bytes_a_step=[8, 8])
+    assert titles(charts.NETWORK, **quiet) == []
+    assert titles(charts.NETWORK, **{**quiet, "network__learners": [4, 3]}) == ["Learners"]
+
+
+def test_charts_say_what_they_show():
+    plan = next(plan for plan in charts.TRAINING if plan.name == "critic")
+    losses = dict(loss__critic=[1.0] * 30 + [1.1] * 30 + [900.0])
+    (plain,) = charts.of_logs([plan], curves(**losses), 0)
+    assert "band" not in plain.good and "dashed" not in plain.good and "outside the picture" in plain.good
+    (banded,) = charts.of_logs([plan], curves(**losses, loss__critic_spread=[0.5] * 61), 20)
+    assert "as wide as the learners' losses lie apart" in banded.good and "dashed line" in banded.good
+    assert len(Page(f"<!DOCTYPE html>\n<html>{banded.picture}</html>").references) > 0
+
+
+@pytest.mark.parametrize(
+    "low, high, wanted",
+    [(0.05, 30, [0.1, 1, 10]), (0.9, 11, [1, 2, 5, 10]), (0.14, 0.33, [0.15, 0.2, 0.3]), (1.02, 1.09, None)],
+)
+def test_logarithmic_axes_have_three_places(low, high, wanted):
+    found = drawing._ticks(low, high)
+    assert all(low <= place <= high for place in found) and 3 <= len(found) <= 7
+    assert wanted is None or found == pytest.approx(wanted)
+
+
+def test_manifests_are_found_as_checkpoints_are(tmp_path):
+    assert manifests.committed(str(tmp_path)) == []
+    for step, name in ((300, "manifest.json"), (20, "manifest.json"), (4000, "consensus.npz")):
+        folder = pathlib.Path(manifests.folder(str(tmp_path), step))
+        folder.mkdir(parents=True)
+        (folder / name).write_text('{"learners": 3, "sample_shape": [2]}')
+    assert manifests.begun(str(tmp_path)) == [20, 300, 4000] and manifests.committed(str(tmp_path)) == [20, 300]
+    assert manifests.read(str(tmp_path), 300)["learners"] == 3
+    with pytest.raises(UserError, match="00004000/manifest.json: not readable"):
+        manifests.read(str(tmp_path), 4000)
