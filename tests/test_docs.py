@@ -56,7 +56,7 @@ def calls(words):
 
 def check(program, flags):
     """Raise `UserError` if a program does not know a flag."""
-    if program in ("tfdgan.gossip.native.build", "tfdgan.supervise"):
+    if program in ("tfdgan.gossip.native.build", "tfdgan.launch", "tfdgan.supervise"):
         return
     if program.startswith("tfdgan."):
         parse(program, flags)

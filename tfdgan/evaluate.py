@@ -5,7 +5,7 @@ Under horovodrun the samples are shared out among the learners.
 
 import sys
 
-from tfdgan.cli import command, flagfiles
+from tfdgan.cli import command, flagfiles, quiet
 from tfdgan.cli.options import EvaluateOptions
 from tfdgan.errors import UserError
 
@@ -20,6 +20,7 @@ def main(argv: list[str]) -> None:
         raise UserError("--watch: scores every checkpoint; leave --step out")
     flagfiles.load(path, **changes).check_judges()
 
+    quiet.load_tensorflow()
     from tfdgan import distributed
     from tfdgan.cli.score_checkpoints import CheckpointScorer
     from tfdgan.cli.workdir import Workdir

@@ -2,7 +2,7 @@
 
 import sys
 
-from tfdgan.cli import command, flagfiles, presets
+from tfdgan.cli import command, flagfiles, presets, quiet
 from tfdgan.cli.options import TrainOptions
 from tfdgan.distributed import launch
 from tfdgan.errors import UserError
@@ -25,7 +25,7 @@ def main(argv: list[str]) -> None:
         options.check_learners(size)
     command.require({"workdir": options.workdir}, "workdir")
 
-    # TensorFlow is loaded only now, so that errors in the flags show at once.
+    quiet.load_tensorflow()  # only now, so that errors in the flags show at once
     if tries:
         from tfdgan.cli.dry_run import dry_run
 

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from tfdgan.cli import flagfiles, help
+from tfdgan.cli import flagfiles, help, quiet
 from tfdgan.cli.names import meant
 from tfdgan.distributed import launch
 from tfdgan.errors import JobOver, LocalFault, SharedError, TrainingFault, UserError
@@ -98,7 +98,7 @@ def required(flag_values: flags.FlagValues, *names: str) -> list[Any]:
 
 def run(main: Callable[[list[str]], None], argv: list[str]) -> None:
     """Call `main(argv)` and end the process: errors a user can mend are one line, from one learner."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet.be_quiet()
     try:
         main(argv)
     except JobOver as error:

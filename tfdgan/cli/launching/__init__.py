@@ -1,0 +1,1 @@
+"""The command launch: horovodrun, and what of its output is for people."""

@@ -1,0 +1,81 @@
+"""The command `tfdgan launch`: horovodrun with a screen for people.
+
+    tfdgan launch -np 8 train --preset=cifar
+    tfdgan launch -np 8 -H host1:4,host2:4 train --flagfile=my.flags
+
+What stands before the command's name goes to horovodrun as it is, after --gloo unless --mpi is given. Lines of the
+first learner have no prefix, those of learner 3 begin with [3]; TensorFlow's own lines are left out; progress is a bar
+on a terminal; an error is the last line, and its exit code is 2.
+"""
+
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from typing import IO
+
+from tfdgan.cli import command
+from tfdgan.cli.launching.lines import parsed
+from tfdgan.cli.launching.screen import Screen
+from tfdgan.errors import UserError
+
+_COMMANDS = ("train", "supervise", "evaluate")
+
+
+def main(argv: list[str]) -> None:
+    """Start the job, show what it says, and end as it ends."""
+    options, words = _split(argv[1:])
+    beside = os.path.join(os.path.dirname(sys.executable), "horovodrun")
+    horovodrun = beside if os.path.exists(beside) else shutil.which("horovodrun")
+    if horovodrun is None:
+        raise UserError("horovodrun is not there; tfdgan doctor says how to get it")
+    by = [] if {"--mpi", "--gloo"} & set(options) else ["--gloo"]
+    raise SystemExit(_run([horovodrun, *by, *options, sys.executable, "-m", f"tfdgan.{words[0]}", *words[1:]]))
+
+
+def _split(words: list[str]) -> tuple[list[str], list[str]]:
+    """(horovodrun's options, the command and its flags)."""
+    place = next((n for n, word in enumerate(words) if word in _COMMANDS), None)
+    if {"-h", "--help"} & set(words[:place]):
+        print((__doc__ or "").strip())
+        raise SystemExit(0)
+    if place is None:
+        raise UserError(f"launch: no command; give one of {', '.join(_COMMANDS)}, as tfdgan launch -np 2 train ...")
+    if not {"-np", "--num-proc"} & {word.split("=")[0] for word in words[:place]}:
+        raise UserError("launch: how many learners? give -np, as tfdgan launch -np 2 train ...")
+    return words[:place], words[place:]
+
+
+def _run(words: list[str]) -> int:
+    """Run horovodrun, and show its lines until it ends; returns the exit code."""
+    job = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
+    # A terminal's Ctrl-C reaches horovodrun, too: it ends the job, and this process shows how.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: job.send_signal(number))
+    said: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
+    for stream, is_error in ((job.stdout, False), (job.stderr, True)):
+        threading.Thread(target=_read, args=(stream, is_error, said), daemon=True).start()
+    screen, left = Screen(), 2
+    while left:
+        found = said.get()
+        if found is None:
+            left -= 1
+        else:
+            screen.show(parsed(*found))
+    code = job.wait()
+    return screen.close(code if code >= 0 else 128 - code)
+
+
+def _read(stream: IO[str], is_error: bool, said: queue.SimpleQueue[tuple[str, bool] | None]) -> None:
+    """Hand over a stream's lines, and at last None."""
+    for line in stream:
+        said.put((line.rstrip("\r\n"), is_error))
+    said.put(None)
+
+
+if __name__ == "__main__":
+    command.run(main, sys.argv)
