@@ -5,12 +5,12 @@
 
 What stands before the command's name goes to horovodrun as it is, after --gloo unless --mpi is given. Lines of the
 first learner have no prefix, those of learner 3 begin with [3]; TensorFlow's own lines are left out; progress is a bar
-on a terminal; an error is the last line, and its exit code is 2.
+on a terminal; an error is the last line, and its exit code is 2. After Ctrl-C or SIGTERM learners have a minute to
+save.
 """
 
-import os
+import importlib.util
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -28,12 +28,11 @@ _COMMANDS = ("train", "supervise", "evaluate")
 def main(argv: list[str]) -> None:
     """Start the job, show what it says, and end as it ends."""
     options, words = _split(argv[1:])
-    beside = os.path.join(os.path.dirname(sys.executable), "horovodrun")
-    horovodrun = beside if os.path.exists(beside) else shutil.which("horovodrun")
-    if horovodrun is None:
-        raise UserError("horovodrun is not there; tfdgan doctor says how to get it")
+    if importlib.util.find_spec("horovod") is None:
+        raise UserError("launch: Horovod is not there; tfdgan doctor --fix installs it")
     by = [] if {"--mpi", "--gloo"} & set(options) else ["--gloo"]
-    raise SystemExit(_run([horovodrun, *by, *options, sys.executable, "-m", f"tfdgan.{words[0]}", *words[1:]]))
+    learner = [sys.executable, "-m", f"tfdgan.{words[0]}", *words[1:]]
+    raise SystemExit(_run([sys.executable, "-m", "tfdgan.cli.launching.horovodrun", *by, *options, *learner]))
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:

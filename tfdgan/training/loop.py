@@ -166,6 +166,7 @@ class Run:
                     sampler = self._meet(reached, save, score)
                     ticker.skip()
                 if report.stop and reached < options.steps:
+                    stop.heeded()
                     if self._is_saved:
                         say_once(f"stopped on request at step {reached}; the same command goes on from there")
                     break

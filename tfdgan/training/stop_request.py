@@ -12,12 +12,15 @@ class StopRequest:
     A second SIGTERM or Ctrl-C ends the process. SIGHUP stays ignored where `nohup` has it ignored. Python lets only the
     main thread take signals, so training in another thread leaves them as they are.
 
+    Who sends a signal to a job sends one to each learner, as launchers do, and the job may have stopped before the last
+    of them arrives: after `heeded` one signal that is still to come ends nothing.
+
     Attributes:
       requested: True after the first signal.
     """
 
     def __enter__(self) -> Self:
-        self.requested = False
+        self.requested = self._heeded = False
         is_main = threading.current_thread() is threading.main_thread()
         taken = [signal.SIGTERM, signal.SIGINT] if is_main else []
         if is_main and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
@@ -28,8 +31,17 @@ class StopRequest:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        late = self._heeded and not self.requested
         for number, handler in self._former.items():
-            signal.signal(number, handler)
+            signal.signal(number, self._pass_over if late else handler)
+
+    def heeded(self) -> None:
+        """The job stops, whoever was asked."""
+        self._heeded = True
+
+    def _pass_over(self, number: int, frame: FrameType | None) -> None:
+        for taken, handler in self._former.items():
+            signal.signal(taken, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number != signal.SIGHUP:
