@@ -11,7 +11,7 @@ SETUP := $(VENV)/.done
 
 setup: $(SETUP)
 
-$(SETUP): tools/setup.sh tools/build_horovod.sh requirements.lock setup.py
+$(SETUP): tools/setup.sh tools/build_horovod.sh tfdgan/cli/doctor/horovod_build.py requirements.lock setup.py
 	bash tools/setup.sh "$(PYTHON)" $(VENV)
 	touch $@
 	@echo "ready: source $(VENV)/bin/activate"

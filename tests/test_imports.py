@@ -24,7 +24,7 @@ def modules():
 LIGHT = sorted(name for name, package in modules() if package or name.endswith(".options"))
 LIGHT += ["tfdgan.cli.config", "tfdgan.cli.command", "tfdgan.cli.flagfiles", "tfdgan.tasks.names"]
 LIGHT += ["tfdgan.cli.supervision"]  # of which there is one beside each learner
-LIGHT += [f"tfdgan.{command}" for command in ("train", "supervise", "evaluate", "generate", "export")]
+LIGHT += [f"tfdgan.{command}" for command in ("train", "supervise", "evaluate", "generate", "export", "doctor")]
 
 
 def test_modules_are_found():

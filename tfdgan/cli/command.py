@@ -13,7 +13,6 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from tfdgan.cli import flagfiles, help
 from tfdgan.distributed import launch
 from tfdgan.errors import JobOver, LocalFault, SharedError, TrainingFault, UserError
 from tfdgan.options import Options
@@ -23,6 +22,7 @@ _RANK_0_SPEAKS_FIRST = 10.0  # seconds, as learners of a busy machine come to it
 
 def parse_options(argv: Sequence[str], *kinds: type[Options]) -> dict[str, Any]:
     """{name: value} of the options that a command line gives, out of all options of `kinds`, flagfiles included."""
+    from tfdgan.cli import flagfiles  # which loads what options are made of: the doctor runs where some of that lacks
 
     def define(flag_values: flags.FlagValues) -> None:
         for kind in kinds:
@@ -52,6 +52,8 @@ def parse(
     except flags.Error as error:
         raise UserError(str(error).replace("\n", " ")) from error
     if flag_values.help:
+        from tfdgan.cli import help
+
         print(help.text(f"usage: {_program(argv)} [--flagfile=FILE] [--FLAG=VALUE ...]", flag_values, kinds))
         raise SystemExit(0)
     for name in flag_values:
