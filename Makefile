@@ -12,7 +12,9 @@ SETUP := $(VENV)/.done
 
 setup: $(SETUP)
 
-$(SETUP): tools/setup.sh tools/build_horovod.sh requirements.lock setup.py pyproject.toml
+NEEDED := tools/setup.sh tools/build_horovod.sh tfdgan/cli/doctor/horovod_build.py requirements.lock setup.py pyproject.toml
+
+$(SETUP): $(NEEDED)
 	bash tools/setup.sh "$(PYTHON)" $(VENV)
 	touch $@
 	@echo "ready: source $(VENV)/bin/activate"

@@ -7,7 +7,7 @@ import shlex
 import pytest
 from conftest import ROOT
 
-from tfdgan import compare
+from tfdgan import compare, doctor
 from tfdgan.__main__ import COMMANDS
 from tfdgan.cli import command, flagfiles, presets
 from tfdgan.cli.options import EvaluateOptions, ExportOptions, ReportOptions, TrainOptions, WorkdirOptions
@@ -39,8 +39,8 @@ def parse(program, flags):
         return command.parse_options(given, flagfiles.kind_asked(given), TrainOptions)
     if program == "tfdgan.generate":
         return command.parse_options(given, WorkdirOptions, *names.generate_options(None).values())
-    if program == "tfdgan.compare":
-        return command.parse(given, compare._define)
+    if program in ("tfdgan.compare", "tfdgan.doctor"):
+        return command.parse(given, (compare if program == "tfdgan.compare" else doctor)._define)
     kind = {"tfdgan.evaluate": EvaluateOptions, "tfdgan.export": ExportOptions, "tfdgan.report": ReportOptions}[program]
     return command.parse_options(given, kind)
 

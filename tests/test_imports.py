@@ -24,8 +24,9 @@ def modules():
 LIGHT = sorted(name for name, package in modules() if package or name.endswith(".options"))
 LIGHT += ["tfdgan.cli.config", "tfdgan.cli.command", "tfdgan.cli.flagfiles", "tfdgan.tasks.names"]
 LIGHT += ["tfdgan.cli.supervision"]  # of which there is one beside each learner
-LIGHT += [f"tfdgan.{command}" for command in ("train", "supervise", "evaluate", "generate", "export", "report")]
-LIGHT += ["tfdgan.cli.reports.report"]
+COMMANDS = ("train", "supervise", "evaluate", "generate", "export", "report", "launch", "doctor")
+LIGHT += [f"tfdgan.{command}" for command in COMMANDS]
+LIGHT += ["tfdgan.__main__", "tfdgan.cli.reports.report"]
 
 
 def test_modules_are_found():

@@ -8,6 +8,7 @@ from tfdgan.cli import command, names
 
 COMMANDS = {
     "train": "train a GAN, alone or with other learners",
+    "doctor": "say whether training can start here, and what mends it",
     "launch": "start several learners: launch -np 8 train --preset=cifar",
     "supervise": "start a learner again when it dies: supervise -m tfdgan.train --flagfile=...",
     "evaluate": "score a trained generator",

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from tfdgan.cli import flagfiles, help, quiet
+from tfdgan.cli import quiet
 from tfdgan.cli.names import meant
 from tfdgan.distributed import launch
 from tfdgan.errors import JobOver, LocalFault, SharedError, TrainingFault, UserError
@@ -24,6 +24,7 @@ _RANK_0_SPEAKS_FIRST = 10.0  # seconds, as learners of a busy machine come to it
 
 def parse_options(argv: Sequence[str], *kinds: type[Options]) -> dict[str, Any]:
     """{name: value} of the options that a command line gives, out of all options of `kinds`, flagfiles included."""
+    from tfdgan.cli import flagfiles  # which loads what options are made of: the doctor runs where some of that lacks
 
     def define(flag_values: flags.FlagValues) -> None:
         for kind in kinds:
@@ -54,6 +55,8 @@ def parse(
     except flags.Error as error:
         raise UserError(str(error).replace("\n", " ")) from error
     if flag_values.help:
+        from tfdgan.cli import help
+
         starts = "[--preset=NAME | --flagfile=FILE]" if "batch_size" in flag_values else "[--flagfile=FILE]"
         print(help.text(f"usage: {_program(argv)} {starts} [--FLAG=VALUE ...]", flag_values, kinds))
         raise SystemExit(0)

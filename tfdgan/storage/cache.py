@@ -42,20 +42,28 @@ def keeping(path: str) -> Iterator[None]:
         warnings.warn(f"{path}: not kept ({error.strerror or error}); it will be made again", stacklevel=3)
 
 
-@functools.cache
-def _writable(folder: str) -> str:
-    """The folder, or a temporary one if it cannot be written."""
+def fault(folder: str) -> str | None:
+    """Why a folder, which is made if there is none, cannot keep what is cached; None if it can."""
     try:
         os.makedirs(folder, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as file:
             file.write(bytes(_PROBE))
             file.flush()
-        return folder
+        return None
     except OSError as error:
-        instead = _temporary()
-        text = f"the cache folder {folder} cannot be written ({error.strerror}); {instead} is used instead"
-        warnings.warn(f"{text}; set TFDGAN_CACHE to a folder that can", stacklevel=3)
-        return instead
+        return error.strerror or str(error)
+
+
+@functools.cache
+def _writable(folder: str) -> str:
+    """The folder, or a temporary one if it cannot be written."""
+    why = fault(folder)
+    if why is None:
+        return folder
+    instead = _temporary()
+    text = f"the cache folder {folder} cannot be written ({why}); {instead} is used instead"
+    warnings.warn(f"{text}; set TFDGAN_CACHE to a folder that can", stacklevel=3)
+    return instead
 
 
 def _temporary() -> str:

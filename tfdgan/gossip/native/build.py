@@ -11,8 +11,6 @@ import os
 import pathlib
 import platform
 import re
-import shlex
-import shutil
 import ssl
 import subprocess
 import sys
@@ -20,6 +18,7 @@ import sys
 import tensorflow as tf
 
 from tfdgan.errors import UserError
+from tfdgan.gossip.native import compiler
 from tfdgan.storage import cache
 
 _HERE = pathlib.Path(__file__).parent
@@ -77,14 +76,14 @@ def library_path() -> str:
     return _exchange().path
 
 
-def _compiler() -> list[str]:
-    """The compiler's command, in words: CXX may hold options too."""
-    return shlex.split(os.environ.get("CXX", "")) or ["g++"]
+def sealing_path() -> str:
+    """Where the library that seals frames is, or will be."""
+    return _sealing().path
 
 
 def is_possible() -> bool:
     """True if the library is built, or there is a compiler to build it."""
-    return os.path.isfile(library_path()) or shutil.which(_compiler()[0]) is not None
+    return os.path.isfile(library_path()) or compiler.is_there()
 
 
 def build() -> str:
@@ -98,7 +97,7 @@ def build() -> str:
 
 def build_sealing() -> str | None:
     """The same for what seals frames; None where OpenSSL's headers and static library are missing."""
-    if not shutil.which(_compiler()[0]) and not os.path.isfile(_sealing().path):
+    if not compiler.is_there() and not os.path.isfile(sealing_path()):
         return None
     try:
         return _built(_sealing())
@@ -112,25 +111,24 @@ def _built(library: _Library) -> str:
     path = library.path
     if os.path.isfile(path):
         return path
-    compiler = _compiler()
-    if not shutil.which(compiler[0]):
-        raise UserError(f"native exchange: no compiler {compiler[0]} here (Debian: apt-get install g++)")
+    if not compiler.is_there():
+        raise UserError(f"native exchange: no compiler {compiler.command()[0]} here (Debian: apt-get install g++)")
     with cache.lock(path):
         if not os.path.isfile(path):  # unless another process has built it meanwhile
-            _compile(compiler, library, path)
+            _compile(library, path)
     return path
 
 
-def _compile(compiler: list[str], library: _Library, path: str) -> None:
+def _compile(library: _Library, path: str) -> None:
     """Run the compiler; its output takes its place when it is whole and on disk."""
     beside = f"{path}.{os.getpid()}.tmp"
     sources = map(str, library.sources)
-    command = [*compiler, "-I", str(_HERE), *library.before, *sources, "-o", beside, *library.after]
+    command = [*compiler.command(), "-I", str(_HERE), *library.before, *sources, "-o", beside, *library.after]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if "error: " in line or "cannot find" in line]
         why = (errors or [done.stderr.strip()])[0][:300] or f"exit code {done.returncode}"
-        raise UserError(f"native exchange: {' '.join(compiler)} failed: {why}")
+        raise UserError(f"native exchange: {' '.join(compiler.command())} failed: {why}")
     with open(beside, "rb") as file:
         os.fsync(file.fileno())  # half a library would end the process that loads it
     os.replace(beside, path)
