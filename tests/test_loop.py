@@ -11,14 +11,14 @@ from tfdgan.tasks import ImageOptions, ImageTask
 POINTS = np.random.default_rng(0).standard_normal((64, 2)).astype(np.float32)
 
 
-def train_for(workdir, steps, units=4, **changes):
+def train_for(workdir, steps, units=4, points=None, **changes):
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(units), keras.layers.Dense(2)])
     critic = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
     options = ImageOptions(
         workdir=str(workdir), model="given", dataset="given", latent_size=3, batch_size=8, critic_steps=1,
         steps=steps, eval_every=0, **changes,
     )  # fmt: skip
-    return tfdgan.fit(options, ImageTask(options, generator, critic, POINTS))
+    return tfdgan.fit(options, ImageTask(options, generator, critic, POINTS if points is None else points))
 
 
 @pytest.mark.filterwarnings("ignore:tfdgan.start")  # other tests have used TensorFlow before
@@ -28,6 +28,18 @@ def test_a_checkpoint_of_another_model(tmp_path):
         UserError, match=r"another model, model/generator/000.kernel is \(3, 4\) there and \(3, 5\) here"
     ):
         train_for(tmp_path, 3, units=5)
+    train_for(tmp_path, 3)
+
+
+@pytest.mark.filterwarnings("ignore:tfdgan.start")
+def test_other_samples_than_before(tmp_path):
+    train_for(tmp_path, 2)
+    others = POINTS.copy()
+    others[63, 1] += 1
+    with pytest.raises(
+        UserError, match=r"not the data that \S+ was trained on; samples: '?\w{16}'? -> '?\w{16}'?; use"
+    ):
+        train_for(tmp_path, 3, points=others)
     train_for(tmp_path, 3)
 
 

@@ -1,5 +1,7 @@
 """What a run is made of: the task's data and nets, read and built by all learners together, and the trainer of them."""
 
+import hashlib
+import json
 from typing import NamedTuple
 
 from tfdgan import distributed
@@ -16,9 +18,17 @@ from tfdgan.training.trainer import Trainer
 
 
 class Parts(NamedTuple):
-    """A learner's samples, the trainer, and what the person should know."""
+    """What a learner trains on and with.
+
+    Attributes:
+      source: the learner's samples.
+      samples: a text; it is another one if any learner has other samples.
+      trainer: of the nets.
+      remarks: what the person should know.
+    """
 
     source: Source
+    samples: str
     trainer: Trainer
     remarks: list[str]
 
@@ -49,12 +59,23 @@ def build(
         say_once(f"data: {source.summary}{each}")
     if visit:
         joining.check_data(visit, options.dataset, task.digest)
+        samples = visit.told["facts"]["samples"]
     else:
         preparation.check_same_data(options.dataset, task.digest)
+        samples = _digest(source)
     with collectives.together():
         generator, critic = task.build_models(source.sample_shape, source.classes)
         learner, size = distributed.rank(), distributed.size()
         trainer = make_trainer(
             options, task, generator, critic, learner=learner, size=size, objective=objective, strategy=strategy
         )
-    return Parts(source, trainer, remarks)
+    return Parts(source, samples, trainer, remarks)
+
+
+def _digest(source: Source) -> str:
+    """A hash of what all learners' samples were read from."""
+    origin = None
+    with collectives.together():
+        origin = source.origin
+    origins = collectives.gather(origin, "data.origins")
+    return hashlib.blake2b(json.dumps(origins).encode(), digest_size=8).hexdigest()

@@ -21,6 +21,7 @@ from tfdgan.tasks.base import Sampler, Task
 from tfdgan.tasks.options import TaskOptions
 from tfdgan.training.admission import Admission
 from tfdgan.training.consensus import Kind
+from tfdgan.training.failed_step import explained
 from tfdgan.training.loop import Run
 from tfdgan.training.options import RunOptions
 from tfdgan.training.record import say_once
@@ -89,16 +90,17 @@ def _train(
     with collectives.together():
         if preparation.is_first_of_host():
             own_pieces.check_workdir(options.workdir, objective, strategy)
-    source, trainer, remarks = construction.build(options, task, objective, strategy, visit)
+    source, samples, trainer, remarks = construction.build(options, task, objective, strategy, visit)
     data = f"--dataset={options.dataset}"
     kind, parts = consensus_kind(options), options.part(RunOptions)
     admission = None
     if (visit or (entry.assembly and entry.assembly.degrades)) and options.can_set_back and strategy is None:
         values = flagfiles.values(options, ignore="local")
-        facts = {"values": values, "digest": task.digest, "token": entry.token}
+        facts = {"values": values, "digest": task.digest, "samples": samples, "token": entry.token}
         with collectives.together():
             admission = Admission(entry.assembly, options.workdir, facts)
-    run = Run(parts, task, trainer, kind, data, options.pretraining_steps, options.can_set_back, admission, visit)
+    phase, resets = options.pretraining_steps, options.can_set_back
+    run = Run(parts, task, trainer, kind, data, samples, phase, resets, admission, visit)
     for remark in remarks:
         say_once(f"note: {remark}")
     try:
@@ -112,7 +114,7 @@ def _train(
         raise LocalFault(f"{error}; last good checkpoint: {run.last_good()}") from error
     except Exception as error:
         if isinstance(error, tf.errors.OpError) or is_internal_error(error):
-            raise run.explained(error) from error
+            raise explained(error, run.last_good()) from error
         raise
     finally:
         if admission:

@@ -65,8 +65,13 @@ class ArraySource(Source):
         """As `Source` says: a hash of the items."""
         items: Any = np.ascontiguousarray(self._items)
         content = hashlib.blake2b(items, digest_size=12)
-        content.update(self._state().encode() if self._state else b"")
+        content.update(self.origin.encode() if self._state else b"")
         return f"{self._items.dtype} {self._items.shape} {content.hexdigest()} {self.sample_shape}"
+
+    @functools.cached_property
+    def origin(self) -> str:
+        """As `Source` says: the state, where there is one."""
+        return self._state() if self._state else self.key
 
     @functools.cached_property
     def _tensor(self) -> tf.Tensor:

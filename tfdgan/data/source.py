@@ -33,6 +33,11 @@ class Source(abc.ABC):
     @abc.abstractmethod
     def key(self) -> str | None: ...
 
+    @property
+    def origin(self) -> str | None:
+        """As `key`, of what samples were read from, such as files, however they are decoded and kept."""
+        return self.key
+
     @abc.abstractmethod
     def __len__(self) -> int:
         """How many samples there are."""

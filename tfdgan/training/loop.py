@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
@@ -13,10 +12,9 @@ import tensorflow as tf
 
 from tfdgan import __version__, distributed
 from tfdgan.data import Source
-from tfdgan.data.given import fault_in
 from tfdgan.distributed import collectives, job, launch
 from tfdgan.distributed.visit import Visit
-from tfdgan.errors import DiskError, LocalFault, TrainingFault
+from tfdgan.errors import DiskError, TrainingFault
 from tfdgan.gossip import backends
 from tfdgan.training import arrival, consensus, consensus_file, recalibration, resumption, scoring
 from tfdgan.training.admission import Admission
@@ -68,6 +66,7 @@ class Run:
       trainer: takes the steps.
       kind: which weights stand for the job where samples are made.
       data: names the data in errors.
+      samples: a text; it is another one if any learner has other samples.
       pretraining_steps: how many steps come before the game.
       can_set_back: whether a learner may go on from the mean of the others.
       admission: lets learners in at ticks; None where nobody can come back.
@@ -81,6 +80,7 @@ class Run:
         trainer: Trainer,
         kind: consensus.Kind,
         data: str,
+        samples: str = "",
         pretraining_steps: int = 0,
         can_set_back: bool = False,
         admission: Admission | None = None,
@@ -90,7 +90,7 @@ class Run:
         self._options, self._task, self._trainer = options, task, trainer
         batches = options.recalibrate if recalibration.has_statistics(trainer.generator) else 0
         self._kind = dataclasses.replace(kind, recalibrated=batches)
-        self._data, self._agenda = data, Agenda.of(options, pretraining_steps)
+        self._data, self._samples, self._agenda = data, samples, Agenda.of(options, pretraining_steps)
         self._rank = distributed.rank()
         self._checkpoints = Checkpoints(options.workdir, self._rank, distributed.size(), options.keep_checkpoints)
         self._record: Record | None = None
@@ -112,7 +112,8 @@ class Run:
         trainer.reset()
         if self._visit:
             return self._visit.told["step"]
-        step, self._holder = resumption.resume(trainer, self._checkpoints, options, self._task.facts, self._data)
+        facts, data, samples = self._task.facts, self._data, self._samples
+        step, self._holder = resumption.resume(trainer, self._checkpoints, options, facts, data, samples)
         return step
 
     def open_logs(
@@ -222,6 +223,7 @@ class Run:
             "threads": job.threads(),
             "recalibrated": self._kind.recalibrated,
             **task.facts,
+            "samples": self._samples,
             "learners": len(collectives.ranks()),
             "tfdgan": __version__,
             "tensorflow": tf.__version__,
@@ -253,17 +255,6 @@ class Run:
             with collectives.together():
                 if self._rank == writer:
                     consensus_file.keep_pretrained(self._options.workdir, step, stored, manifest)
-
-    def explained(self, error: Exception) -> Exception:
-        """What to raise for a failed step: a `LocalFault` that names who is lost, or the sample, or this error."""
-        if sample := fault_in(error):
-            return LocalFault(f"{sample}; last good checkpoint: {self.last_good()}")
-        found = re.search(r"gossip: [^\n]*", str(error))
-        if not found and "Horovod has been shut down" not in str(error):
-            return error
-        lost = "; ".join(f"learner {rank} {why}" for rank, why in backends.lost().items())
-        what = found.group() if found else f"Horovod has ended, {lost or 'some learner has left the job'}"
-        return LocalFault(f"{what}; last good checkpoint: {self.last_good()}")
 
     def _contain(self, reached: int, faults: dict[int, int]) -> None:
         """Set the learners with NaN or Inf back to where the others are, or raise `TrainingFault`."""

@@ -17,13 +17,20 @@ from tfdgan.training.trainer import Trainer
 
 
 def resume(
-    trainer: Trainer, checkpoints: Checkpoints, options: RunOptions, facts: Mapping[str, Any], data: str
+    trainer: Trainer,
+    checkpoints: Checkpoints,
+    options: RunOptions,
+    facts: Mapping[str, Any],
+    data: str,
+    samples: str = "",
 ) -> tuple[int, int]:
     """Restore the newest sound checkpoint, if there is one; all learners call it together.
 
     Args:
       facts: what the task's data have in common with those that the run was trained on, such as words' numbers.
       data: names the data in errors.
+      samples: a text; it is another one if any learner has other samples. Of another number of learners than before
+        each has others, and nothing is compared.
 
     Returns:
       (steps done, the learner whose workdir has what the run has left so far).
@@ -40,7 +47,8 @@ def resume(
         return 0, 0
     with collectives.together():
         if rank == found.holder:
-            _check_facts(checkpoints.manifest(found.step), facts, f"{data}: not the data that {options.workdir}")
+            known = {**facts, "samples": samples} if found.whole else facts
+            _check_facts(checkpoints.manifest(found.step), known, f"{data}: not the data that {options.workdir}")
     if found.whole:
         with collectives.together():
             checkpoints.load(found.step, trainer.state)
