@@ -120,6 +120,20 @@ def test_what_cannot_be_decoded_is_named(tmp_path, cache_mb):
         folder.load(str(tmp_path), form=Form(), **ALL)
 
 
+@pytest.mark.parametrize("cache_mb", [0, 1])
+def test_all_that_cannot_be_decoded_are_named(tmp_path, cache_mb):
+    save(colour(), tmp_path / "a.png")
+    content = (tmp_path / "a.png").read_bytes()
+    for number in range(13):
+        (tmp_path / f"b{number:02d}.png").write_bytes(content[:45])
+    save(colour(), tmp_path / "c.png")
+    with pytest.raises(UserError) as caught:
+        folder.load(str(tmp_path), form=Form(), cache_mb=cache_mb, **ALL).check()
+    others = ", ".join(f"b{number:02d}.png" for number in range(1, 11))
+    assert str(caught.value).startswith(f"corrupt image {tmp_path}/b00.png: cannot be decoded")
+    assert str(caught.value).endswith(f"mend or remove it; so are 12 more: {others}, ...")
+
+
 def write_records(path, labels, compression=""):
     content = io.BytesIO()
     path.parent.mkdir(exist_ok=True)

@@ -18,6 +18,7 @@ from tfdgan.errors import UserError
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 _THREADS = 4  # that read files; decoding lets other threads run
+_NAMED = 10  # files of many that cannot be read
 
 
 def load(
@@ -51,7 +52,7 @@ def load(
     found = listing.of(path, split, classes)
     if partition == "by_label" and not found.classes:
         raise UserError(f"--partition=by_label: --dataset=folder:{path} has no classes; put each into a folder")
-    headers = list(_at_once(lambda name: image_file.header(*_opener(found, name)), found.names))
+    headers = list(_each(lambda name: image_file.header(*_opener(found, name)), found.names))
     form = image_file.complete(form, headers, f"--dataset=folder:{path}")
     deep = any(header.bits > 8 for header in headers)
     mine = parts.indices(found.labels, rank, size, partition)
@@ -64,7 +65,7 @@ def load(
     )
     if len(names) * height * width * form.channels * (4 if deep else 1) <= cache_mb * 1e6:
         kept = np.empty((len(names), height, width, form.channels), np.float32 if deep else np.uint8)
-        for place, image in enumerate(_at_once(lambda name: _fitted(found, form, name), names)):
+        for place, image in enumerate(_each(lambda name: _fitted(found, form, name), names)):
             kept[place] = image if deep else np.rint(image)
         return ArraySource(kept, found.labels[mine], as_samples=images.scaled, **shared)
 
@@ -73,7 +74,7 @@ def load(
         return images.to_sample(tf.ensure_shape(read, [None, None, form.channels]), form)
 
     def check() -> None:
-        for _ in _at_once(lambda name: _pixels(found, form, name).shape, names):
+        for _ in _each(lambda name: _pixels(found, form, name).shape, names):
             pass
 
     return ArraySource(np.arange(len(names)), found.labels[mine], decode, check=check, **shared)
@@ -102,6 +103,27 @@ def _contents(found: listing.Listing, names: Sequence[str]) -> str:
     for part in _at_once(digest, names):
         total.update(part)
     return total.hexdigest()
+
+
+def _each(function: Callable[[str], Made], names: Sequence[str]) -> Iterable[Made]:
+    """`function` of each file's name, in their order; a `UserError` at last names all files of which it raises one."""
+
+    def tried(name: str) -> tuple[Made | None, UserError | None]:
+        try:
+            return function(name), None
+        except UserError as error:
+            return None, error
+
+    faults: dict[str, UserError] = {}
+    for name, (made, error) in zip(names, _at_once(tried, names), strict=True):
+        if error:
+            faults[name] = error
+        elif not faults:
+            yield made  # type: ignore[misc]
+    if faults:
+        (_, first), *others = faults.items()
+        listed = ", ".join([name for name, _ in others[:_NAMED]] + (["..."] if len(others) > _NAMED else []))
+        raise UserError(first.as_flags() + (f"; so are {len(others):,} more: {listed}" if others else ""))
 
 
 def _at_once(function: Callable[[Item], Made], items: Iterable[Item]) -> Iterable[Made]:
