@@ -121,7 +121,7 @@ def _each(function: Callable[[str], Made], names: Sequence[str]) -> Iterable[Mad
         elif not faults:
             yield made  # type: ignore[misc]
     if faults:
-        (_, first), *others = faults.items()
+        (_, first), *others = sorted(faults.items())
         listed = ", ".join([name for name, _ in others[:_NAMED]] + (["..."] if len(others) > _NAMED else []))
         raise UserError(first.as_flags() + (f"; so are {len(others):,} more: {listed}" if others else ""))
 
