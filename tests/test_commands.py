@@ -12,6 +12,7 @@ import pytest
 from conftest import ROOT, environment, launch
 
 from tfdgan.cli.config import Config
+from tfdgan.training.dashboard import MEANINGS
 
 pytestmark = pytest.mark.slow
 
@@ -36,6 +37,7 @@ def test_train_says_where_things_are(run):
 
 def test_tensorboard_has_everything(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.plugins.custom_scalar.layout_pb2 import Layout
     from tensorboard.plugins.hparams import metadata
 
     events = EventAccumulator(str(run[0] / "tensorboard")).Reload()
@@ -48,6 +50,10 @@ def test_tensorboard_has_everything(run):
     }
     content = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
     kept = metadata.parse_session_start_info_plugin_data(content).hparams
+    assert {name for name in tags if "/" in name and not name.startswith(("score/", "_hparams_"))} <= set(MEANINGS)
+    (layout,) = (event.tensor_proto.string_val[0] for event in events.Tensors("custom_scalars__config__"))
+    charts = [chart.title for chart in Layout.FromString(layout).category[0].chart]
+    assert charts[:2] == ["scores", "losses"] and len(charts) == 5
     assert set(kept) == {field.name for field in dataclasses.fields(Config)} - {"workdir"}
     assert (kept["batch_size"].number_value, kept["random_mixing"].bool_value) == (32, True)
     assert [event.step for event in events.Tensors("loss/critic")] == [10, 20]

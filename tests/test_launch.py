@@ -1,7 +1,9 @@
 """`tfdgan launch`: horovodrun's lines as people should see them, and real jobs of two learners."""
 
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from conftest import ROOT, environment
@@ -15,6 +17,7 @@ def test_lines_have_a_learner_and_a_stream():
     assert parsed("[3]<stderr>:error: x", False) == Line(3, "error: x", True)
     assert parsed("[0]<stdout>:a [1]<stdout>:b", False) == Line(0, "a [1]<stdout>:b", False)
     assert parsed("[Sun Nov 29 2026][12]<stdout>:step", False) == Line(12, "step", False)
+    assert parsed("[1,3]<stdout>:step 3/9: x", False) == Line(3, "step 3/9: x", False)
     assert parsed("Process 0 exit with status code 2.", True) == Line(None, "Process 0 exit with status code 2.", True)
     assert [parsed(f"[{n}]<stdout>:hello", False).shown for n in (0, 2)] == ["hello", "[2] hello"]
 
@@ -49,14 +52,41 @@ def test_progress_is_read():
         (["ssh: no route to host2", "Traceback"], 1, ["ssh: no route to host2", "Traceback"], 1),
         (["[0]<stderr>:error: of one that came back", "[0]<stdout>:done"], 0, ["error: of one that came back"], 0),
         (["Launching"], 0, [], 0),
+        (["[0]<stdout>:stopped on request at step 3; the same command goes on", "Exit code: 143"], 1, [], 0),
+        (["[0]<stdout>:stopped on request at step 3", "[0]<stderr>:error: disk"], 1, ["error: disk"], 2),
     ],
 )
 def test_an_error_is_the_last_line(lines, code, ends, exit_code, capsys):
-    screen = Screen()
+    screen = Screen(has_bar=False)
     for text in lines:
         screen.show(parsed(text, True))
     assert screen.close(code) == exit_code
-    assert capsys.readouterr().err.splitlines() == ends
+    shown = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("stopped on request")]
+    assert shown == ends
+
+
+def test_errors_of_a_job_that_goes_on_are_shown_at_once(capsys):
+    screen = Screen(has_bar=False, goes_on=True)
+    screen.show(parsed("[1]<stderr>:fault: learner 1: x", True))
+    assert capsys.readouterr().err == "[1] fault: learner 1: x\n"
+    assert screen.close(0) == 0 and capsys.readouterr().err == ""
+    assert screen.close(1) == 1 and capsys.readouterr().err == "fault: learner 1: x\n"
+
+
+def test_horovodrun_s_own_lines_are_shown_where_they_are_asked_for(capsys):
+    for verbose in (False, True):
+        Screen(has_bar=False, verbose=verbose).show(parsed("Launching on host2", False))
+        assert capsys.readouterr().out == "Launching on host2\n" * verbose
+
+
+def test_progress_is_a_bar(capsys):
+    """Lines between stand above the bar; after a restart it goes back; the error comes after it."""
+    screen = Screen(has_bar=True)
+    for text in ("step 20/400: critic 1", "hello", "step 30/400: critic 2", "step 10/400: critic 3", "error: x"):
+        screen.show(parsed(f"[0]<stdout>:{text}", False))
+    assert screen.close(1) == 2
+    out, err = capsys.readouterr()
+    assert out == "hello\n" and "10/400" in err and "critic 3" in err and err.endswith("\nerror: x\n")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +116,47 @@ def test_a_job_says_nothing_but_what_is_ours(tmp_path):
     assert first == f"training 20 steps on 2 learner(s), {tmp_path}/run"
     assert last == f"done: 20 steps, {tmp_path}/run"
     assert (done.returncode, done.stderr) == (0, "")
+
+
+SLOW_TO_END = """
+import os, pathlib, signal, time
+def end(*_):
+    time.sleep(7)
+    pathlib.Path(f"saved_{os.environ['HOROVOD_RANK']}").touch()
+    os._exit(0)
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+time.sleep(300)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_learners_have_a_minute_to_end(tmp_path):
+    """Where horovodrun alone would kill them after 5 seconds."""
+    (tmp_path / "slow.py").write_text(SLOW_TO_END)
+    words = ["-m", "tfdgan.cli.launching.horovodrun", "--gloo", "-np", "2", sys.executable, "slow.py"]
+    job = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, cwd=tmp_path, env=environment(), text=True)
+    for _ in range(2):
+        assert next(line for line in job.stdout if "ready" in line)
+    job.terminate()
+    assert job.wait(timeout=100) == 0
+    assert {path.name for path in tmp_path.iterdir()} == {"slow.py", "saved_0", "saved_1"}
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_a_signal_to_the_launcher_saves_though_nobody_reads_any_more(tmp_path):
+    command = [sys.executable, "-m", "tfdgan", "launch", "-np", "2", "train", "--preset=gaussians", "--log_every=5"]
+    command += ["--eval_every=0", "--checkpoint_every=0", f"--workdir={tmp_path}/run"]
+    job = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=environment(), text=True)
+    assert next(line for line in job.stdout if line.startswith("step "))
+    job.stdout.close()
+    time.sleep(2)  # some lines are written to nobody
+    assert job.poll() is None
+    job.send_signal(signal.SIGINT)
+    assert job.wait(timeout=120) == 0
+    assert len(list((tmp_path / "run/checkpoints").iterdir())) == 1
 
 
 @pytest.mark.slow

@@ -5,8 +5,8 @@
 
 What stands before the command's name goes to horovodrun as it is, after --gloo unless --mpi is given. Lines of the
 first learner have no prefix, those of learner 3 begin with [3]; TensorFlow's own lines are left out; progress is a bar
-on a terminal; an error is the last line, and its exit code is 2. After Ctrl-C or SIGTERM learners have a minute to
-save.
+on a terminal; an error is the last line, and its exit code is 2. After Ctrl-C or SIGTERM the learners of this host have
+a minute to save; those of other hosts stop with them.
 """
 
 import importlib.util
@@ -30,9 +30,10 @@ def main(argv: list[str]) -> None:
     options, words = _split(argv[1:])
     if importlib.util.find_spec("horovod") is None:
         raise UserError("launch: Horovod is not there; tfdgan doctor --fix installs it")
-    by = [] if {"--mpi", "--gloo"} & set(options) else ["--gloo"]
+    by = [] if {"--mpi", "--gloo", "--jsrun"} & set(options) else ["--gloo"]
     learner = [sys.executable, "-m", f"tfdgan.{words[0]}", *words[1:]]
-    raise SystemExit(_run([sys.executable, "-m", "tfdgan.cli.launching.horovodrun", *by, *options, *learner]))
+    screen = Screen(sys.stderr.isatty(), goes_on=words[0] == "supervise", verbose="--verbose" in options)
+    raise SystemExit(_run([sys.executable, "-m", "tfdgan.cli.launching.horovodrun", *by, *options, *learner], screen))
 
 
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
@@ -48,25 +49,51 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
     return words[:place], words[place:]
 
 
-def _run(words: list[str]) -> int:
-    """Run horovodrun, and show its lines until it ends; returns the exit code."""
-    job = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, errors="replace")
-    # A terminal's Ctrl-C reaches horovodrun, too: it ends the job, and this process shows how.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: job.send_signal(number))
+def _run(words: list[str], screen: Screen) -> int:
+    """Run horovodrun, and show its lines until it ends; returns the exit code.
+
+    horovodrun has a session of its own, so a terminal's Ctrl-C reaches this process alone. SIGTERM, Ctrl-C and a closed
+    terminal become horovodrun's SIGTERM, by which learners save and end; a second Ctrl-C ends them at once.
+    """
+    job: subprocess.Popen[str] | None = None
+    asked: list[int] = []
+
+    def ask(number: int, _: object) -> None:
+        asked.append(number)
+        if job and asked.count(signal.SIGINT) > 1:
+            job.kill()  # learners get a second SIGTERM from the processes between
+        elif job:
+            job.terminate()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, ask)
+    pipes = dict(stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    job = subprocess.Popen(words, **pipes, text=True, errors="replace", start_new_session=True)  # type: ignore[call-overload]
+    try:
+        if asked:
+            job.terminate()
+        _show(job, screen)
+    except BaseException:
+        job.terminate()
+        job.wait()
+        raise
+    code = job.wait()
+    return screen.close(code if code >= 0 else 128 - code)
+
+
+def _show(job: subprocess.Popen[str], screen: Screen) -> None:
+    """Show both streams of the job until they end."""
     said: queue.SimpleQueue[tuple[str, bool] | None] = queue.SimpleQueue()
     for stream, is_error in ((job.stdout, False), (job.stderr, True)):
         threading.Thread(target=_read, args=(stream, is_error, said), daemon=True).start()
-    screen, left = Screen(), 2
+    left = 2
     while left:
         found = said.get()
         if found is None:
             left -= 1
         else:
             screen.show(parsed(*found))
-    code = job.wait()
-    return screen.close(code if code >= 0 else 128 - code)
 
 
 def _read(stream: IO[str], is_error: bool, said: queue.SimpleQueue[tuple[str, bool] | None]) -> None:

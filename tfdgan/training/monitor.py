@@ -10,12 +10,13 @@ from typing import Any, TextIO
 
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.custom_scalar import summary as custom_scalar
 from tensorboard.plugins.hparams import api as hparams
 from tqdm import tqdm
 
 from tfdgan.metrics import Score
 from tfdgan.storage import files, png
-from tfdgan.training import event_log, score_log
+from tfdgan.training import dashboard, event_log, score_log
 
 
 def say(line: str) -> None:
@@ -62,6 +63,8 @@ class Monitor:
         with self._logged(), self._writer.as_default(step=start):
             hparams.hparams(dict(hyper_parameters))
             tf.summary.text("flags", "\n".join(f"    {line}" for line in flags.splitlines()))
+            tf.summary.text("what the scalars say", dashboard.guide())
+            tf.summary.experimental.write_raw_pb(custom_scalar.pb(dashboard.layout()).SerializeToString())
 
     def tick(self, step: int, scalars: Mapping[str, float]) -> None:
         """Write a tick's scalars; a line or a move of the bar, at most once a second."""

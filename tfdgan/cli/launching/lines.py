@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from tfdgan.cli.quiet import is_noise
 
-_LEARNERS = re.compile(r"(?:\[[^\]]*\])?\[(\d+)\]<(stdout|stderr)>:(.*)", re.DOTALL)
+_LEARNERS = re.compile(r"(?:\[[^\]]*\])?\[(?:\d+,)?(\d+)\]<(stdout|stderr)>:(.*)", re.DOTALL)
 _STEP = re.compile(r"step (\d+)/(\d+): (.*)")
 _ENDS = ("error: ", "fault: ")
 
@@ -29,6 +29,11 @@ class Line(NamedTuple):
         return self.learner is not None and self.text.startswith(_ENDS)
 
     @property
+    def says_stopped(self) -> bool:
+        """True for the line of a job that has saved and stopped, as it was asked to."""
+        return self.learner is not None and self.text.startswith("stopped on request at step ")
+
+    @property
     def is_noise(self) -> bool:
         """True for a line that says nothing to a person."""
         return is_noise(self.text) or self.text.strip() in ("", "Terminated")  # as horovodrun ends the others
@@ -48,8 +53,8 @@ class Line(NamedTuple):
 def parsed(text: str, is_error: bool) -> Line:
     """The `Line` of what horovodrun wrote on one of its two streams, without the line's end.
 
-    "[3]<stderr>:error: x" is learner 3's "error: x", and so is "[date][3]<stderr>:error: x". With
-    horovodrun --prefix-output-with-timestamp the date is left out.
+    "[3]<stderr>:error: x" is learner 3's "error: x", and so are "[date][3]<stderr>:error: x", of horovodrun's
+    --prefix-output-with-timestamp, and MPI's "[1,3]<stderr>:error: x".
     """
     if found := _LEARNERS.match(text):
         return Line(int(found[1]), found[3], found[2] == "stderr")
