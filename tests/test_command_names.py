@@ -38,6 +38,11 @@ def test_version():
         (("train", "--batchsize=3"), "error: --batchsize: no such flag; did you mean batch_size?"),
         (("train", "--xyzzy=3"), "error: --xyzzy: no such flag; --help lists them"),
         (("train", "--preset=cifra"), "error: --preset=cifra: no such configuration; did you mean cifar?"),
+        (
+            ("train", "--preset=configs/cifar.flags"),
+            "error: --preset=configs/cifar.flags: no such configuration; did you mean --preset=cifar, or "
+            "--flagfile=configs/cifar.flags?",
+        ),
         (("train", "--preset"), "error: --preset=: no such configuration; there are cifar, "),
         (("evaluate",), "error: --workdir is missing: give --workdir=..."),
     ],

@@ -35,6 +35,11 @@ def test_train_says_where_things_are(run):
     assert (workdir / "samples/00000020.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_evaluate_takes_no_flag_of_another_task(run):
+    done = launch(0, "-m", "tfdgan.evaluate", f"--workdir={run[0]}", "--beam=3", check=False)
+    assert done.returncode == 2 and done.stderr == "error: --beam=3: means nothing for --task=image\n"
+
+
 def test_tensorboard_has_everything(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.custom_scalar.layout_pb2 import Layout

@@ -6,7 +6,7 @@ import keras
 import pytest
 from conftest import launch
 
-from tfdgan.cli.dry_run import _duration, shapes
+from tfdgan.cli.dry_run import _duration, _number, shapes
 
 pytestmark = pytest.mark.slow
 
@@ -14,7 +14,7 @@ DRY = ("-m", "tfdgan.train", "--dry_run")
 
 
 def test_two_learners_say_what_a_run_will_take(tmp_path):
-    flags = ("--flagfile=configs/gaussians.flags", "--width_g=16", "--width_d=8", f"--workdir={tmp_path}/run")
+    flags = ("--flagfile=configs/gaussians.flags", "--width_g=16", "--width_d=8", f"--workdir={tmp_path}/a/run")
     said = launch(2, *DRY, *flags).stdout
     # Critic: 2 -> 8 -> 8 -> 8 -> 1; generator: 32 -> 16 -> 16 -> 16 -> 2, dense layers with biases.
     assert re.search(r"samples: [\d,]+ of shape \(2,\) for each learner, \d+ a batch", said)
@@ -24,8 +24,9 @@ def test_two_learners_say_what_a_run_will_take(tmp_path):
     assert generator[1] == str(latents * 16 + 16 + 2 * (16 * 16 + 16) + 16 * 2 + 2)
     assert re.search(r"training: first step \S+ s .* ms a step; 5,000 steps take some", said)
     assert re.search(r"network: \S+ MB a step from each learner", said)
-    assert said.count("dry run: training can start; nothing was written") == 1
-    assert not (tmp_path / "run").exists()
+    assert said.count("dry run: training can start; nothing was written into the workdir") == 1
+    assert re.search(r"memory: at most \d{3},?\d* MB a learner so far, 0.\d+ MB of it weights and slots", said)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_run_is_checked_and_left_alone(tmp_path):
@@ -34,6 +35,7 @@ def test_an_existing_run_is_checked_and_left_alone(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()}
     done = launch(0, *DRY, *flags, "--steps=5")
     assert "dry run: training can start" in done.stdout
+    assert f"note: {tmp_path}/run has a run of 5 steps, with which training would go on" in done.stdout
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
     done = launch(0, *DRY, *flags, "--steps=5", "--batch_size=7", check=False)
     assert done.returncode == 2 and "was trained with other flags; batch_size: " in done.stderr
@@ -58,6 +60,7 @@ def test_a_net_that_diverges_at_once_is_found(tmp_path):
 
 
 def test_shapes_and_durations():
+    assert [_number(n) for n in (0.01234, 6.9, 6900, 123.4)] == ["0.0123", "6.9", "6,900", "123"]
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     assert shapes(model) == "(3,) -> (2,)"
     first, second = keras.Input((3,)), keras.Input(())

@@ -50,6 +50,8 @@ def test_progress_is_read():
         (["[1]<stderr>:error: x", "[0]<stderr>:error: x", "Traceback", "[1]<stderr>:Terminated"], 1, ["error: x"], 2),
         (["[2]<stderr>:fault: learner 2: y", "Traceback"], 1, ["fault: learner 2: y"], 1),
         (["ssh: no route to host2", "Traceback"], 1, ["ssh: no route to host2", "Traceback"], 1),
+        (["Traceback", "ValueError: no MPI"], 1, ["Traceback", "ValueError: no MPI", "error: launch: no MPI"], 1),
+        (["usage: ...", "horovodrun.py: error: x"], 2, ["error: launch: x"], 2),
         (["[0]<stderr>:error: of one that came back", "[0]<stdout>:done"], 0, ["error: of one that came back"], 0),
         (["Launching"], 0, [], 0),
         (["[0]<stdout>:stopped on request at step 3; the same command goes on", "Exit code: 143"], 1, [], 0),
@@ -94,6 +96,11 @@ def test_progress_is_a_bar(capsys):
     [
         (["-np", "2"], "error: launch: no command; give one of train, supervise, evaluate"),
         (["-np", "2", "export"], "error: launch: no command"),
+        (["-np", "2", "trian"], "error: launch: no command; did you mean train?"),
+        (["-np", "0", "train"], "error: launch: -np 0: give a whole number, at least 1"),
+        (["-np=x", "train"], "error: launch: -np x: give a whole number, at least 1"),
+        (["-np", "train"], "error: launch: -np : give a whole number, at least 1"),
+        (["-np", "2", "--bogus", "train"], "error: launch: unrecognized arguments: --bogus"),
         (["train", "--steps=3"], "error: launch: how many learners? give -np"),
     ],
 )

@@ -45,6 +45,14 @@ def test_one_late_signal_of_a_job_that_has_stopped_ends_nothing(number, arrived)
     assert arrived == [signal.SIGTERM, signal.SIGINT]
 
 
+def test_a_signal_long_after_is_another_one(arrived, monkeypatch):
+    with StopRequest() as stop:
+        stop.heeded()
+    monkeypatch.setattr("tfdgan.training.stop_request._LATE", -1.0)
+    send(signal.SIGINT)
+    assert arrived == [signal.SIGINT]
+
+
 def test_who_has_had_its_signal_waits_for_no_other(arrived):
     with StopRequest() as stop:
         send(signal.SIGTERM)

@@ -18,7 +18,11 @@ def main(argv: list[str]) -> None:
     changes = {name: given[name] for name in ("inception", "data_dir", "references", "beam") if name in given}
     if options.watch and options.step:
         raise UserError("--watch: scores every checkpoint; leave --step out")
-    flagfiles.load(path, **changes).check_judges()
+    trained = flagfiles.load(path, **changes)
+    for name, value in changes.items():
+        if name in ("beam", "references") and name in trained.without_effect():
+            raise UserError(f"--{name}={value}: means nothing for --task={trained.task}")
+    trained.check_judges()
 
     quiet.load_tensorflow()
     from tfdgan import distributed

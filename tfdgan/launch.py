@@ -20,6 +20,7 @@ from typing import IO
 from tfdgan.cli import command
 from tfdgan.cli.launching.lines import parsed
 from tfdgan.cli.launching.screen import Screen
+from tfdgan.cli.names import meant
 from tfdgan.errors import UserError
 
 _COMMANDS = ("train", "supervise", "evaluate")
@@ -43,10 +44,22 @@ def _split(words: list[str]) -> tuple[list[str], list[str]]:
         print((__doc__ or "").strip())
         raise SystemExit(0)
     if place is None:
-        raise UserError(f"launch: no command; give one of {', '.join(_COMMANDS)}, as tfdgan launch -np 2 train ...")
-    if not {"-np", "--num-proc"} & {word.split("=")[0] for word in words[:place]}:
-        raise UserError("launch: how many learners? give -np, as tfdgan launch -np 2 train ...")
+        found = next((near for word in words if (near := meant(word, _COMMANDS, otherwise=""))), "")
+        given = f"; give one of {', '.join(_COMMANDS)}, as tfdgan launch -np 2 train ..."
+        raise UserError(f"launch: no command{found or given}")
+    _check_learners(words[:place])
     return words[:place], words[place:]
+
+
+def _check_learners(options: list[str]) -> None:
+    """Raise `UserError` unless horovodrun's options say how many learners there are."""
+    place = next((n for n, word in enumerate(options) if word.split("=")[0] in ("-np", "--num-proc")), None)
+    if place is None:
+        raise UserError("launch: how many learners? give -np, as tfdgan launch -np 2 train ...")
+    name, _, number = options[place].partition("=")
+    number = number or next(iter(options[place + 1 :]), "")
+    if not number.isdecimal() or int(number) < 1:
+        raise UserError(f"launch: {name} {number}: give a whole number, at least 1")
 
 
 def _run(words: list[str], screen: Screen) -> int:

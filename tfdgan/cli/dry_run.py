@@ -15,6 +15,7 @@ from tfdgan.errors import TrainingFault, UserError
 from tfdgan.strategies.player import Player
 from tfdgan.tasks import names
 from tfdgan.tasks.options import TaskOptions
+from tfdgan.training import manifests
 from tfdgan.training.batches import batches_of
 from tfdgan.training.record import say_once
 from tfdgan.training.trainer import Trainer
@@ -23,7 +24,8 @@ from tfdgan.training.trainer import Trainer
 def dry_run(options: TaskOptions) -> None:
     """Check the options, the data and the exchange, take two steps of each phase, and say what a run will take.
 
-    Every learner calls it. Nothing is written into the workdir; caches are, as in training.
+    Every learner calls it. Nothing is written into the workdir; caches are, as in training. Whether another run is at
+    work in the workdir is not looked at.
 
     Raises:
       UserError: input that cannot be used, as `fit` does.
@@ -31,13 +33,16 @@ def dry_run(options: TaskOptions) -> None:
     """
     if options.join:
         raise UserError(f"--join={options.join}: a dry run joins no running job; leave one of them out")
-    is_new = not os.path.isdir(options.workdir)
+    made = _missing(options.workdir)
     preparation.start(options, own_strategy=False)
     task = names.task_class(options.task)(options)
     preparation.agree(options, False, None)
-    if is_new and preparation.is_first_of_host():
+    if preparation.is_first_of_host():
         with contextlib.suppress(OSError):  # another learner's, or somebody has put something there
-            os.rmdir(options.workdir)
+            for folder in made:
+                os.rmdir(folder)
+    if done := manifests.committed(options.workdir):
+        say_once(f"note: {options.workdir} has a run of {done[-1]:,} steps, with which training would go on")
     parts = construction.build(options, task)
     trainer = parts.trainer
     for remark in parts.remarks:
@@ -57,12 +62,12 @@ def dry_run(options: TaskOptions) -> None:
     faults = collectives.gather(int(trainer.fault_step.numpy()), "dry_run.faults")
     if max(faults) >= 0:
         raise TrainingFault(f"NaN or Inf in a loss or gradient at step {max(faults)}")
-    held = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, _megabytes(trainer.players)]
+    held = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6, _megabytes(trainer.players)]
     memory, state = map(max, zip(*collectives.gather(held, "dry_run.memory"), strict=True))
-    say_once(f"memory: at most {memory:,.0f} MiB a learner so far, {state:,.3g} MB of it weights and optimizers' slots")
+    say_once(f"memory: at most {_number(memory)} MB a learner so far, {_number(state)} MB of it weights and slots")
     if sent := trainer.bytes_a_step(options.pretraining_steps):
-        say_once(f"network: {sent / 1e6:,.3g} MB a step from each learner")
-    say_once("dry run: training can start; nothing was written")
+        say_once(f"network: {_number(sent / 1e6)} MB a step from each learner")
+    say_once("dry run: training can start; nothing was written into the workdir")
 
 
 def shapes(model: keras.Model) -> str:
@@ -94,11 +99,25 @@ def _timed(trainer: Trainer, batches: object, first: int, steps: int, phase: str
             value.numpy()  # waits for it
         seconds.append(time.perf_counter() - begun)
     traced, following = (max(times) for times in zip(*collectives.gather(seconds, "dry_run.seconds"), strict=True))
-    whole = following * steps
+    pace = f"{_number(1e3 * following)} ms" if following < 1 else f"{_number(following)} s"
     return (
-        f"{phase}: first step {traced:.3g} s (it is traced), then {1e3 * following:.3g} ms a step; {steps:,} steps "
-        f"take some {_duration(whole)}, scores and checkpoints not counted"
+        f"{phase}: first step {_number(traced)} s (it is traced), then {pace} a step; {steps:,} steps take some "
+        f"{_duration(following * steps)}; scores, checkpoints and what is done at every k-th step only are not counted"
     )
+
+
+def _number(value: float) -> str:
+    """Three digits at least, and no exponent: 0.0123, 6.9, 1,234."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _missing(folder: str) -> list[str]:
+    """The folder and those above it that are not there yet, the innermost first."""
+    found = []
+    while folder and not os.path.isdir(folder):
+        found.append(folder)
+        folder = os.path.dirname(folder)
+    return found
 
 
 def _duration(seconds: float) -> str:

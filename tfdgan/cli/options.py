@@ -11,7 +11,8 @@ class TrainOptions(Options):
     """The command itself."""
 
     dry_run: bool = option(
-        False, "Check everything, take two real steps, say what training will take, write nothing, and end."
+        False,
+        "Check everything, take two real steps, say what training will take, and end; the workdir stays as before.",
     )
 
 

@@ -31,5 +31,7 @@ def replaced(argv: Sequence[str]) -> list[str]:
 def _path(name: str) -> pathlib.Path:
     names = sorted(path.stem for path in folder().glob("*.flags"))
     if name not in names:
-        raise UserError(f"--preset={name}: no such configuration{meant(name, names)}")
+        stem = pathlib.PurePath(name).stem
+        near = f"; did you mean --preset={stem}, or --flagfile={name}?" if stem in names else meant(name, names)
+        raise UserError(f"--preset={name}: no such configuration{near}")
     return folder() / f"{name}.flags"

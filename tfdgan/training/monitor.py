@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from tfdgan.metrics import Score
 from tfdgan.storage import files, png
-from tfdgan.training import dashboard, event_log, score_log
+from tfdgan.training import dashboard, event_log, samples, score_log
 
 
 def say(line: str) -> None:
@@ -98,7 +98,7 @@ class Monitor:
         if shown is None:
             return None
         kind = "txt" if isinstance(shown, str) else "png"
-        path = samples_path(self._workdir, step, kind)
+        path = samples.path(self._workdir, step, kind)
         if isinstance(shown, str):
             files.write_text(path, shown + "\n")
         else:
@@ -142,11 +142,6 @@ class Monitor:
                 text = str(error).splitlines()[0]
                 say(f"warning: the logs in {self._workdir} cannot be written ({text}); training goes on")
             self._complained = True
-
-
-def samples_path(workdir: str, step: int, kind: str) -> str:
-    """The file of a step's samples, of which the kind is png or txt."""
-    return os.path.join(workdir, "samples", f"{step:08d}.{kind}")
 
 
 def record_scores(

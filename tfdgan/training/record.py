@@ -13,9 +13,9 @@ from tfdgan import distributed
 from tfdgan.distributed import collectives, launch
 from tfdgan.errors import DiskError, LocalFault
 from tfdgan.metrics import Score
-from tfdgan.training import best, score_log
+from tfdgan.training import best, samples, score_log
 from tfdgan.training.consensus_file import Consensus
-from tfdgan.training.monitor import Monitor, samples_path, say
+from tfdgan.training.monitor import Monitor, say
 from tfdgan.training.options import RunOptions
 
 Shown = np.ndarray | str | None
@@ -156,9 +156,10 @@ class Record:
             if monitor := self._take_up():
                 monitor.scalar(step, "consensus/distance_exact", distance)
                 if show:
-                    monitor.scores(step, scores, records)
+                    # The records last: where they are, nothing of this step is missing.
                     best.keep(self._options.workdir, step, scores, consensus, manifest)
                     self._samples_path = monitor.samples(step, show()) or self._samples_path
+                    monitor.scores(step, scores, records)
                 flushed = monitor.flush()
         records, flushed = collectives.gather((records, flushed), "record.scores")[0]
         if collectives.ranks()[0] != writer:
@@ -219,6 +220,8 @@ class Record:
 
 
 def _is_shown(workdir: str, step: int, scores: Sequence[Mapping[str, Any]]) -> bool:
-    """True if training has left scores or samples of this step."""
-    by_training = any(record["step"] == step and "seconds" in record for record in scores)
-    return by_training or any(os.path.exists(samples_path(workdir, step, kind)) for kind in ("png", "txt"))
+    """True if training has left all it shows of this step: its scores, or, of a run that makes none, samples."""
+    if any(record["step"] == step and "seconds" in record for record in scores):
+        return True
+    has_samples = any(os.path.exists(samples.path(workdir, step, kind)) for kind in ("png", "txt"))
+    return has_samples and not scores and best.record(workdir) is None

@@ -1,9 +1,13 @@
 """Signals that ask a run to stop; the next tick shares the request with all learners."""
 
+import os
 import signal
 import threading
+import time
 from types import FrameType, TracebackType
 from typing import Self
+
+_LATE = 60.0  # seconds after the job has stopped
 
 
 class StopRequest:
@@ -13,7 +17,7 @@ class StopRequest:
     main thread take signals, so training in another thread leaves them as they are.
 
     Who sends a signal to a job sends one to each learner, as launchers do, and the job may have stopped before the last
-    of them arrives: after `heeded` one signal that is still to come ends nothing.
+    of them arrives: after `heeded` one signal that comes within a minute ends nothing.
 
     Attributes:
       requested: True after the first signal.
@@ -37,11 +41,13 @@ class StopRequest:
 
     def heeded(self) -> None:
         """The job stops, whoever was asked."""
-        self._heeded = True
+        self._heeded, self._since = True, time.monotonic()
 
     def _pass_over(self, number: int, frame: FrameType | None) -> None:
         for taken, handler in self._former.items():
             signal.signal(taken, handler)
+        if time.monotonic() - self._since > _LATE:
+            os.kill(os.getpid(), number)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         if self.requested and number != signal.SIGHUP:

@@ -79,8 +79,8 @@ def free_memory() -> float:
     """Bytes that a new process can have, of the machine's or of this container's."""
     free = float(psutil.virtual_memory().available)
     with contextlib.suppress(OSError, ValueError):  # "max": no limit
-        with open("/sys/fs/cgroup/memory.max") as file:
-            free = min(free, float(int(file.read())))
+        with open("/sys/fs/cgroup/memory.max") as most, open("/sys/fs/cgroup/memory.current") as taken:
+            free = min(free, float(int(most.read()) - int(taken.read())))
     return free
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import TextIO
@@ -9,6 +10,9 @@ from typing import TextIO
 from tqdm import tqdm
 
 from tfdgan.cli.launching.lines import Line
+
+_REASON = re.compile(r"(?:horovodrun(?:\.py)?: error|\w+Error): (.+)")
+_WRONG_OPTIONS = 2  # the exit code of argparse
 
 
 class Screen:
@@ -60,9 +64,16 @@ class Screen:
             if self._bar is not None:
                 self._bar.close()
             last = self._ends if code or not self._goes_on else []
-            for text in last or (self._held if code else []):
+            for text in last or (self._of_horovodrun(code) if code else []):
                 print(text, file=sys.stderr, flush=True)
         return 2 if code and any(text.startswith("error: ") for text in self._ends) else code
+
+    def _of_horovodrun(self, code: int) -> list[str]:
+        """What horovodrun has said of its failure, and at last the reason in a line; of its options that line alone."""
+        reasons = [found[1] for text in self._held if (found := _REASON.match(text))]
+        if not reasons:
+            return self._held
+        return [*(self._held if code != _WRONG_OPTIONS else []), f"error: launch: {reasons[-1]}"]
 
     def _write(self, line: Line) -> None:
         stream = sys.stderr if line.is_error else sys.stdout

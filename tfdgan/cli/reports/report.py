@@ -27,4 +27,4 @@ def write(workdir: str, output: str) -> str:
     except OSError as error:
         raise UserError(f"--output={path}: cannot be written ({error.strerror})") from error
     size = os.path.getsize(path) / 1e6
-    return f"{path}: the run of {workdir}, {found.steps_done} of {found.options.steps} steps; {size:.1f} MB"
+    return f"{path}: the run of {workdir}, {found.steps_done} of {found.options.steps} steps; {size:.2g} MB"

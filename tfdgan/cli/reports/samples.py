@@ -9,6 +9,8 @@ import re
 import numpy as np
 from PIL import Image
 
+from tfdgan.training import samples
+
 _FILE = re.compile(r"(\d{8,})\.(png|txt)")
 _SMALL = 320  # pixels of the longer side of a picture that is shown small
 _LARGE = 1600  # the same, of the last one
@@ -46,7 +48,7 @@ def text(workdir: str) -> Text | None:
     """The last text; None if there is none."""
     for step in reversed(_steps(workdir, "txt")):
         try:
-            with open(_path(workdir, step, "txt"), encoding="utf-8", errors="replace") as file:
+            with open(samples.path(workdir, step, "txt"), encoding="utf-8", errors="replace") as file:
                 return Text(step, file.read(_BYTES).splitlines()[:_LINES])
         except OSError:  # it has gone, or the disk has
             continue
@@ -62,13 +64,9 @@ def _steps(workdir: str, kind: str) -> list[int]:
     return sorted(int(match[1]) for match in found if match and match[2] == kind)
 
 
-def _path(workdir: str, step: int, kind: str) -> str:
-    return os.path.join(workdir, "samples", f"{step:08d}.{kind}")
-
-
 def _picture(workdir: str, step: int, most: int) -> Picture | None:
     """A file as it is, or smaller as JPEG; None if it is no picture."""
-    path = _path(workdir, step, "png")
+    path = samples.path(workdir, step, "png")
     try:
         with open(path, "rb") as file:
             data = file.read()
