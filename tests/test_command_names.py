@@ -36,6 +36,9 @@ def test_version():
     [
         (("tarin",), "error: tarin: no such command; did you mean train?"),
         (("train", "--batchsize=3"), "error: --batchsize: no such flag; did you mean batch_size?"),
+        (("train", "--steps=x"), "error: --steps=x: give a whole number"),
+        (("train", "--beta_1=x"), "error: --beta_1=x: give a number"),
+        (("train", "--jit=maybe"), "error: --jit=maybe: give true or false, or --jit and --nojit"),
         (("train", "--xyzzy=3"), "error: --xyzzy: no such flag; --help lists them"),
         (("train", "--preset=cifra"), "error: --preset=cifra: no such configuration; did you mean cifar?"),
         (

@@ -21,4 +21,6 @@ if nvidia-smi >/dev/null 2>&1; then tensorflow="tensorflow[and-cuda]"; else tens
 pip install --quiet --disable-pip-version-check --no-compile --requirement requirements.lock "$tensorflow==2.21.0"
 bash tools/build_horovod.sh
 pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-python -m tfdgan.gossip.native.build
+# What is built, and TensorFlow's own lines, are of no use here.
+python -m tfdgan.gossip.native.build 2>&1 >/dev/null |
+  { grep -v -E '^([IWE][0-9]{4} |WARNING: All log messages before absl|To enable the following)' || true; } >&2

@@ -6,6 +6,7 @@ Exit codes: 0 done; 2 the user gave something that cannot be used (one line says
 
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -53,7 +54,7 @@ def parse(
         known = meant(error.flagname, flag_values, otherwise="; --help lists them")
         raise UserError(f"--{error.flagname}: no such flag{known}") from error
     except flags.Error as error:
-        raise UserError(str(error).replace("\n", " ")) from error
+        raise UserError(_plain(error)) from error
     if flag_values.help:
         from tfdgan.cli import help
 
@@ -67,6 +68,23 @@ def parse(
     if len(rest) > 1:
         raise UserError(f"{rest[1]!r}: flags only, as --name=value")
     return flag_values
+
+
+_WANTED = {
+    "invalid literal for int()": "give a whole number",
+    "could not convert string to float": "give a number",
+    "Non-boolean argument to boolean flag": "give true or false, or --NAME and --noNAME",
+}
+
+
+def _plain(error: flags.Error) -> str:
+    """The message of absl's error: of a value of another kind, what is wanted."""
+    text = str(error).replace("\n", " ")
+    if found := re.match(r"flag --(\w+)=(.*?): (.*)", text):
+        name, value, why = found.groups()
+        wanted = next((wanted for start, wanted in _WANTED.items() if start in why), why)
+        return f"--{name}={value}: {wanted.replace('NAME', name)}"
+    return text
 
 
 def _program(argv: Sequence[str]) -> str:
