@@ -316,7 +316,9 @@ def test_input_that_is_bad_on_one_learner_only(tmp_path):
 def test_tools_refuse_flags_in_one_line(tool):
     done = launch(0, ROOT / "tools" / tool, "--learners=some", check=False)
     assert done.returncode == 2 and done.stdout == ""
-    assert len(done.stderr.splitlines()) == 1 and "flag --learners=some" in errors(done)[0], done.stderr[-2000:]
+    assert len(done.stderr.splitlines()) == 1 and "--learners=some: give a whole number" in errors(done)[0], (
+        done.stderr[-2000:]
+    )
 
 
 def test_topology_tool(tmp_path):
