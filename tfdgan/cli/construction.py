@@ -22,7 +22,7 @@ class Parts(NamedTuple):
 
     Attributes:
       source: the learner's samples.
-      samples: a text; it is another one if any learner has other samples.
+      samples: as `resumption.resume` takes it.
       trainer: of the nets.
       remarks: what the person should know.
     """
@@ -73,9 +73,9 @@ def build(
 
 
 def _digest(source: Source) -> str:
-    """A hash of what all learners' samples were read from."""
+    """How many learners there are, a blank, and a hash of what their samples were read from."""
     origin = None
     with collectives.together():
         origin = source.origin
     origins = collectives.gather(origin, "data.origins")
-    return hashlib.blake2b(json.dumps(origins).encode(), digest_size=8).hexdigest()
+    return f"{len(origins)} {hashlib.blake2b(json.dumps(origins).encode(), digest_size=8).hexdigest()}"

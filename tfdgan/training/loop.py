@@ -66,7 +66,7 @@ class Run:
       trainer: takes the steps.
       kind: which weights stand for the job where samples are made.
       data: names the data in errors.
-      samples: a text; it is another one if any learner has other samples.
+      samples: as `resumption.resume` takes it.
       pretraining_steps: how many steps come before the game.
       can_set_back: whether a learner may go on from the mean of the others.
       admission: lets learners in at ticks; None where nobody can come back.

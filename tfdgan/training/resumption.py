@@ -29,8 +29,9 @@ def resume(
     Args:
       facts: what the task's data have in common with those that the run was trained on, such as words' numbers.
       data: names the data in errors.
-      samples: a text; it is another one if any learner has other samples. Of another number of learners than before
-        each has others, and nothing is compared.
+      samples: the number of learners at the start, a blank, and a text, which is another one if any learner has other
+        samples. Of another number of learners each has others, and nothing is compared: also where some were lost
+        before the checkpoint.
 
     Returns:
       (steps done, the learner whose workdir has what the run has left so far).
@@ -47,8 +48,10 @@ def resume(
         return 0, 0
     with collectives.together():
         if rank == found.holder:
-            known = {**facts, "samples": samples} if found.whole else facts
-            _check_facts(checkpoints.manifest(found.step), known, f"{data}: not the data that {options.workdir}")
+            manifest = checkpoints.manifest(found.step)
+            alike = manifest.get("samples", "").split(" ")[0] == samples.split(" ")[0]
+            known = {**facts, "samples": samples} if alike else facts
+            _check_facts(manifest, known, f"{data}: not the data that {options.workdir}")
     if found.whole:
         with collectives.together():
             checkpoints.load(found.step, trainer.state)
