@@ -4,18 +4,21 @@
 
 SHELL := /bin/bash
 PYTHON ?= python3
+TENSORFLOW ?= 2.21.0
 VENV := .venv
 RUN := source $(VENV)/bin/activate &&
-SETUP := $(VENV)/.done
+SETUP := $(VENV)/.done-$(TENSORFLOW)
 
 .PHONY: setup demo check test lint docs clean
 
 setup: $(SETUP)
 
-NEEDED := tools/setup.sh tools/build_horovod.sh tfdgan/cli/doctor/horovod_build.py requirements.lock setup.py pyproject.toml
+NEEDED := tools/setup.sh tools/build_horovod.sh tfdgan/cli/doctor/horovod_build.py requirements.lock $(wildcard tools/locks/*.lock) \
+  setup.py pyproject.toml
 
 $(SETUP): $(NEEDED)
-	bash tools/setup.sh "$(PYTHON)" $(VENV)
+	rm -f $(VENV)/.done-*
+	bash tools/setup.sh "$(PYTHON)" $(VENV) $(TENSORFLOW)
 	touch $@
 	@echo "ready: source $(VENV)/bin/activate"
 
