@@ -18,7 +18,7 @@ from jobs import committed, event_steps, running, said, stored, train, wait_for_
 from tensorflow.core.util import event_pb2
 
 from tfdgan.cli import workdir as workdirs
-from tfdgan.storage import cache
+from tfdgan.storage import cache, claim
 from tfdgan.storage.claim import Claim
 from tfdgan.training import event_log
 
@@ -151,8 +151,13 @@ def test_a_claim_names_its_holder_and_outlives_nobody(tmp_path, monkeypatch):
     ):
         Claim(str(tmp_path), "b").take()
     Claim(str(tmp_path), "a").take()  # of the same job, on a shared disk
+    assert claim.is_held(str(tmp_path)) and not claim.is_held(str(tmp_path.parent))
+    with pytest.raises(ValueError, match=f"process {holder.pid} on "):
+        claim.check(str(tmp_path))
     holder.kill()
     holder.wait()
+    claim.check(str(tmp_path))
+    assert not claim.is_held(str(tmp_path))
     mine = Claim(str(tmp_path), "b")
     mine.take()
     with pytest.raises(ValueError, match=f"process {os.getpid()} on "):
@@ -170,6 +175,8 @@ def test_a_second_run_in_one_workdir_is_refused(tmp_path):
         done = train(0, workdir, "--steps=10", check=False)
         error = rf"error: --workdir={workdir}: process \d+ on \S+ has been"
         assert done.returncode == 2 and re.search(error, done.stderr)
+        done = train(0, workdir, "--dry_run", check=False)
+        assert done.returncode == 2 and re.search(error, done.stderr) and "can start" not in done.stdout
         job.send_signal(signal.SIGHUP)  # its terminal is closed
         assert job.wait(timeout=60) == 0 and "stopped on request" in said(workdir)
 

@@ -30,7 +30,12 @@ def without(tried, *names, **changes):
 
 @pytest.mark.parametrize(
     ("version", "status", "stops"),
-    [((3, 10, 12), "broken", ALL), ((3, 11, 2), "ok", frozenset()), ((3, 14, 0), "note", frozenset())],
+    [
+        ((3, 10, 12), "broken", ALL),
+        ((3, 11, 2), "ok", frozenset()),
+        ((3, 13, 5), "ok", frozenset()),
+        ((3, 14, 0), "note", frozenset()),
+    ],
 )
 def test_python(version, status, stops):
     found = software.python(version)

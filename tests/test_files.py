@@ -70,9 +70,16 @@ def test_the_file_is_flushed_before_the_rename_and_the_folder_after(tmp_path, mo
 
 def test_target_that_is_a_folder_leaves_nothing_behind(tmp_path):
     (tmp_path / "folder").mkdir()
-    with pytest.raises(OSError):
+    with pytest.raises(IsADirectoryError) as caught:
         files.write_text(tmp_path / "folder", "text")
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+    assert str(caught.value) == f"[Errno 21] Is a directory: '{tmp_path}/folder'"
+
+
+def test_the_error_names_the_file_that_was_asked_for(tmp_path):
+    name = 250 * "x"  # with what is added while it is written, the name is too long
+    with pytest.raises(OSError, match=rf"File name too long: '{tmp_path}/{name}'"):
+        files.write_text(tmp_path / name, "text")
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ def test_a_run_that_is_not_done_and_files_that_are_half_written(run, tmp_path):
     for path in (workdir / "best").iterdir():
         path.write_bytes(b"PK")
     found = page(workdir)
-    assert "Steps 40 of 1,000 (still training, or stopped early; newest checkpoint: 40)" in found.text
+    assert "Steps 40 of 1,000 (not training now; newest checkpoint: 40)" in found.text
     assert "40 not readable not readable" in found.text and "As the checkpoint of step 20 says" in found.text
     assert [image["alt"] for image in found.images] == ["generated samples after 40 steps"]
     assert "Best good samples: " in found.text and "--step=best" not in found.text

@@ -12,6 +12,7 @@ from tfdgan import distributed
 from tfdgan.cli import construction, preparation
 from tfdgan.distributed import collectives
 from tfdgan.errors import TrainingFault, UserError
+from tfdgan.storage import claim
 from tfdgan.strategies.player import Player
 from tfdgan.tasks import names
 from tfdgan.tasks.options import TaskOptions
@@ -24,11 +25,10 @@ from tfdgan.training.trainer import Trainer
 def dry_run(options: TaskOptions) -> None:
     """Check the options, the data and the exchange, take two steps of each phase, and say what a run will take.
 
-    Every learner calls it. Nothing is written into the workdir; caches are, as in training. Whether another run is at
-    work in the workdir is not looked at.
+    Every learner calls it. Nothing is written into the workdir; caches are, as in training.
 
     Raises:
-      UserError: input that cannot be used, as `fit` does.
+      UserError: input that cannot be used, as `fit` does, or another job is at work in the workdir.
       TrainingFault: NaN or Inf in the first steps.
     """
     if options.join:
@@ -41,6 +41,8 @@ def dry_run(options: TaskOptions) -> None:
         with contextlib.suppress(OSError):  # another learner's, or somebody has put something there
             for folder in made:
                 os.rmdir(folder)
+    with collectives.together():
+        claim.check(options.workdir)
     if done := manifests.committed(options.workdir):
         say_once(f"note: {options.workdir} has a run of {done[-1]:,} steps, with which training would go on")
     parts = construction.build(options, task)

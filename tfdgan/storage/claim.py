@@ -41,19 +41,17 @@ class Claim:
                 self._lock = lock
             except BlockingIOError:
                 os.close(lock)
-                holder = self._holder()
-                if holder.get("token") == self._token:
+                if _holder(self._folder).get("token") == self._token:
                     return
                 if time.monotonic() > until:
-                    words = f"--workdir={self._folder}: {_words(holder)}"
-                    raise UserError(f"{words}; use another folder, or end it first") from None
+                    raise _refusal(self._folder) from None
                 time.sleep(0.1)
             except OSError:  # no locks here
                 os.close(lock)
                 return
         since = time.strftime("%Y-%m-%d %H:%M:%S")
         note = {"host": socket.gethostname(), "process": os.getpid(), "since": since, "token": self._token}
-        if self._holder().get("token") != self._token:
+        if _holder(self._folder).get("token") != self._token:
             files.write_text(os.path.join(self._folder, _HOLDER), json.dumps(note) + "\n")
 
     def release(self) -> None:
@@ -64,13 +62,41 @@ class Claim:
             os.close(self._lock)
             self._lock = None
 
-    def _holder(self) -> dict[str, Any]:
-        try:
-            with open(os.path.join(self._folder, _HOLDER)) as file:
-                found = json.load(file)
-            return found if isinstance(found, dict) else {}
-        except (OSError, ValueError):
-            return {}
+
+def is_held(folder: str) -> bool:
+    """True if a job works in a folder now; False if none does, or if the disk has no locks."""
+    try:
+        lock = os.open(os.path.join(folder, _LOCK), os.O_RDONLY)
+    except OSError:  # no job has been there
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return False
+
+
+def check(folder: str) -> None:
+    """Raise `UserError` that names the holder if a job works in a folder now, which `Claim.take` would refuse."""
+    if is_held(folder):
+        raise _refusal(folder)
+
+
+def _refusal(folder: str) -> UserError:
+    return UserError(f"--workdir={folder}: {_words(_holder(folder))}; use another folder, or end it first")
+
+
+def _holder(folder: str) -> dict[str, Any]:
+    try:
+        with open(os.path.join(folder, _HOLDER)) as file:
+            found = json.load(file)
+        return found if isinstance(found, dict) else {}
+    except (OSError, ValueError):
+        return {}
 
 
 def _words(holder: dict[str, Any]) -> str:

@@ -19,8 +19,12 @@ def replacing(path: str | os.PathLike[str], mode: str = "wb", encoding: str | No
             os.fsync(file.fileno())
         os.replace(beside, path)
         _flush_folder(folder)
+    except OSError as error:
+        if error.filename == beside:  # the reader knows the file by its own name
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        raise
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             os.remove(beside)
 
 

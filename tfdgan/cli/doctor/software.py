@@ -7,7 +7,7 @@ from tfdgan.cli.doctor import commands
 from tfdgan.cli.doctor.finding import ALL, Finding, Status
 from tfdgan.cli.doctor.fresh import Outcome
 
-_PYTHON = (3, 11)  # what the tests run on; nothing before it will do
+_FIRST_PYTHON, _LAST_PYTHON = (3, 11), (3, 13)  # the first that will do, the last that was tried
 _FIRST, _LAST = (2, 18), (2, 21)  # TensorFlow: the first that will do, the last that was tried
 _KERAS = (3, 10)
 _KNOWN = f"tensorflow-cpu>={_FIRST[0]}.{_FIRST[1]},<{_LAST[0]}.{_LAST[1] + 1}"
@@ -16,11 +16,11 @@ _KNOWN = f"tensorflow-cpu>={_FIRST[0]}.{_FIRST[1]},<{_LAST[0]}.{_LAST[1] + 1}"
 def python(version: Sequence[int]) -> Finding:
     """Whether this version, such as (3, 11, 2), will do."""
     said = f"python {'.'.join(map(str, version[:3]))}"
-    if tuple(version[:2]) < _PYTHON:
+    if tuple(version[:2]) < _FIRST_PYTHON:
         mend = "python3.11 -m venv venv && source venv/bin/activate, then install anew"
-        return Finding(Status.BROKEN, "python", f"{said}: 3.11 is needed", mend, ALL)
-    if tuple(version[:2]) > _PYTHON:
-        return Finding(Status.NOTE, "python", f"{said}: tests run on 3.11 only")
+        return Finding(Status.BROKEN, "python", f"{said}: 3.11 or later is needed", mend, ALL)
+    if tuple(version[:2]) > _LAST_PYTHON:
+        return Finding(Status.NOTE, "python", f"{said}: 3.13 is the last that was tried")
     return Finding(Status.OK, "python", said)
 
 

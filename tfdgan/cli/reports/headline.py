@@ -10,6 +10,7 @@ from tfdgan.cli.reports import method, scores
 from tfdgan.cli.reports.markup import Markup, element, facts, joined, number
 from tfdgan.cli.reports.run import Run
 from tfdgan.options import paths
+from tfdgan.storage import claim
 
 
 def title(run: Run) -> str:
@@ -84,7 +85,7 @@ def _step_time(run: Run) -> float:
 
 def _unfinished(run: Run) -> str:
     newest = f"newest checkpoint: {run.checkpoints[-1].step:,}" if run.checkpoints else "no checkpoint yet"
-    return f"(still training, or stopped early; {newest})"
+    return f"({'' if claim.is_held(run.workdir) else 'not '}training now; {newest})"
 
 
 def _seconds(record: Mapping[str, Any]) -> float:
