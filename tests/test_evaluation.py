@@ -70,7 +70,7 @@ def test_the_best_is_loaded_by_name(workdir):
 
 def test_steps_that_are_not_there(workdir, tmp_path):
     for step in ("3", "first"):
-        with pytest.raises(UserError, match=f"^step={step}: not kept; there are 2, 4, 6, or best"):
+        with pytest.raises(UserError, match=f"^step={step}: not kept; there are 2, 4, 6, best$"):
             load(workdir, step)
     with pytest.raises(UserError, match="^step=best: .* has none"):
         best.load(str(tmp_path))

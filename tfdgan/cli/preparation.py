@@ -190,7 +190,8 @@ def _prepare_workdir(options: TaskOptions) -> None:
     workdir = options.workdir
     if not workdir:
         raise UserError("--workdir is missing: give a folder for checkpoints and logs")
-    if os.path.isfile(os.path.join(workdir, flagfiles.FLAGFILE)):
+    stored = os.path.join(workdir, flagfiles.FLAGFILE)
+    if os.path.isfile(stored):
         then = flagfiles.load(workdir)
         different = flagfiles.differences(options, then, ignore="free")
         why = options.depends_on_last_step()
@@ -198,7 +199,8 @@ def _prepare_workdir(options: TaskOptions) -> None:
             different.append(f"steps: {then.steps} -> {options.steps} ({why} depends on it)")
         if different:
             raise UserError(
-                f"--workdir={workdir}: was trained with other flags; {'; '.join(different)}; use another folder"
+                f"--workdir={workdir}: was trained with other flags; {'; '.join(different)}; "
+                f"begin with --flagfile={stored} to keep the others, or use another folder"
             )
     mine = os.path.join(workdir, f".writable.{distributed.rank()}")
     try:

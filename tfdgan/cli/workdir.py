@@ -59,7 +59,12 @@ class Workdir:
         if not steps:
             raise UserError(f"--workdir={self.path}: has no checkpoint yet")
         if step is not None and str(step) not in map(str, steps):
-            raise UserError(f"--step={step}: not kept; there are {', '.join(map(str, steps))}, or best or pretrained")
+            more = [
+                name
+                for name, there in (("best", best.is_kept(self.path)), ("pretrained", self.has_pretrained))
+                if there
+            ]
+            raise UserError(f"--step={step}: not kept; there are {', '.join([*map(str, steps), *more])}")
         found = self._newest_sound() if step is None else int(step)
         return found, self._checkpoints.consensus(found), self._checkpoints.manifest(found)
 

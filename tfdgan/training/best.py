@@ -46,6 +46,11 @@ def _path(workdir: str) -> str | None:
     return max((os.path.join(folder, name) for name in names), key=os.path.getmtime, default=None)
 
 
+def is_kept(workdir: str) -> bool:
+    """True if there is a best consensus."""
+    return _path(workdir) is not None
+
+
 def record(workdir: str) -> dict[str, Any] | None:
     """The best score as `Score.record` has it, with "manifest", of the kind that was kept last; None if none was."""
     path = _path(workdir)
