@@ -1,8 +1,12 @@
 """What is said of learners that are slow, and of those that are lost."""
 
 import re
+import signal
+import time
 
 import pytest
+from jobs import learners_of, running, wait_for_steps
+from jobs import said as log_of
 
 from tfdgan.training import company
 from tfdgan.training.company import Company
@@ -27,6 +31,28 @@ def test_a_slow_learner_is_named_once_and_again_when_it_keeps_up(said):
     assert said == ["step 9: learner 2 is slow, 9.5 times the median step; its neighbours wait for it"]
     learners.meet_paces(30, usual)
     assert said[1:] == ["step 30: learner 2 keeps up again"]
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_a_learner_that_gets_a_tenth_of_the_time_is_named_in_a_real_run(tmp_path):
+    workdir = tmp_path / "run"
+    with running(3, workdir, "--batch_size=256", "--gossip_backend=native", "--log_every=10") as job:
+        wait_for_steps(job, workdir)
+        hampered = learners_of(job)[0]
+        deadline = time.monotonic() + 120
+        while not (found := re.search(r"learner (\d) is slow, (\d+)\S* times", log_of(workdir))):
+            assert time.monotonic() < deadline, log_of(workdir)[-2000:]
+            hampered.suspend()
+            time.sleep(0.18)
+            hampered.resume()
+            time.sleep(0.02)
+        assert int(found[2]) >= 4
+        while f"learner {found[1]} keeps up again" not in log_of(workdir):
+            assert time.monotonic() < deadline, log_of(workdir)[-2000:]
+            time.sleep(0.1)
+        job.send_signal(signal.SIGTERM)
+        assert job.wait(timeout=60) == 0 and "is lost" not in log_of(workdir)
 
 
 def test_of_two_learners_none_is_the_slow_one(said):
