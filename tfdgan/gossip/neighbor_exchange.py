@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from tfdgan.distributed import job
@@ -221,7 +222,8 @@ def _as_tensors(tensors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
 def _as_step(step: int | tf.Tensor) -> tf.Tensor:
     """`step` as a scalar int64 tensor."""
     try:
-        found = tf.convert_to_tensor(step, tf.int64 if isinstance(step, int) else None)
+        # TensorFlow keeps Python's numbers for good, .8 KB each.
+        found = tf.convert_to_tensor(np.int64(step) if type(step) is int else step)
     except (TypeError, ValueError, OverflowError):
         found = None
     if found is None or not found.dtype.is_integer or found.shape.rank:

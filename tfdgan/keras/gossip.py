@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfdgan import gossip
@@ -122,13 +123,14 @@ class Gossip(keras.callbacks.Callback):
             self._make_functions()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        # One that is under way already belongs to a batch that never came: the data was at its end, for everybody.
+        # NumPy's number, since TensorFlow keeps each of Python's that an operation was ever given, .8 KB for good.
+        # A mix that is under way already belongs to a batch that never came: the data was at its end, for everybody.
         if self._begin is not None and self._mix_order == "late":
-            self._under_way = self._begin(tf.constant(self._batches, tf.int64))
+            self._under_way = self._begin(tf.constant(np.int64(self._batches)))
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self._begin is not None and self._mix_order == "after":
-            self._under_way = self._begin(tf.constant(self._batches, tf.int64))
+            self._under_way = self._begin(tf.constant(np.int64(self._batches)))
         if self._end is None or self._under_way is None:
             return
         self._end(*self._under_way)

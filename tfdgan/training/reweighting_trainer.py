@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfdgan.errors import UserError
@@ -111,7 +112,7 @@ class ReweightingTrainer(Trainer):
         """
         if self._pretrains(step - 1) or not self._shows_variance:
             return {}
-        found = self._diagnose(tf.constant(step, tf.int64))
+        found = self._diagnose(tf.constant(np.int64(step)))  # TensorFlow keeps Python's numbers for good
         return {name: float(value) for name, value in found.items()}
 
     @property

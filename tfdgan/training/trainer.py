@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from tfdgan.errors import UserError
@@ -88,7 +89,7 @@ class Trainer(abc.ABC):
         if self._pretraining and first == self._pretraining.steps:
             self.strategy.reset()  # what it keeps of the weights is from before pretraining
         loop = self._pretraining_steps if self._pretrains(first) else self._game_steps
-        return loop(tf.constant(first, tf.int64), tf.constant(count, tf.int64), batches)
+        return loop(tf.constant(np.int64(first)), tf.constant(np.int64(count)), batches)  # (TensorFlow keeps Python's)
 
     def bytes_a_step(self, step: int) -> float | None:
         """What a learner sends in step number `step`, as `Strategy.bytes_a_step` has it."""
