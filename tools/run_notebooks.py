@@ -87,10 +87,13 @@ def run(path):
       The notebook with what the cells gave, an `nbformat.NotebookNode`.
 
     Raises:
-      UserError: a cell failed; names the notebook, the cell and the error.
+      UserError: a cell failed, and the message names the notebook, the cell and the error; nbclient is not there.
     """
-    import nbclient
-    import nbformat
+    try:
+        import nbclient
+        import nbformat
+    except ImportError as error:
+        raise UserError(f"{path.name}: {error.name} is not installed; make docs installs it") from error
 
     notebook = nbformat.read(path, as_version=4)
     for cell in _code_cells(notebook):
