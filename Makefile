@@ -1,6 +1,6 @@
 # Each of these sets up first: `make demo` runs the main job, `make check` is for every change (lint, and the tests that
-# need one process and seconds; at most 3 minutes), `make test` runs all tests, `make docs` builds the site. `make setup` does
-# just that part.
+# need one process and seconds; at most 3 minutes), `make test` runs all tests, `make docs` builds the site, `make notebooks`
+# runs the notebooks of examples/. `make setup` does just that part.
 
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -9,7 +9,7 @@ VENV := .venv
 RUN := source $(VENV)/bin/activate &&
 SETUP := $(VENV)/.done-$(TENSORFLOW)
 
-.PHONY: setup demo check test lint docs clean
+.PHONY: setup demo check test lint docs notebooks clean
 
 setup: $(SETUP)
 
@@ -36,6 +36,10 @@ test: $(SETUP)
 docs: $(VENV)/.docs
 	$(RUN) python tools/list_errors.py --output=docs/errors.md && NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 	@echo "open site/index.html"
+
+# Every cell runs, and the files hold what the cells gave: tools/run_notebooks.py --write stores it anew.
+notebooks: $(VENV)/.docs
+	$(RUN) python tools/run_notebooks.py
 
 $(VENV)/.docs: $(SETUP) requirements-docs.lock
 	$(RUN) pip install --quiet --disable-pip-version-check --no-compile --requirement requirements-docs.lock
