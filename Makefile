@@ -39,7 +39,7 @@ docs: $(VENV)/.docs
 
 # Every cell runs, and the files hold what the cells gave: tools/run_notebooks.py --write stores it anew.
 notebooks: $(VENV)/.docs
-	$(RUN) python tools/run_notebooks.py
+	$(RUN) python tools/run_notebooks.py && python -m pytest -q tests/test_notebooks.py
 
 $(VENV)/.docs: $(SETUP) requirements-docs.lock
 	$(RUN) pip install --quiet --disable-pip-version-check --no-compile --requirement requirements-docs.lock
