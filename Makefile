@@ -4,8 +4,9 @@
 
 SHELL := /bin/bash
 PYTHON ?= python3
-TENSORFLOW ?= 2.21.0
 VENV := .venv
+# What is set up already stays, unless another version is asked for.
+TENSORFLOW ?= $(or $(patsubst $(VENV)/.done-%,%,$(firstword $(wildcard $(VENV)/.done-*))),2.21.0)
 RUN := source $(VENV)/bin/activate &&
 SETUP := $(VENV)/.done-$(TENSORFLOW)
 
@@ -13,11 +14,10 @@ SETUP := $(VENV)/.done-$(TENSORFLOW)
 
 setup: $(SETUP)
 
-NEEDED := tools/setup.sh tools/build_horovod.sh tfdgan/cli/doctor/horovod_build.py requirements.lock $(wildcard tools/locks/*.lock) \
+NEEDED := tools/setup.sh tools/pins.sh tools/build_horovod.sh tfdgan/cli/doctor/horovod_build.py requirements.lock $(wildcard tools/locks/*.lock) \
   setup.py pyproject.toml
 
 $(SETUP): $(NEEDED)
-	rm -f $(VENV)/.done-*
 	bash tools/setup.sh "$(PYTHON)" $(VENV) $(TENSORFLOW)
 	touch $@
 	@echo "ready: source $(VENV)/bin/activate"

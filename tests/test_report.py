@@ -20,6 +20,7 @@ from tfdgan.cli import flagfiles, scalars
 from tfdgan.cli.config import Config
 from tfdgan.cli.reports import report, samples
 from tfdgan.errors import UserError
+from tfdgan.storage.claim import Claim
 from tfdgan.training import score_log
 
 OLD = ROOT / "tests/old_workdirs"
@@ -137,7 +138,11 @@ def test_a_run_that_is_not_done_and_files_that_are_half_written(run, tmp_path):
     for path in (workdir / "best").iterdir():
         path.write_bytes(b"PK")
     found = page(workdir)
-    assert "Steps 40 of 1,000 (not training now; newest checkpoint: 40)" in found.text
+    assert "Steps 40 of 1,000 (nobody is training here now; newest checkpoint: 40)" in found.text
+    holder = Claim(str(workdir), "a job")
+    holder.take()
+    assert "Steps 40 of 1,000 (training now; newest checkpoint: 40)" in page(workdir).text
+    holder.release()
     assert "40 not readable not readable" in found.text and "As the checkpoint of step 20 says" in found.text
     assert [image["alt"] for image in found.images] == ["generated samples after 40 steps"]
     assert "Best good samples: " in found.text and "--step=best" not in found.text

@@ -33,8 +33,23 @@ def test_a_python_that_will_not_do_is_refused(tmp_path):
     assert (code, said.count("\n")) == (2, 1) and "is Python 3.10.1; 3.11, 3.12 or 3.13 is needed" in said
 
 
-@pytest.mark.parametrize("version", ["2.18", "2.19", "2.20"])
-def test_a_lock_of_an_older_tensorflow_holds_what_differs(version):
-    everyone, own = pins("requirements.lock"), pins(f"tools/locks/tensorflow-{version}.lock")
-    assert own["tensorboard"].startswith(f"{version}.")
-    assert [name for name, pin in own.items() if everyone.get(name) == pin] == []
+def test_an_old_tensorflow_has_no_wheel_for_a_new_python(tmp_path):
+    new = tmp_path / "python"
+    new.write_text('#!/bin/sh\ncase "$*" in *"sys.version_info >= (3, 13)"*) exit 1 ;; esac\necho Python 3.13.5\n')
+    new.chmod(0o755)
+    said = "setup: TensorFlow 2.19.1 has no wheel for Python 3.13.5; 2.20.0 and 2.21.0 have\n"
+    assert setup(tmp_path, "2.19.1", new) == (2, said)
+
+
+@pytest.mark.parametrize("version", ["2.18.1", "2.19.1", "2.20.0", "2.21.0"])
+def test_pins_of_a_tensorflow(version):
+    done = subprocess.run(["bash", ROOT / "tools/pins.sh", version], capture_output=True, text=True, check=True)
+    lines = [line.split("==") for line in done.stdout.splitlines() if not line.startswith("#")]
+    names = [name.lower().replace("_", "-") for name, _ in lines]
+    assert len(set(names)) == len(names)
+    everyone = pins("requirements.lock")
+    assert dict(lines)["tensorboard"].startswith(version[:5]) and everyone.keys() <= dict(lines).keys()
+    if version != "2.21.0":
+        own = pins(f"tools/locks/tensorflow-{version[:4]}.lock")
+        assert dict(lines) == {**everyone, **own}
+        assert [name for name, pin in own.items() if everyone.get(name) == pin] == []

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes a virtual environment with the pinned versions of requirements.lock, Horovod built for that TensorFlow,
-# and this package. Usage: setup.sh PYTHON VENV TENSORFLOW, the latter one of the versions below.
+# and this package. Usage: setup.sh PYTHON VENV TENSORFLOW, where TENSORFLOW is a version that pins.sh knows.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=$1 venv=$2 version=$3
@@ -9,30 +9,30 @@ python=$1 venv=$2 version=$3
   echo "setup: $python is $("$python" --version 2>&1); 3.11, 3.12 or 3.13 is needed, e.g. make setup PYTHON=python3.11" >&2
   exit 2
 }
-own=tools/locks/tensorflow-${version%.*}.lock  # pins that an older TensorFlow wants other than requirements.lock has them
+pins=$(bash tools/pins.sh "$version") || exit 2
 case $version in
-  2.21.0) own=/dev/null ;;
-  2.20.0) ;;
   2.18.1 | 2.19.1)
     "$python" -c 'import sys; sys.exit(sys.version_info >= (3, 13))' || {
       echo "setup: TensorFlow $version has no wheel for $("$python" --version 2>&1); 2.20.0 and 2.21.0 have" >&2
       exit 2
     } ;;
-  *)
-    echo "setup: no pinned versions for TensorFlow $version; there are some for 2.18.1, 2.19.1, 2.20.0 and 2.21.0" >&2
-    exit 2 ;;
 esac
+if [ -x "$venv/bin/python" ] && [ "$("$venv/bin/python" --version)" != "$("$python" --version)" ]; then
+  echo "setup: $venv has $("$venv/bin/python" --version), $python is $("$python" --version); make clean first" >&2
+  exit 2
+fi
 for tool in g++ cmake make; do
   command -v "$tool" >/dev/null || { echo "setup: $tool is missing (Debian: apt-get install g++ cmake make)" >&2; exit 2; }
 done  # without OpenSSL's headers the last step says what is missing, and all works but sealing
 
+rm -f "$venv"/.done-*
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
 source "$venv/bin/activate"
 # Never both wheels in one environment: they install the same package.
 if nvidia-smi >/dev/null 2>&1; then tensorflow="tensorflow[and-cuda]"; else tensorflow=tensorflow-cpu; fi
 # Bytecode is made when a module is first imported: most of TensorFlow's modules never are.
 pip install --quiet --disable-pip-version-check --no-compile "$tensorflow==$version" \
-  --requirement <(awk -F== 'FILENAME == ARGV[1] {own[$1]; print; next} !($1 in own)' "$own" requirements.lock)
+  --requirement <(printf '%s\n' "$pins")
 bash tools/build_horovod.sh
 pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 # What is built, and TensorFlow's own lines, are of no use here.

@@ -10,6 +10,7 @@ here=$(realpath "$(dirname "$0")/..")
 root=$folder/$suite
 packages=$(sed -n 's/^ *apt-get install //p' "$here/README.md")
 
+mkdir -p "$folder"
 if [ ! -e "$root/.made" ]; then
   debootstrap --variant=minbase "$suite" "$root" >"$root.log"
   cp /etc/resolv.conf /etc/hosts "$root/etc/"
@@ -23,12 +24,13 @@ inside() {
   unshare --mount --fork bash -c 'mount --bind /proc "$0/proc" && mount --bind /dev "$0/dev" && exec chroot "$@"' "$root" \
     "$root" env -i HOME=/root PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"
 }
+inside apt-get update -q >>"$root.log"
 inside DEBIAN_FRONTEND=noninteractive apt-get install -y -q $packages >>"$root.log"
 # A proxy that signs by itself is known to this machine, not to a fresh root.
 [ -z "${PIP_CERT:-}" ] || cp "$PIP_CERT" "$root/etc/ssl/certs/ca-certificates.crt"
 
 for tensorflow; do
-  said=$(inside PIP_CERT=/etc/ssl/certs/ca-certificates.crt bash -euc '
+  said=$(inside PIP_CERT=/etc/ssl/certs/ca-certificates.crt bash -euo pipefail -c '
     cd /root/tfdgan
     rm -rf .venv runs
     begun=$SECONDS; make setup TENSORFLOW="$0" >&2; first=$((SECONDS - begun))
@@ -42,7 +44,8 @@ for tensorflow; do
     }
     train
     rm -r runs/tried/checkpoints/00000020
-    train 2>&1 | tee >(cat >&2) | grep --quiet "resuming at step 10"
+    train 2>&1 | tee resumed.log >&2
+    grep --quiet "resuming at step 10" resumed.log
     printf "%s\t%s\t%s\t%s\t%s\n" "$(python --version)" "$(g++ -dumpversion)" "$0" "$first" "$second"
   ' "$tensorflow" 2>>"$root.log") || { echo "$suite, TensorFlow $tensorflow failed; the end of $root.log:"; tail -n 5 "$root.log"; exit 1; }
   echo "$said" | tail -n 1 | tee -a "$root.tsv"

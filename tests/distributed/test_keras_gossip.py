@@ -1,6 +1,7 @@
 """keras.Gossip against the closed form: a linear layer that SGD fits to data that differ by rank."""
 
 import pathlib
+import sys
 import tempfile
 
 import horovod.tensorflow as hvd
@@ -316,3 +317,15 @@ def test_a_train_step_of_ones_own():
     everyone = collectives.gather([v.numpy() for v in model.trainable_variables], "own")
     spread = max(np.abs(a - b).max() for weights in everyone for a, b in zip(weights, everyone[0], strict=True))
     assert 0 < spread < 2
+
+
+def test_a_batch_leaves_no_number_behind():
+    """TensorFlow would keep each Python number that an operation is given."""
+    callback = tfdgan.keras.Gossip("ring", mix_order=("late", "after")[N % 2])
+    fit(linear(), callback)
+    batches = 10**12 + 7
+    before = sys.getrefcount(batches)
+    callback._batches = batches
+    callback.on_train_batch_begin(0)
+    callback.on_train_batch_end(0)
+    assert callback._batches == batches + 1 and sys.getrefcount(batches) == before

@@ -200,7 +200,7 @@ def _prepare_workdir(options: TaskOptions) -> None:
         if different:
             raise UserError(
                 f"--workdir={workdir}: was trained with other flags; {'; '.join(different)}; "
-                f"begin with --flagfile={stored} to keep the others, or use another folder"
+                f"--flagfile={stored} in place of these flags goes on with the run, or use another folder"
             )
     mine = os.path.join(workdir, f".writable.{distributed.rank()}")
     try:

@@ -223,7 +223,7 @@ def _as_step(step: int | tf.Tensor) -> tf.Tensor:
     """`step` as a scalar int64 tensor."""
     try:
         # TensorFlow keeps Python's numbers for good, .8 KB each.
-        found = tf.convert_to_tensor(np.int64(step) if type(step) is int else step)
+        found = tf.convert_to_tensor(np.int64(step) if isinstance(step, int) and not isinstance(step, bool) else step)
     except (TypeError, ValueError, OverflowError):
         found = None
     if found is None or not found.dtype.is_integer or found.shape.rank:

@@ -123,7 +123,7 @@ class Gossip(keras.callbacks.Callback):
             self._make_functions()
 
     def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        # NumPy's number, since TensorFlow keeps each of Python's that an operation was ever given, .8 KB for good.
+        # As np.int64, since TensorFlow keeps each Python number that an operation was ever given, .8 KB for good.
         # A mix that is under way already belongs to a batch that never came: the data was at its end, for everybody.
         if self._begin is not None and self._mix_order == "late":
             self._under_way = self._begin(tf.constant(np.int64(self._batches)))

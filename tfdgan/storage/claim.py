@@ -63,25 +63,30 @@ class Claim:
             self._lock = None
 
 
-def is_held(folder: str) -> bool:
-    """True if a job works in a folder now; False if none does, or if the disk has no locks."""
+def is_held(folder: str) -> bool | None:
+    """Whether a job works in a folder now; None if that cannot be told, as on a disk without locks."""
     try:
         lock = os.open(os.path.join(folder, _LOCK), os.O_RDONLY)
-    except OSError:  # no job has been there
+    except FileNotFoundError:  # no job has been there
         return False
+    except OSError:
+        return None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return False
     except BlockingIOError:
         return True
     except OSError:
-        return False
+        return None
     finally:
         os.close(lock)
-    return False
 
 
 def check(folder: str) -> None:
-    """Raise `UserError` that names the holder if a job works in a folder now, which `Claim.take` would refuse."""
+    """Raise `UserError` that names the holder if a job works in a folder now.
+
+    `Claim.take` waits some seconds for a holder that is ending; this does not.
+    """
     if is_held(folder):
         raise _refusal(folder)
 

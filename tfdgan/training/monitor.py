@@ -113,7 +113,7 @@ class Monitor:
 
     def scalar(self, step: int, name: str, value: float) -> None:
         """Write one scalar."""
-        # NumPy's numbers: TensorFlow keeps each of Python's that an operation was ever given, .8 KB for good.
+        # TensorFlow keeps each Python number that an operation was ever given, .8 KB for good, and np.float64 is one.
         with self._logged(), self._writer.as_default(step=np.int64(step)):
             tf.summary.scalar(name, np.float32(value))
 

@@ -101,7 +101,7 @@ def _build(folder: str, say: Callable[[str], None]) -> None:
             "HOROVOD_WITHOUT_PYTORCH": "1",
             "HOROVOD_WITHOUT_MXNET": "1",
             "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
-            # Headers that Horovod uses without including them; those of GCC before 13 bring them along.
+            # Horovod uses these headers without including them; until GCC 12 other headers included them.
             "CXXFLAGS": f"{os.environ.get('CXXFLAGS', '')} -include cstdint -include stdexcept -include string",
             "MAKEFLAGS": f"-j{len(os.sched_getaffinity(0))}",
             **({} if mpi else {"HOROVOD_WITHOUT_MPI": "1"}),
@@ -124,7 +124,7 @@ def _source(work: str) -> str:
     rules = pathlib.Path(source, "horovod/tensorflow/CMakeLists.txt")
     lines = rules.read_text().splitlines(keepends=True)
     rules.write_text("".join(line for line in lines if "/xla_mpi_ops.cc" not in line))
-    # Its FlatBuffers assigns to a constant member in a function that nobody calls; GCC 14 looks there too.
+    # Horovod's copy of FlatBuffers assigns to a constant in a function that nobody calls; GCC 14 looks there too.
     header = pathlib.Path(source, "third_party/flatbuffers/include/flatbuffers/stl_emulation.h")
     header.write_text(header.read_text().replace("const size_type count_;", "size_type count_;"))
     return source

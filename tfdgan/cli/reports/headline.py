@@ -85,7 +85,8 @@ def _step_time(run: Run) -> float:
 
 def _unfinished(run: Run) -> str:
     newest = f"newest checkpoint: {run.checkpoints[-1].step:,}" if run.checkpoints else "no checkpoint yet"
-    return f"({'' if claim.is_held(run.workdir) else 'not '}training now; {newest})"
+    held = {True: "training now", False: "nobody is training here now", None: "still training, or stopped early"}
+    return f"({held[claim.is_held(run.workdir)]}; {newest})"
 
 
 def _seconds(record: Mapping[str, Any]) -> float:
