@@ -25,7 +25,7 @@ from tfdgan.storage import files
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "examples/notebooks"
 
-_SECONDS = 600  # that a cell may take; on two idle cores a whole notebook takes less than a minute
+_SECONDS = 600  # that a cell may take, on busy cores too
 _PATHS = re.compile(r"(?<![\w.])/(?:tmp|home|root|usr|opt|var|mnt)/[\w.-]*")  # of a machine, not of the reader's
 # The same on every machine, whoever has opened the file last.
 _METADATA = {

@@ -16,7 +16,7 @@ if [ ! -e "$root/.made" ]; then
   cp /etc/resolv.conf /etc/hosts "$root/etc/"
   touch "$root/.made"
 fi
-rm -rf "$root/root/tfdgan" "$root/root/.cache"
+rm -rf "$root/root/tfdgan"
 git clone --quiet "$here" "$root/root/tfdgan"
 
 # Mounts end with the process.
@@ -32,7 +32,7 @@ inside DEBIAN_FRONTEND=noninteractive apt-get install -y -q $packages >>"$root.l
 for tensorflow; do
   said=$(inside PIP_CERT=/etc/ssl/certs/ca-certificates.crt bash -euo pipefail -c '
     cd /root/tfdgan
-    rm -rf .venv runs
+    rm -rf .venv runs /root/.cache
     begun=$SECONDS; make setup TENSORFLOW="$0" >&2; first=$((SECONDS - begun))
     rm -rf .venv
     begun=$SECONDS; make setup TENSORFLOW="$0" >&2; second=$((SECONDS - begun))
