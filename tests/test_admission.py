@@ -2,6 +2,7 @@
 
 import pytest
 
+from tfdgan.distributed import messages
 from tfdgan.training import admission
 from tfdgan.training.admission import Admission
 
@@ -31,6 +32,7 @@ class Learners:
     def __init__(self, monkeypatch, tmp_path):
         self.ranks, self._speaking, running = [0, 1, 2, 3], 0, self._running()
         monkeypatch.setattr(admission.bootstrap, "running", lambda: running)
+        monkeypatch.setattr(admission.bootstrap, "readmit", lambda learners, first: None)
         monkeypatch.setattr(admission.reception, "listen", lambda settings: (None, ("127.0.0.1", 1)))
         monkeypatch.setattr(admission, "Lobby", Lobby)
         monkeypatch.setattr(admission.distributed, "rank", lambda: self._speaking)
@@ -44,7 +46,7 @@ class Learners:
         self._speaking = 0
 
     def _running(self):
-        learners = {rank: {} for rank in range(6)}
+        learners = {rank: {"process": f"process {rank}"} for rank in range(6)}
         return type("Running", (), dict(settings=None, key=b"k" * 32, salt=b"s" * 32, learners=learners, first=0))()
 
     def appoint(self, following):
@@ -57,6 +59,14 @@ class Learners:
         found = [self.all[rank].expected(step) for rank in self.ranks]
         assert all(one == found[0] for one in found)
         return found[0]
+
+    def let_in(self, step, host, rank):
+        """What the guest `rank` of learner `host` is told when it comes in."""
+        self._speaking, self._gathered = host, [([rank], 0)]
+        self.all[host]._assembly = type("Assembly", (), dict(readmit=lambda *_: None, ranks=self.ranks, lost={}))()
+        assert self.all[host].let_in(step, {}) == [rank]
+        assert self.all[host]._lobby.told[-1][:2] == (rank, "in")
+        return messages.decode(messages.encode(self.all[host]._lobby.told[-1][2]))
 
 
 @pytest.fixture
@@ -73,6 +83,18 @@ def test_a_guest_is_expected_at_the_tick_after_its_appointment_and_hears_of_it_o
     assert not learners.all[2].wanted()
     learners.appoint(following=30)
     assert learners.all[2]._lobby.told == [(4, "appointed", 20)] and learners.expected(20) == [4]
+
+
+def test_who_comes_in_hears_of_guests_that_are_still_to_come(learners):
+    """Else the others would meet the second guest without the first one, which goes on with its steps."""
+    learners.all[2]._lobby.guests = {4: {"place": "there"}}
+    learners.appoint(following=20)
+    learners.all[3]._lobby.guests = {5: {"place": "elsewhere"}}
+    learners.appoint(following=40)  # at the tick of step 20, at which learner 4 comes in
+    told = learners.let_in(20, host=2, rank=4)
+    newcomer = learners.all[0]  # any other than the two hosts
+    newcomer.open(None, 20, told["appointed"])
+    assert newcomer.expected(20) == [] and newcomer.expected(40) == [5] == learners.all[2].expected(40)
 
 
 def test_of_two_guests_for_one_place_the_one_of_the_lower_learner_counts(learners):

@@ -42,12 +42,16 @@ class Job:
     def told(self):
         """What was said, without the figures of each tick and each score."""
         figures = re.compile(r"ms/step|modes found|good samples|I0000|WARNING: All log")
-        return "\n".join(line for line in self.said().splitlines() if not figures.search(line))[-8000:]
+        return "\n".join(line for line in self.said().splitlines() if not figures.search(line))[-30000:]
 
     def wait_for(self, text, seconds=180):
         until = time.monotonic() + seconds
         while not (found := re.search(text, self.said())):
-            assert time.monotonic() < until, f"no {text!r} in\n{self.told()}"
+            if time.monotonic() > until:
+                for learner in self.learners().values():  # where does each of them stand?
+                    learner.send_signal(signal.SIGUSR1)
+                time.sleep(2)
+                pytest.fail(f"no {text!r} in\n{self.told()}")
             assert self.launcher.poll() is None, self.told()
             time.sleep(0.05)
         return found

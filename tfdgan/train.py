@@ -1,5 +1,7 @@
 """The command `python -m tfdgan.train`: train a GAN, alone or with other learners."""
 
+import faulthandler
+import signal
 import sys
 
 from tfdgan.cli import command, flagfiles, presets, quiet
@@ -25,6 +27,8 @@ def main(argv: list[str]) -> None:
         options.check_learners(size)
     command.require({"workdir": options.workdir}, "workdir")
 
+    if hasattr(signal, "SIGUSR1"):
+        faulthandler.register(signal.SIGUSR1)  # where a learner stands that others wait for: the stack of each thread
     quiet.load_tensorflow()  # only now, so that errors in the flags show at once
     if tries:
         from tfdgan.cli.dry_run import dry_run

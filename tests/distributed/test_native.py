@@ -190,6 +190,19 @@ def test_means_and_values_by_letters(degrade):
         assert mean.dtype == want.dtype and mean.shape == want.shape and mean.tobytes() == want.tobytes()
 
 
+def test_who_is_waited_for_long_is_named_once_by_the_first_that_waits(monkeypatch, recwarn):
+    if N == 1:
+        return
+    bootstrap.start()
+    assembly = Assembly(30, degrade=True)
+    monkeypatch.setattr(assembly_module, "_LONG", 0.02)  # 0.6 s
+    if RANK == N - 1:
+        time.sleep(2)
+    assert assembly.gather(RANK) == list(range(N))
+    said = [str(warning.message).split(": ")[0] for warning in recwarn]
+    assert said == ([f"learner {N - 1} has been waited for 0.6 s"] if RANK == 0 else [])
+
+
 def test_means_of_more_than_a_letter_holds(monkeypatch):
     """Arrays cut at odd places, as if a letter held 1,000 bytes; and one that fills a real letter."""
     if N != 3:

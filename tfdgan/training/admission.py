@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,9 +58,14 @@ class Admission:
             bootstrap.running().learners[rank]["lobby"] = place
         self.open(self._assembly, step)
 
-    def open(self, assembly: Assembly | None, step: int) -> None:
-        """Take in guests from now on, after `step` steps, knowing where the lobbies are."""
+    def open(self, assembly: Assembly | None, step: int, appointed: Mapping[int, Sequence[Any]] = {}) -> None:
+        """Take in guests from now on, after `step` steps, knowing where the lobbies are.
+
+        Args:
+          appointed: {place: appointment} that the others know of, for a learner that joins.
+        """
         self._assembly, self._step = assembly, step
+        self._appointed = {rank: _Appointment(*one) for rank, one in appointed.items()}
         try:
             roster.write_key(self._path, bootstrap.running().key)
         except OSError as error:
@@ -120,9 +125,9 @@ class Admission:
         there = {rank for theirs, _ in everyone for rank in theirs}
         # An earlier run of these processes may have gone further.
         first = max(step << _CALLS_A_STEP, *(former + (1 << _CALLS_A_STEP) for _, former in everyone))
-        expected = self.expected(step)
-        ranks = [rank for rank in expected if rank in there]
-        bootstrap.readmit({rank: self._appointed[rank].learner for rank in ranks}, first)
+        due = {rank: self._appointed.pop(rank) for rank in self.expected(step)}
+        ranks = [rank for rank in due if rank in there]
+        bootstrap.readmit({rank: due[rank].learner for rank in ranks}, first)
         collectives.gather(None, "admission.barrier")  # everybody has: whom one learner turns away has lost it
         self._assembly.readmit(ranks, first)
         told = {
@@ -131,12 +136,11 @@ class Admission:
             "ranks": self._assembly.ranks,
             "lost": self._assembly.lost,
             "memory": dict(memory),
+            "appointed": {rank: tuple(one) for rank, one in self._appointed.items()},  # they are to meet them, too
         }
         for rank in ranks:
-            if self._appointed[rank].host == distributed.rank():
+            if due[rank].host == distributed.rank():
                 self._lobby.tell(rank, "in", told)
-        for rank in expected:
-            del self._appointed[rank]
         self.keep_roster()
         return ranks
 

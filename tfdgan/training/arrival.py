@@ -23,6 +23,7 @@ class Arrived(NamedTuple):
       step: steps that the job has done.
       batches: iterator of the data from there on.
       memory: what the others remember of the run.
+      appointed: who else is let in after which step, as `Admission.open` takes it.
       megabytes: of the state that came.
     """
 
@@ -30,6 +31,7 @@ class Arrived(NamedTuple):
     step: int
     batches: Any
     memory: dict[str, Any]
+    appointed: dict[int, Any]
     megabytes: float
 
 
@@ -55,7 +57,7 @@ def arrive(visit: Visit, trainer: Trainer, batches_from: Callable[[int], Any]) -
     batches = batches_from(step)
     told = visit.entered()
     megabytes = sum(array.nbytes for array in state.values()) / 1e6
-    return Arrived(_come_in(trainer, told), step, batches, told["memory"], megabytes)
+    return Arrived(_come_in(trainer, told), step, batches, told["memory"], told["appointed"], megabytes)
 
 
 def _come_in(trainer: Trainer, told: dict[str, Any]) -> Assembly:

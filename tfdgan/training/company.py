@@ -119,7 +119,7 @@ class Company:
         """This learner has been let in, and is told what the others remember."""
         self._lost, self._reconnections = collectives.lost(), arrived.memory["reconnections"]
         if self._admission:
-            self._admission.open(arrived.assembly, arrived.step)
+            self._admission.open(arrived.assembly, arrived.step, arrived.appointed)
 
     def close(self, over: str, well: bool = True) -> None:
         """Take in nobody any more, since the job is over; the arguments are as `Admission.close` takes them."""

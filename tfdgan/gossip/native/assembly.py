@@ -6,6 +6,7 @@ neither; they need a connection between any two learners.
 
 import itertools
 import time
+import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from tfdgan.gossip.native import library
 _DIALLER_SPEAKS_FIRST = 3.0  # seconds
 _PEEK = 0.05  # seconds to wait for one learner before looking at the next
 _WORD = 2.0  # seconds in which a supervisor would say that the process of a learner that is lost has ended
+_LONG = 10  # timeouts for which a learner that lives is waited for without a word
 _MOST = 32 << 20  # bytes of arrays that are combined at once: they fit into a letter, of at most 64 MiB
 
 
@@ -189,10 +191,22 @@ class Assembly:
                 elif not self.degrades or time.monotonic() - seen.setdefault(rank, time.monotonic()) >= _WORD:
                     silent[rank] = loss.why
             _check_wanted(gone)
+            if time.monotonic() - begun > _LONG * self._timeout:
+                self._name(waiting)
             if (lost or silent) and not self.degrades:
                 lost = silent | lost
                 break
         return {rank: value for rank, value in values.items() if rank not in lost}, lost, silent
+
+    def _name(self, awaited: Collection[int]) -> None:
+        """Say, once each, who is waited for though it gives signs of life; the first of those who wait speaks."""
+        if self._rank == min(set(self.ranks) - set(awaited)):
+            for rank in awaited:
+                warnings.warn(
+                    f"learner {rank} has been waited for {_LONG * self._timeout:g} s: its process gives signs of life, "
+                    f"and has not come to where the others are; kill -USR1 makes it say where it stands",
+                    stacklevel=2,
+                )
 
 
 def _batches(arrays: Sequence[np.ndarray]) -> list[list[tuple[int, slice]]]:
