@@ -71,6 +71,8 @@ def test_the_command_finds_copies(tmp_path):
         assert stored["neighbours"].shape == (3, 2, 8, 8, 3) and stored["neighbours"].dtype == np.uint8
     launch(0, *generate, f"--output={tmp_path}/near.png", PYTHONPATH=path)
     assert (tmp_path / "near.png").stat().st_size > 500
+    wrong = launch(0, *generate, "--neighbours=99", f"--output={tmp_path}/c.png", PYTHONPATH=path, check=False)
+    assert wrong.returncode == 2 and "--neighbours=99: there are 40 real samples; give at most as many" in wrong.stderr
     generate = ("-m", "tfdgan.generate", where, "--neighbours=2", f"--output={tmp_path}/b.png")
     wrong = launch(0, *generate, PYTHONPATH=path, check=False)
     assert wrong.returncode == 2 and "--neighbours=2: only --layout=neighbours looks at real samples" in wrong.stderr

@@ -172,6 +172,7 @@ def _versions() -> dict[str, str]:
 
 
 def main() -> None:
+    """Install Horovod if it is missing or was built for another TensorFlow; exit code 2 if that fails."""
     try:
         if not is_installed():
             install(lambda line: print(line, flush=True))

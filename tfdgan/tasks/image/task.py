@@ -172,12 +172,12 @@ class ImageTask(Task):
         if options.layout != "neighbours":
             samples_file.write(options.output, step, sheet, samples, self.draw)
             return f"{len(samples)} samples"
-        near, by = self._nearest(samples, options.neighbours or _NEIGHBOURS)
+        near, by = self._nearest(samples, options.neighbours)
         samples_file.write(options.output, step, sheet, samples, self.draw, near)
         return f"{len(samples)} samples, each beside the {near.indices.shape[1]} nearest real ones by {by},"
 
-    def _nearest(self, samples: np.ndarray, count: int) -> tuple[Nearest, str]:
-        """(the training samples nearest to generated ones, what they are compared by)."""
+    def _nearest(self, samples: np.ndarray, asked: int) -> tuple[Nearest, str]:
+        """(the training samples nearest to generated ones, what they are compared by); 0 asks for the usual number."""
         extractor = self._extractor
 
         def features(batch: np.ndarray) -> np.ndarray:
@@ -187,11 +187,13 @@ class ImageTask(Task):
             return np.concatenate([extractor(batch[start : start + _BATCH])["pool_3"] for start in parts])
 
         source = self._source(0, 1, cache_mb=0, split=self.options.split)
+        if asked > len(source):
+            raise UserError(f"--neighbours={asked}: there are {len(source)} real samples; give at most as many")
         self._check_extractor(samples[:2])
         batches = (batch.numpy() for batch in source.once(_BATCH))
         length = -(-len(source) // _BATCH)
         shown = tqdm(batches, "real samples", length, disable=None, leave=False)
-        found = nearest(samples, shown, count, features)
+        found = nearest(samples, shown, asked or _NEIGHBOURS, features)
         return found, f"features of {extractor.name} {extractor.digest}" if extractor else "pixels"
 
     @property
