@@ -30,6 +30,17 @@ def test_scatter_with_and_without_centres():
         assert picture.shape == (500, 500, 3) and len(np.unique(picture)) > 2
 
 
+def test_density_is_dark_where_points_lie():
+    """Of 1,000 points, 2 make a cell black; in a frame of 4. Cells are squares of 2 pixels and 1/40 of the reach."""
+    points = np.array([[0.99, 0.99]] * 2 + [[-0.99, 0.5]] + [[5.0, 0.0]] * 997)
+    picture = pictures.density(points, reach=1.0)
+    assert picture.shape == (164, 164, 1) and picture.dtype == np.uint8 and (picture[160:] == 96).all()
+    dark = {(int(y), int(x)): int(picture[y, x, 0]) for y, x in np.argwhere(picture[:160, :160, 0] < 255)}
+    above = {(y, x): 0 for y in (0, 1) for x in (158, 159)}
+    left = {(y, x): 75 for y in (38, 39) for x in (0, 1)}  # 255 (1 - sqrt(1 / 2)) = 74.7
+    assert dark == above | left
+
+
 def test_png_round_trip():
     picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     np.testing.assert_array_equal(tf.io.decode_png(png.to_png(picture)), picture)
