@@ -75,6 +75,24 @@ def test_picture_of_a_subclassed_generator(sample_shape, picture_shape):
     assert picture is None if picture_shape is None else picture.shape == picture_shape
 
 
+@pytest.mark.parametrize("sample_shape", [(8, 8, 1), (2,)], ids=["images", "points"])
+def test_a_row_of_another_learner_traces_nothing_more(sample_shape):
+    """Its images are the first of `show`, of its weights."""
+    options = ImageOptions(dataset="gaussians", model="given", latent_size=3)
+    critic = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    generator, _ = (task := ImageTask(options, Subclassed(sample_shape), critic)).build_models(sample_shape)
+    own = [v.numpy() for v in generator.trainable_variables]
+    job, learner = (task.sampler(generator, ([w * factor for w in own], []), "test") for factor in (1, 0))
+    picture = task.show(job)
+    rows = [task.row(sampler) for sampler in (job, learner)]
+    assert compiled(generator, applied).experimental_get_tracing_count() == 1
+    if len(sample_shape) == 3:
+        np.testing.assert_array_equal(rows[0], picture[:44])
+        assert set(np.unique(rows[1])) == {96, 128}  # all samples are 0
+    else:
+        assert rows[0].shape == (164, 164, 1) and (rows[0] != rows[1]).any()
+
+
 def test_a_generator_is_compiled_once_however_many_samplers_it_has():
     generator = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, use_bias=False)])
     for value in (1.0, 2.0):
