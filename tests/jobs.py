@@ -144,10 +144,21 @@ def load_newest(workdir, learners):
 
 
 def event_steps(folder, tag):
-    """Ascending steps at which TensorBoard's files of a folder have a scalar, each as often as it is there."""
-    found = []
+    """Ascending steps at which TensorBoard's files of a folder have a tag, each as often as it is there."""
+    return sorted(step for step, _ in _events(folder, tag))
+
+
+def event_pictures(folder, tag):
+    """{step: (picture, uint8 [h, w, c]; its description)} of TensorBoard's files of a folder."""
+    found = {}
+    for step, value in _events(folder, tag):
+        _, _, image = value.tensor.string_val  # after its width and its height
+        found[step] = tf.io.decode_png(image).numpy(), value.metadata.summary_description
+    return found
+
+
+def _events(folder, tag):
     for path in sorted(folder.glob("*.tfevents.*"), key=os.path.getmtime):
         for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             event = event_pb2.Event.FromString(record)
-            found += [event.step for value in event.summary.value if value.tag == tag]
-    return sorted(found)
+            yield from ((event.step, value) for value in event.summary.value if value.tag == tag)

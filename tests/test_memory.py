@@ -27,9 +27,10 @@ def test_tensorflow_keeps_python_numbers(number):
     assert kept(tf.identity, number) == 1
 
 
-def test_scalars_in_the_log(tmp_path):
+def test_scalars_and_pictures_in_the_log(tmp_path):
     monitor = Monitor(str(tmp_path), steps=10**13, start=0, hyper_parameters={}, flags="")
     assert kept(lambda step: monitor.scalar(step, "loss/critic", 0.5), STEP) == 0
+    assert kept(lambda step: monitor.picture(step, "learners", np.zeros((2, 2, 1), np.uint8), "words"), STEP) == 0
     assert kept(lambda value: monitor.scalar(1, "loss/critic", value), VALUE) == 0
     assert kept(lambda value: monitor.scalar(1, "loss/critic", value), np.float64(VALUE)) == 0
     monitor.close()

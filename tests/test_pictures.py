@@ -30,6 +30,17 @@ def test_scatter_with_and_without_centres():
         assert picture.shape == (500, 500, 3) and len(np.unique(picture)) > 2
 
 
+def test_density_is_dark_where_points_lie():
+    """Of 1,000 points, 2 make a cell black; in a frame of 4. Cells are squares of 2 pixels and 1/40 of the reach."""
+    points = np.array([[0.99, 0.99]] * 2 + [[-0.99, 0.5]] + [[5.0, 0.0]] * 997)
+    picture = pictures.density(points, reach=1.0)
+    assert picture.shape == (164, 164, 1) and picture.dtype == np.uint8 and (picture[160:] == 96).all()
+    dark = {(int(y), int(x)): int(picture[y, x, 0]) for y, x in np.argwhere(picture[:160, :160, 0] < 255)}
+    above = {(y, x): 0 for y in (0, 1) for x in (158, 159)}
+    left = {(y, x): 75 for y in (38, 39) for x in (0, 1)}  # 255 (1 - sqrt(1 / 2)) = 74.7
+    assert dark == above | left
+
+
 def test_png_round_trip():
     picture = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     np.testing.assert_array_equal(tf.io.decode_png(png.to_png(picture)), picture)
@@ -62,6 +73,24 @@ def test_picture_of_a_subclassed_generator(sample_shape, picture_shape):
     sampler = task.sampler(generator, (generator.trainable_variables, generator.non_trainable_variables), "test")
     picture = task.show(sampler)
     assert picture is None if picture_shape is None else picture.shape == picture_shape
+
+
+@pytest.mark.parametrize("sample_shape", [(8, 8, 1), (2,)], ids=["images", "points"])
+def test_a_row_of_another_learner_traces_nothing_more(sample_shape):
+    """Its images are the first of `show`, of its weights."""
+    options = ImageOptions(dataset="gaussians", model="given", latent_size=3)
+    critic = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(1)])
+    generator, _ = (task := ImageTask(options, Subclassed(sample_shape), critic)).build_models(sample_shape)
+    own = [v.numpy() for v in generator.trainable_variables]
+    job, learner = (task.sampler(generator, ([w * factor for w in own], []), "test") for factor in (1, 0))
+    picture = task.show(job)
+    rows = [task.row(sampler) for sampler in (job, learner)]
+    assert compiled(generator, applied).experimental_get_tracing_count() == 1
+    if len(sample_shape) == 3:
+        np.testing.assert_array_equal(rows[0], picture[:44])
+        assert set(np.unique(rows[1])) == {96, 128}  # all samples are 0
+    else:
+        assert rows[0].shape == (164, 164, 1) and (rows[0] != rows[1]).any()
 
 
 def test_a_generator_is_compiled_once_however_many_samplers_it_has():

@@ -75,6 +75,22 @@ def test_statistics_are_the_means_over_batches():
         np.testing.assert_array_equal(variable.numpy(), before)
 
 
+def test_a_learner_alone_estimates_the_same():
+    model = net()
+    trainable, others = (
+        [v.numpy() for v in group] for group in (model.trainable_variables, model.non_trainable_variables)
+    )
+    found = recalibration.alone(model, trainable, others, inputs, 4)
+    named = dict(zip([v.path for v in model.non_trainable_variables], found, strict=True))
+    averages = [value for path, value in named.items() if "moving" in path]
+    for value, want in zip(averages, expected(model, range(4)), strict=True):
+        np.testing.assert_allclose(value, want, rtol=1e-4, atol=1e-5)
+    for value, variable in zip(found, model.non_trainable_variables, strict=True):
+        assert value.dtype == variable.dtype and value.shape == variable.shape
+        if "moving" not in variable.path:
+            np.testing.assert_allclose(value, variable.numpy(), rtol=1e-6)
+
+
 def _vectors(model):
     return [v for v in model.non_trainable_variables if v.dtype == "float32" and len(v.shape)]
 

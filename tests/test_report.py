@@ -156,7 +156,8 @@ def test_scalars_are_those_that_tensorboard_reads(run):
 
     events = EventAccumulator(str(run / "tensorboard"), size_guidance={"tensors": 0}).Reload()
     tags = set(scalars.tags(str(run)))
-    others = {"samples", "flags", "what the scalars say", "custom_scalars__config__", "_hparams_/session_start_info"}
+    others = {"samples", "learners", "flags", "what the scalars say", "custom_scalars__config__"}
+    others.add("_hparams_/session_start_info")
     assert tags == set(events.Tags()["tensors"]) - others and len(tags) > 10
     for name, points in scalars.scalars(str(run), *tags).items():
         assert points == [(event.step, float(make_ndarray(event.tensor_proto))) for event in events.Tensors(name)]

@@ -6,9 +6,10 @@ import signal
 import subprocess
 import time
 
+import numpy as np
 import pytest
 from conftest import ROOT, environment, python
-from jobs import event_steps, free_port
+from jobs import event_pictures, event_steps, free_port
 
 from tfdgan.training import score_log
 
@@ -78,6 +79,13 @@ def test_the_next_learner_keeps_the_record_in_its_own_folder(start):
     assert ticks == list(range(ticks[0], 1001, 5)) and 200 < ticks[0] <= 305
     theirs = event_steps(first.workdirs[0] / "tensorboard", "loss/critic")
     assert set(theirs) | set(ticks) == set(range(5, 1001, 5))
+    pictures = event_pictures(home / "tensorboard", "learners")
+    assert [step for step in pictures if step > 350] == list(range(400, 1001, 50))
+    picture, said = pictures[1000]
+    assert "consensus EMA, learner 0, learner 1, learner 2;" in said and picture.shape == (164, 4 * 164 + 6, 1)
+    consensus, *learners = np.split(np.delete(picture, range(164, 170), axis=1), 4, axis=1)
+    assert (learners[0] == 96).all()  # who is lost
+    assert all((panel[:160, :160] < 96).any() for panel in (consensus, *learners[1:]))
     manifest = json.loads((home / "checkpoints/00001000/manifest.json").read_text())
     assert manifest["learners"] == 2
     assert sorted(manifest["sha256"]) == ["consensus.npz", "learner_001.npz", "learner_002.npz"]

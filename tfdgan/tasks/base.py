@@ -176,6 +176,15 @@ class Task(abc.ABC):
         del sampler, seed
         return None
 
+    def row(self, sampler: Any, seed: int = 0) -> np.ndarray | None:
+        """A few samples of fixed inputs as a small picture, uint8 [h, w, 1 or 3], to be compared with others' like it.
+
+        Training draws one of the consensus and of each learner, by samplers of one generator under several weights.
+        Whether it is None, where there is no way, and its size do not depend on weights.
+        """
+        del sampler, seed
+        return None
+
     def write_samples(self, sampler: Any, step: int, options: Any) -> str:
         """What the command `generate` does: write samples to `options.output`. Returns what was written, in words.
 

@@ -56,9 +56,11 @@ def layout() -> layout_pb2.Layout:
 
 
 def guide() -> str:
-    """A page for the tab "Text", in Markdown: what each scalar says."""
+    """A page for the tab "Text", in Markdown: what each scalar says, and each image."""
     rows = "\n".join(f"| `{name}` | {text} |" for name, text in MEANINGS.items())
     return (
         "Figures are means over all learners and over the steps since the last tick. `score/...` has each score's "
-        f"signature as its description.\n\n| scalar | what it says |\n|---|---|\n{rows}\n"
+        f"signature as its description.\n\n| scalar | what it says |\n|---|---|\n{rows}\n\n"
+        "Images: `samples`, what the consensus makes of fixed inputs; `learners`, of a run of several, what the\n"
+        "consensus and each learner make of the same few inputs. Where learners agree, all rows are alike.\n"
     )

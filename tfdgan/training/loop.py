@@ -3,7 +3,7 @@
 import dataclasses
 import functools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import keras
@@ -16,7 +16,7 @@ from tfdgan.distributed import collectives, job, launch
 from tfdgan.distributed.visit import Visit
 from tfdgan.errors import DiskError, TrainingFault
 from tfdgan.gossip import backends
-from tfdgan.training import arrival, consensus, consensus_file, recalibration, resumption, scoring
+from tfdgan.training import agreement, arrival, consensus, consensus_file, recalibration, resumption, scoring
 from tfdgan.training.admission import Admission
 from tfdgan.training.agenda import Agenda
 from tfdgan.training.batches import batches_of
@@ -24,7 +24,6 @@ from tfdgan.training.checkpoints import Checkpoints
 from tfdgan.training.company import Company
 from tfdgan.training.consensus_file import Consensus
 from tfdgan.training.monitor import say
-from tfdgan.training.noise import Noise
 from tfdgan.training.options import RunOptions
 from tfdgan.training.record import Record, say_once
 from tfdgan.training.set_back import set_back
@@ -33,7 +32,7 @@ from tfdgan.training.tick import RECONNECTIONS, Ticker
 from tfdgan.training.trainer import Trainer
 
 
-class Subject(scoring.Scored, Protocol):
+class Subject(scoring.Scored, agreement.Compared, Protocol):
     """What the loop needs of a task; `tasks.Task` documents it."""
 
     @property
@@ -41,15 +40,8 @@ class Subject(scoring.Scored, Protocol):
         """True if training needs labels beside samples."""
 
     @property
-    def classes(self) -> int | None:
-        """How many labels there are, of a conditional generator."""
-
-    @property
     def facts(self) -> dict[str, Any]:
         """What a checkpoint keeps beside weights."""
-
-    def sampler(self, generator: keras.Model, weights: tuple[Sequence[Any], Sequence[Any]], label: str) -> Any:
-        """The sampler of a generator under some weights."""
 
     def show(self, sampler: Any, seed: int) -> np.ndarray | str | None:
         """Samples as a picture or as text."""
@@ -200,11 +192,7 @@ class Run:
         stored, distance = consensus.gather(trainer, kind.shared)
         if kind.recalibrated:
             names = consensus.generator_names(trainer.generator, stored, kind.averaged)
-            noise, classes = Noise(self._options.seed, "recalibration"), self._task.classes
-
-            def inputs(batch: int) -> Any:
-                return trainer.generator_inputs(noise, batch, classes)
-
+            inputs = recalibration.generator_inputs(trainer, self._options.seed, self._task.classes)
             stored = recalibration.recalibrated(trainer.generator, stored, names, inputs, kind.recalibrated)
         return stored, distance
 
@@ -241,10 +229,12 @@ class Run:
             self._is_saved = not problems
             if problems:
                 self._checkpoints.discard(step)
+        rows = agreement.rows(task, self._trainer, self._kind, options.seed) if score else {}
         while True:
             scores = scoring.score(task, sampler, seed=options.seed) if score else []
             show = functools.partial(task.show, sampler, options.seed) if score else None
-            if record.meet(step, distance, stored, manifest, scores, show):
+            compare = functools.partial(agreement.drawn, task, sampler, options.seed, rows)
+            if record.meet(step, distance, stored, manifest, scores, show, compare):
                 break
         return sampler
 

@@ -101,15 +101,18 @@ class Monitor:
         path = samples.path(self._workdir, step, kind)
         if isinstance(shown, str):
             files.write_text(path, shown + "\n")
+            with self._logged(), self._writer.as_default(step=np.int64(step)):
+                tf.summary.text("samples", "\n".join(f"    {line}" for line in shown.splitlines()))
         else:
             with files.replacing(path) as file:
                 file.write(png.to_png(shown))
-        with self._logged(), self._writer.as_default(step=step):
-            if isinstance(shown, str):
-                tf.summary.text("samples", "\n".join(f"    {line}" for line in shown.splitlines()))
-            else:
-                tf.summary.image("samples", shown[None])
+            self.picture(step, "samples", shown)
         return path
+
+    def picture(self, step: int, name: str, shown: np.ndarray, description: str | None = None) -> None:
+        """Give TensorBoard a picture, uint8 [h, w, 1 or 3], and what it shows, in words."""
+        with self._logged(), self._writer.as_default(step=np.int64(step)):  # as in `scalar`
+            tf.summary.image(name, shown[None], description=description)
 
     def scalar(self, step: int, name: str, value: float) -> None:
         """Write one scalar."""

@@ -16,6 +16,19 @@ from tfdgan import distributed
 from tfdgan.distributed import collectives
 from tfdgan.models.stateless import compiled, under
 from tfdgan.training.consensus_file import Consensus
+from tfdgan.training.noise import Noise
+from tfdgan.training.trainer import Trainer
+
+
+def generator_inputs(trainer: Trainer, seed: int, classes: int | None) -> Callable[[int], Any]:
+    """The function from a batch's number to the generator's inputs, the same on every learner.
+
+    Args:
+      seed: of the run.
+      classes: how many labels there are, of a conditional generator.
+    """
+    noise = Noise(seed, "recalibration")
+    return lambda batch: trainer.generator_inputs(noise, batch, classes)
 
 
 def recalibrated(
@@ -43,11 +56,25 @@ def recalibrated(
         ranks = collectives.ranks()
         mine = range(ranks.index(distributed.rank()), batches, len(ranks))
         totals = collectives.total(statistics(model, trainable, others, inputs, mine), "recalibration")
-    changed = [
-        name for name, variable in zip(names[1], model.non_trainable_variables, strict=True) if _averages(variable)
-    ]
+    changed = [names[1][place] for place in _places(model)]
     means = {name: (total / batches).astype(stored[name].dtype) for name, total in zip(changed, totals, strict=True)}
     return {**stored, **means}
+
+
+def alone(
+    model: keras.Model,
+    trainable: Sequence[np.ndarray],
+    others: Sequence[np.ndarray],
+    inputs: Callable[[int], Any],
+    batches: int,
+) -> list[np.ndarray]:
+    """What `recalibrated` makes of a learner's own `others`, by this learner alone; arguments as it has them."""
+    totals = statistics(model, trainable, others, inputs, range(batches))
+    changed = dict(zip(_places(model), totals, strict=True))
+    return [
+        (changed[place] / batches).astype(value.dtype) if place in changed else value
+        for place, value in enumerate(others)
+    ]
 
 
 def has_statistics(model: keras.Model) -> bool:
@@ -77,7 +104,7 @@ def statistics(
       An array for each floating vector among `others`, in their order.
     """
     function = compiled(model, _after_a_pass)
-    places = [place for place, v in enumerate(model.non_trainable_variables) if _averages(v)]
+    places = _places(model)
     after = function(list(trainable), list(others), inputs(0))
     moving = [place for place in places if not np.array_equal(after[place], others[place])]
     starts = [
@@ -91,6 +118,11 @@ def statistics(
             low, high = (np.asarray(values[place], np.float64) for values in (from_0, from_1))
             total += low / (1 - (high - low)) if place in moving else others[place]
     return totals
+
+
+def _places(model: keras.Model) -> list[int]:
+    """Which of the model's `non_trainable_variables` may be moving averages."""
+    return [place for place, variable in enumerate(model.non_trainable_variables) if _averages(variable)]
 
 
 def _averages(variable: keras.Variable) -> bool:

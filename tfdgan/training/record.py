@@ -13,7 +13,7 @@ from tfdgan import distributed
 from tfdgan.distributed import collectives, launch
 from tfdgan.errors import DiskError, LocalFault
 from tfdgan.metrics import Score
-from tfdgan.training import best, samples, score_log
+from tfdgan.training import agreement, best, samples, score_log
 from tfdgan.training.consensus_file import Consensus
 from tfdgan.training.monitor import Monitor, say
 from tfdgan.training.options import RunOptions
@@ -135,6 +135,7 @@ class Record:
         manifest: dict[str, Any],
         scores: Sequence[Score],
         show: Callable[[], Shown] | None,
+        compare: Callable[[], agreement.Picture | None],
     ) -> bool:
         """Take in what was found when learners met, and bring all to disk.
 
@@ -143,6 +144,7 @@ class Record:
           consensus, manifest: as `best.keep` takes them.
           scores: on the writer; empty where there are none.
           show: makes samples to keep; None where there are no scores.
+          compare: makes the picture of learners beside each other, if there is one.
 
         Returns:
           False if the writer was lost meanwhile, and with it the scores.
@@ -159,6 +161,8 @@ class Record:
                     # The records last: where they are, nothing of this step is missing.
                     best.keep(self._options.workdir, step, scores, consensus, manifest)
                     self._samples_path = monitor.samples(step, show()) or self._samples_path
+                    if picture := compare():
+                        monitor.picture(step, agreement.TAG, *picture)
                     monitor.scores(step, scores, records)
                 flushed = monitor.flush()
         records, flushed = collectives.gather((records, flushed), "record.scores")[0]

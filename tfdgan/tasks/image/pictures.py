@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 _GAP, _GREY = 4, 96  # pixels between images, and their shade
+_CELLS, _CELL = 80, 2  # a side of a picture of density, and the pixels of a cell's side
 
 
 def as_stored(samples: np.ndarray) -> np.ndarray:
@@ -46,3 +47,15 @@ def scatter(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     axes.legend(loc="upper right")
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def density(points: np.ndarray, reach: float) -> np.ndarray:
+    """Where points [n, 2] lie between -reach and reach: dark on white in a frame, uint8 [h, h, 1].
+
+    A cell is black from 1 of 500 points on.
+    """
+    counts, _, _ = np.histogram2d(points[:, 1], points[:, 0], bins=_CELLS, range=[(-reach, reach)] * 2)
+    dark = np.minimum(1, 500 * counts / len(points)) ** 0.5
+    cells = np.round(255 * (1 - dark)).astype(np.uint8)[::-1]  # the second axis points upwards
+    picture = cells.repeat(_CELL, axis=0).repeat(_CELL, axis=1)
+    return np.pad(picture, ((0, _GAP), (0, _GAP)), constant_values=_GREY)[..., None]

@@ -27,6 +27,7 @@ from tfdgan.training.scoring import Progress
 
 _SAMPLES, _DIGIT_SAMPLES = 10_000, 2_000  # for a score
 _PICTURE, _PICTURE_POINTS = 64, 2_500
+_ROW = 8  # images of a learner beside others
 _NEIGHBOURS, _BATCH = 7, 50  # real samples beside a generated one; at a time, which Inception's maps allow
 
 
@@ -142,16 +143,32 @@ class ImageTask(Task):
 
     def show(self, sampler: LatentSampler, seed: int = 0) -> np.ndarray | None:
         """Samples of fixed latents, each class in turn where there are classes, as `draw` draws them."""
+        return self.draw(self._fixed_samples(sampler, seed))
+
+    def row(self, sampler: LatentSampler, seed: int = 0) -> np.ndarray | None:
+        """The first images of `show`; of the 25 Gaussians where its points lie, of other points none."""
+        if self._has_pictures:
+            # As many as `show` makes, although few are wanted: nothing is traced for another size of batch.
+            return pictures.grid(self._fixed_samples(sampler, seed)[:_ROW], _ROW)
+        if self.options.dataset == "gaussians":
+            return pictures.density(self._fixed_samples(sampler, seed), np.abs(gaussians.CENTRES).max() + 0.5)
+        return None
+
+    def _fixed_samples(self, sampler: LatentSampler, seed: int) -> np.ndarray:
         number = _PICTURE if len(self.sample_shape) == 3 else _PICTURE_POINTS
         sheet = sheets.arrange(sampler, "grid", number, seed)
-        return self.draw(sampler.at(sheet.latents, sheet.labels))
+        return sampler.at(sheet.latents, sheet.labels)
+
+    @property
+    def _has_pictures(self) -> bool:
+        """True if samples are images that can be drawn."""
+        return len(self.sample_shape) == 3 and self.sample_shape[-1] in (1, 3)
 
     def draw(self, samples: np.ndarray, columns: int | None = None) -> np.ndarray | None:
         """Samples as one picture, uint8 [h, w, 1 or 3], images in rows of `columns`; None if they cannot be drawn."""
-        shape = self.sample_shape
-        if len(shape) == 3 and shape[-1] in (1, 3):
+        if self._has_pictures:
             return pictures.grid(samples, columns)
-        if shape == (2,):
+        if self.sample_shape == (2,):
             has_modes = self.options.dataset == "gaussians"
             return pictures.scatter(samples, gaussians.CENTRES if has_modes else samples[:0])
         return None
