@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -48,10 +49,10 @@ class Job:
         until = time.monotonic() + seconds
         while not (found := re.search(text, self.said())):
             if time.monotonic() > until:
-                for learner in self.learners().values():  # where does each of them stand?
-                    learner.send_signal(signal.SIGUSR1)
-                time.sleep(2)
-                pytest.fail(f"no {text!r} in\n{self.told()}")
+                stand = [where_it_stands(*item) for item in sorted(self.learners().items())]
+                time.sleep(2)  # until they have written their stacks
+                half_written = [str(path) for path in self.workdir.rglob("*.tmp")]
+                pytest.fail("\n".join([f"no {text!r} in", self.told(), self.said()[-2000:], *stand, *half_written]))
             assert self.launcher.poll() is None, self.told()
             time.sleep(0.05)
         return found
@@ -73,6 +74,16 @@ class Job:
         for process in self.learners().values():
             process.kill()
         self.launcher.wait()
+
+
+def where_it_stands(rank, process):
+    """What each thread of a learner waits for in the kernel; the learner writes its Python stacks to the log."""
+    process.send_signal(signal.SIGUSR1)
+    lines = [f"learner {rank}, process {process.pid}"]
+    for task in sorted(pathlib.Path(f"/proc/{process.pid}/task").iterdir()):
+        with contextlib.suppress(OSError):
+            lines.append(" ".join((task / name).read_text().strip() for name in ("comm", "wchan", "syscall")))
+    return "\n".join(lines)
 
 
 @pytest.fixture

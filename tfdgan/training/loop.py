@@ -274,6 +274,7 @@ class Run:
 
     def _end(self, step: int) -> None:
         done = step == self._options.steps
+        self._company.meet_losses(step)  # of the last save: there is no further tick to tell of them
         self._company.close(f"the job {'is done' if done else 'was stopped'} at step {step}")
         if strangers := backends.refused():
             say(f"warning: learner {self._rank} refused {strangers} connection(s) that did not come from a learner")
