@@ -62,26 +62,18 @@ def logits_by_hand(model, sentence, style, written):
         )
         memory.append(h)
     memory = np.array(memory)
-    h, found, copies = np.concatenate([of("style_code")[style], h[CODE:]]), [], model.get_config()["copies"]
-    context = np.zeros(WIDTH)
-
-    def attend(h):
+    h, found = np.concatenate([of("style_code")[style], h[CODE:]]), []
+    for before in [VOCABULARY, *written[:-1]]:
         query = h @ of("query/kernel") + of("query/bias")
         chances = np.tanh(query + memory @ of("keys/kernel")) @ of("attention/scale")
         chances = np.exp(chances - chances.max())
         chances /= chances.sum()
-        return chances, chances @ memory
-
-    for before in [VOCABULARY, *written[:-1]]:
-        if not copies:
-            chances, context = attend(h)
+        context = chances @ memory
         x = np.concatenate([of("embedding/embeddings")[before], context])
         h = gru(x, h, *(of(f"decoder/{n}") for n in ("kernel", "recurrent_kernel", "bias")))
-        if copies:
-            chances, context = attend(h)
         features = np.concatenate([h, context])
         found.append(features @ of("logits/kernel") + of("logits/bias"))
-        if copies:
+        if model.get_config()["copies"]:
             gate = sigmoid(features @ of("gate/kernel") + of("gate/bias"))
             mixed = gate * np.exp(found[-1]) / np.exp(found[-1]).sum()
             for place, chance in enumerate(chances):

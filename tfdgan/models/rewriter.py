@@ -33,8 +33,7 @@ class Rewriter(keras.Model):
     as [n, length, 1], gives the likeliest words. Words after the first END of a sentence have no effect.
 
     If it copies, p(word) = g softmax(logits) + (1 - g) (attention to the places where the word was read), with a gate g
-    between 0 and 1 of the decoder's output and context; then log(p + 1e-9) stands for the logits. Its attention comes
-    after the decoder has read the last word, so that it finds the place behind that word; the context before goes in.
+    between 0 and 1 of the decoder's output and context; then log(p + 1e-9) stands for the logits.
 
     Args:
       length, vocabulary: of sentences.
@@ -147,30 +146,16 @@ class Rewriter(keras.Model):
 
     def _advance(self, embedded: tf.Tensor, state: tf.Tensor, memory: Memory) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """One step of the decoder: (output and context [n, 2 width], its state, attention [n, length])."""
-        if self._gate is None:
-            context, attention = self._attend(state, memory)
-            output, state = self._decoder(tf.concat([embedded, context], axis=1), [state])
-            return tf.concat([output, context], axis=1), tf.nest.flatten(state)[0], attention
-        state, before = tf.split(state, 2, axis=1)
-        output, _ = self._decoder(tf.concat([embedded, before], axis=1), [state])
-        context, attention = self._attend(output, memory)
-        features = tf.concat([output, context], axis=1)
-        return features, features, attention
-
-    def _attend(self, query: tf.Tensor, memory: Memory) -> tuple[tf.Tensor, tf.Tensor]:
-        """(context [n, width], attention [n, length])."""
         outputs, keys, mask, _ = memory
-        asked = [self._query(query)[:, tf.newaxis], outputs, keys]
-        context, attention = self._attention(asked, mask=[None, mask], return_attention_scores=True)
-        return context[:, 0], attention[:, 0]
+        query = self._query(state)[:, tf.newaxis]
+        context, attention = self._attention([query, outputs, keys], mask=[None, mask], return_attention_scores=True)
+        output, state = self._decoder(tf.concat([embedded, context[:, 0]], axis=1), [state])
+        return tf.concat([output, context[:, 0]], axis=1), tf.nest.flatten(state)[0], attention[:, 0]
 
     def _begin(self, words: tf.Tensor, styles: tf.Tensor, training: bool) -> tuple[tf.Tensor, Memory]:
         """(the decoder's state at the start, what it attends to)."""
         z, memory = self._read(words, training)
-        begin = [self._code(styles), z]
-        if self._gate is not None:
-            begin.append(tf.zeros_like(memory[0][:, 0]))  # no context yet
-        return tf.concat(begin, axis=1), memory
+        return tf.concat([self._code(styles), z], axis=1), memory
 
     def _write(self, words: tf.Tensor, styles: tf.Tensor, noise: tf.Tensor, soft: bool) -> tf.Tensor:
         state, memory = self._begin(words, styles, training=False)
@@ -214,7 +199,7 @@ class Rewriter(keras.Model):
         before = tf.TensorArray(before.dtype, self.length).unstack(before)  # a slice's gradient would be a whole tensor
         kept = [
             tf.TensorArray(state.dtype, self.length, element_shape=[None, size])
-            for size in (2 * self._keys.units, self.length)
+            for size in (2 * state.shape[-1], self.length)
         ]
 
         def step(place: tf.Tensor, state: tf.Tensor, *kept: tf.TensorArray) -> tuple[Any, ...]:
