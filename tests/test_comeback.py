@@ -116,7 +116,7 @@ def test_learners_come_back_and_the_record_has_no_gap(job):
 
     learners = job.learners()
     learners[1].send_signal(signal.SIGTERM)
-    last = int(job.wait_for(r"stopped on request at step (\d+)", 150)[1])
+    last = int(job.wait_for(r"stopped on request at step (\d+)", 30)[1])
     assert job.launcher.wait(60) == 0, job.said()[-3000:]
     assert not job.learners() and "error:" not in job.said()
 

@@ -38,7 +38,6 @@ DEFAULTS = dict(
     consensus_rate=0.0,
     consistency=0.0,
     content_weight=1.0,
-    copying=False,
     corpus_size=10000,
     critic_steps=5,
     data_dir="",
@@ -172,7 +171,7 @@ def parse(*arguments):
 
 def test_every_flag_keeps_its_name_and_its_default():
     fields = dataclasses.fields(Config)
-    assert len(DEFAULTS) == 121
+    assert len(DEFAULTS) == 120
     assert {field.name: field.default for field in fields} == DEFAULTS
     assert {field.name: type(field.default) for field in fields} == {field.name: field.type for field in fields}
 

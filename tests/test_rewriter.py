@@ -11,9 +11,9 @@ from tfdgan.tasks.style_transfer.sampler import rewritten
 LENGTH, VOCABULARY, STYLES, EMBEDDING, WIDTH, CODE = 5, 9, 2, 3, 4, 2
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["writes", "copies"])
-def rewriter(request):
-    model = Rewriter(LENGTH, VOCABULARY, STYLES, EMBEDDING, WIDTH, CODE, dropout=0.5, copies=request.param)
+@pytest.fixture(scope="module")
+def rewriter():
+    model = Rewriter(LENGTH, VOCABULARY, STYLES, EMBEDDING, WIDTH, CODE, dropout=0.5)
     random = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(random.standard_normal(variable.shape))
@@ -45,10 +45,7 @@ def gru(x, h, kernel, recurrent, bias):
 
 
 def logits_by_hand(model, sentence, style, written):
-    """Logits at each place after `written` words, with the definition of additive attention, one sentence.
-
-    Of a model that copies: logarithms of a softmax and of attention, mixed by the gate.
-    """
+    """Logits at each place after `written` words, with the definition of additive attention, one sentence."""
     w = {variable.path: np.asarray(variable, np.float64) for variable in model.trainable_variables}
 
     def of(name):
@@ -67,18 +64,10 @@ def logits_by_hand(model, sentence, style, written):
         query = h @ of("query/kernel") + of("query/bias")
         chances = np.tanh(query + memory @ of("keys/kernel")) @ of("attention/scale")
         chances = np.exp(chances - chances.max())
-        chances /= chances.sum()
-        context = chances @ memory
+        context = chances / chances.sum() @ memory
         x = np.concatenate([of("embedding/embeddings")[before], context])
         h = gru(x, h, *(of(f"decoder/{n}") for n in ("kernel", "recurrent_kernel", "bias")))
-        features = np.concatenate([h, context])
-        found.append(features @ of("logits/kernel") + of("logits/bias"))
-        if model.get_config()["copies"]:
-            gate = sigmoid(features @ of("gate/kernel") + of("gate/bias"))
-            mixed = gate * np.exp(found[-1]) / np.exp(found[-1]).sum()
-            for place, chance in enumerate(chances):
-                mixed[sentence[place]] += (1 - gate[0]) * chance
-            found[-1] = np.log(mixed + 1e-9)
+        found.append(np.concatenate([h, context]) @ of("logits/kernel") + of("logits/bias"))
     return np.array(found)
 
 
@@ -127,17 +116,6 @@ def test_what_follows_the_end_changes_nothing(rewriter, critic):
     log_p = rewriter.log_probabilities(other, TO)
     np.testing.assert_array_equal(log_p[0, 3:], 0)
     assert (log_p[:, :3] < 0).numpy().all()
-
-
-def test_a_rewriter_whose_gate_is_shut_writes_nothing_but_words_of_the_sentence():
-    model = Rewriter(LENGTH, VOCABULARY, STYLES, EMBEDDING, WIDTH, CODE, dropout=0.0, copies=True)
-    for layer in model.layers:
-        if layer.name == "gate":
-            layer.set_weights([np.zeros([2 * WIDTH, 1]), np.array([-30.0])])
-    for beam in (1, 3):
-        for read, written in zip(SENTENCES.numpy(), model.rewrite(SENTENCES, TO, beam)[0].numpy(), strict=True):
-            assert set(written) <= {*read.tolist(), 0}
-    assert (np.exp(model.reconstruction(SENTENCES, TO)[0]) > 1e-6).sum(axis=1).tolist() == [3] * LENGTH
 
 
 def test_more_room_changes_nothing():

@@ -3,8 +3,7 @@
 Hu, Yang, Liang, Salakhutdinov, Xing, "Toward Controlled Generation of Text", ICML 2017; Tikhonov, Shibaev, Nagaev,
 Nugmanova, Yamshchikov, "Style Transfer for Texts: Retrain, Report Errors, Compare with Rewrites", EMNLP 2019; the
 attention is that of Bahdanau, Cho, Bengio, "Neural Machine Translation by Jointly Learning to Align and Translate",
-ICLR 2015; copying is that of See, Liu, Manning, "Get To The Point: Summarization with Pointer-Generator Networks",
-ACL 2017.
+ICLR 2015.
 """
 
 from collections.abc import Sequence
@@ -16,10 +15,7 @@ from keras import layers
 
 from tfdgan.models import beam_search, gumbel_softmax
 
-# The encoder's outputs [n, length, width], their keys, their mask, the words that were read [n, length].
-Memory = tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]
-
-_LEAST = 1e-9  # of a probability whose logarithm is taken
+Memory = tuple[tf.Tensor, tf.Tensor, tf.Tensor]  # encoder's outputs [n, length, width], their keys, their mask
 
 
 @keras.saving.register_keras_serializable(package="tfdgan")
@@ -32,9 +28,6 @@ class Rewriter(keras.Model):
     the style's code and z, and attends to the encoder's outputs. It writes as a `SentenceGenerator` does; noise 0, also
     as [n, length, 1], gives the likeliest words. Words after the first END of a sentence have no effect.
 
-    If it copies, p(word) = g softmax(logits) + (1 - g) (attention to the places where the word was read), with a gate g
-    between 0 and 1 of the decoder's output and context; then log(p + 1e-9) stands for the logits.
-
     Args:
       length, vocabulary: of sentences.
       styles: how many.
@@ -43,7 +36,6 @@ class Rewriter(keras.Model):
       style_size: of a style's code; z has width - style_size numbers.
       dropout: share of the embeddings' and decoder outputs' numbers that is left out when sentences are repeated in
         training.
-      copies: whether it may copy words.
     """
 
     def __init__(
@@ -55,7 +47,6 @@ class Rewriter(keras.Model):
         width: int,
         style_size: int,
         dropout: float,
-        copies: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(autocast=False, **kwargs)  # words are chosen and sentences end in full precision
@@ -70,7 +61,6 @@ class Rewriter(keras.Model):
         self._query = layers.Dense(width, name="query")
         self._attention = layers.AdditiveAttention(name="attention")
         self._logits = layers.Dense(vocabulary, dtype="float32", name="logits")
-        self._gate = layers.Dense(1, "sigmoid", dtype="float32", name="gate") if copies else None
         self._choose = gumbel_softmax.GumbelSoftmax(vocabulary, name="choice", dtype="float32")
         self._dropout = [
             layers.Dropout(dropout, name=f"dropout_of_{name}") for name in ("reading", "writing", "output")
@@ -82,9 +72,7 @@ class Rewriter(keras.Model):
         for layer in (self._keys, self._query):
             layer.build((None, width))
         self._attention.build([(None, 1, width), (None, length, width), (None, length, width)])
-        for layer in (self._logits, self._gate):
-            if layer is not None:
-                layer.build((None, 2 * width))
+        self._logits.build((None, 2 * width))
         self._choose.build()
         self.built = True
 
@@ -92,8 +80,7 @@ class Rewriter(keras.Model):
         width = self._keys.units
         sizes = dict(embedding_size=self._embedding.output_dim, width=width, style_size=width - self.content_size)
         sizes |= dict(length=self.length, vocabulary=self.vocabulary, styles=self.styles)
-        copies = self._gate is not None
-        return {**sizes, "dropout": self._dropout[0].rate, "copies": copies, "name": self.name}
+        return {**sizes, "dropout": self._dropout[0].rate, "name": self.name}
 
     def call(self, inputs: Sequence[tf.Tensor], training: bool | None = None) -> tf.Tensor:
         del training
@@ -116,8 +103,8 @@ class Rewriter(keras.Model):
 
     def reconstruction(self, words: tf.Tensor, styles: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits [n, length, vocabulary] of each word after the true words before it."""
-        features, attention = self._follow(words, styles, words, training)
-        return self._next(features, attention, words)
+        features, _ = self._follow(words, styles, words, training)
+        return self._logits(features)
 
     def log_probabilities(self, words: tf.Tensor, styles: tf.Tensor, training: bool = False) -> tf.Tensor:
         """log p(word | words before it, z of the sentence, style): float32 [n, length]; 0 after the first END."""
@@ -142,11 +129,11 @@ class Rewriter(keras.Model):
             embedded = self._embedding(sentences)
         mask = self.mask(sentences) > 0
         outputs, state = self._encoder(self._dropout[0](embedded, training=training), mask=mask)
-        return state[:, -self.content_size :], (outputs, self._keys(outputs), mask, sentences)
+        return state[:, -self.content_size :], (outputs, self._keys(outputs), mask)
 
     def _advance(self, embedded: tf.Tensor, state: tf.Tensor, memory: Memory) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """One step of the decoder: (output and context [n, 2 width], its state, attention [n, length])."""
-        outputs, keys, mask, _ = memory
+        outputs, keys, mask = memory
         query = self._query(state)[:, tf.newaxis]
         context, attention = self._attention([query, outputs, keys], mask=[None, mask], return_attention_scores=True)
         output, state = self._decoder(tf.concat([embedded, context[:, 0]], axis=1), [state])
@@ -166,27 +153,18 @@ class Rewriter(keras.Model):
         if beam == 1:
             return self._write(words, styles, tf.zeros([tf.shape(words)[0], self.length, 1]), soft=False)
         state, memory = self._begin(words, styles, training=False)
-        outputs, keys, mask, read = (tf.repeat(tensor, beam, axis=0) for tensor in memory)
-        advance = self._along((outputs, keys, mask, read))
+        outputs, keys, mask = (tf.repeat(tensor, beam, axis=0) for tensor in memory)
+        advance = self._along((outputs, keys, mask))
         return beam_search.search(advance, [state], self.vocabulary, self.length, beam)
 
     def _along(self, memory: Memory) -> gumbel_softmax.Advance:
         """(words int32 [n], the decoder's state) -> (logits of the next words, its next state)."""
 
         def advance(word: tf.Tensor, state: gumbel_softmax.State) -> tuple[tf.Tensor, gumbel_softmax.State]:
-            features, state, attention = self._advance(self._embedding(word), state[0], memory)
-            return self._next(features, attention, memory[3]), [state]
+            features, state, _ = self._advance(self._embedding(word), state[0], memory)
+            return self._logits(features), [state]
 
         return advance
-
-    def _next(self, features: tf.Tensor, attention: tf.Tensor, read: tf.Tensor) -> tf.Tensor:
-        """Logits [n, ..., vocabulary] of the next words, from features and attention [n, ..., size]."""
-        logits = self._logits(features)
-        if self._gate is None:
-            return logits
-        gate = self._gate(features)
-        copied = _copied(tf.cast(attention, tf.float32), read, self.vocabulary)
-        return tf.math.log(gate * tf.nn.softmax(logits) + (1.0 - gate) * copied + _LEAST)
 
     def _follow(
         self, words: tf.Tensor, styles: tf.Tensor, written: tf.Tensor, training: bool
@@ -215,13 +193,3 @@ class Rewriter(keras.Model):
         )
         features, attention = (tf.transpose(k.stack(), [1, 0, 2]) for k in kept)
         return self._dropout[2](features, training=training), attention
-
-
-def _copied(attention: tf.Tensor, read: tf.Tensor, vocabulary: int) -> tf.Tensor:
-    """p [n, ..., vocabulary]: attention [n, ..., length] to all places of words [n, length] where a word was read."""
-    shape = tf.shape(attention)
-    flat = tf.reshape(attention, [-1, shape[-1]])
-    words = tf.repeat(read, tf.shape(flat)[0] // tf.shape(read)[0], axis=0)
-    rows = tf.broadcast_to(tf.range(tf.shape(flat)[0])[:, tf.newaxis], tf.shape(words))
-    found = tf.scatter_nd(tf.stack([rows, words], axis=2), flat, [tf.shape(flat)[0], vocabulary])
-    return tf.reshape(found, tf.concat([shape[:-1], [vocabulary]], axis=0))

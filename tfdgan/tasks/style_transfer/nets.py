@@ -46,9 +46,7 @@ def build_classifier(options: StyleTransferOptions, critic: StyleCritic) -> kera
 
 def _named(options: StyleTransferOptions, sample_shape: tuple[int, int], styles: int) -> tuple[Rewriter, StyleCritic]:
     sizes = dict(embedding_size=options.embedding_size, width=options.width_g, style_size=options.style_size)
-    rewriter = Rewriter(
-        *sample_shape, styles, **sizes, dropout=options.dropout, copies=options.copying, name="generator"
-    )
+    rewriter = Rewriter(*sample_shape, styles, **sizes, dropout=options.dropout, name="generator")
     return rewriter, _critic(options, sample_shape, styles, rewriter.content_size, "critic")
 
 

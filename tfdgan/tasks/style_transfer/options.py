@@ -37,9 +37,6 @@ class StyleTransferOptions(SentenceOptions):
     dropout: float = option(
         0.2, "Share left out when sentences are repeated, and by the critic (style_transfer).", minimum=0, below=1
     )
-    copying: bool = option(
-        False, "Let the rewriter copy words of the sentence, as See et al. 2017 do (style_transfer)."
-    )
     score_weight: float = option(
         1.0,
         "Weight of the critic's scores in the rewriter's loss, in which repeating a sentence has weight 1 "
