@@ -78,11 +78,11 @@ def test_rows_are_what_each_learners_own_weights_make(tmp_path):
 @pytest.mark.distributed
 def test_rows_are_alike_where_learners_have_the_same_weights(tmp_path):
     """Statistics of batch norm, which follow each learner's own batches, are estimated anew for all of them alike."""
-    train(tmp_path, "--model=dcgan", "--width_g=2", "--strategy=centralized", "--ema_decay=0", "--recalibrate=2")
-    first, second = (shard(tmp_path, 10, rank, "model/generator") for rank in (0, 1))
+    train(tmp_path, "--model=dcgan", "--width_g=2", "--strategy=centralized", "--recalibrate=2")
+    first, second = (shard(tmp_path, 10, rank, "average/generator") for rank in (0, 1))
     assert not all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     said, (job, *learners) = rows_of(tmp_path, 10)
-    assert said.startswith("Rows, from the top: consensus with statistics of 2 batches, learner 0, learner 1;")
+    assert said.startswith("Rows, from the top: consensus EMA with statistics of 2 batches, learner 0, learner 1;")
     for row in learners:
         assert np.abs(row.astype(int) - job).max() <= 1
     assert len(np.unique(job, axis=0)) == 8 and job.std() > 5

@@ -224,6 +224,15 @@ def test_scores_are_made_without_a_cache(tmp_path):
     assert scores and all(np.isfinite(score["value"]) for score in scores)
 
 
+@slow
+def test_without_a_standard_error_it_trains(tmp_path):
+    flags = ["--dataset=gaussians", "--model=mlp", "--width_g=8", "--width_d=8", "--critic_steps=1", "--eval_every=0"]
+    train_it = python("-m", "tfdgan.train", *flags, "--steps=2", f"--workdir={tmp_path}/run", cold=True)
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *train_it]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), stdout=subprocess.PIPE, text=True, timeout=300)
+    assert done.returncode == 0 and "done: 2 steps" in done.stdout
+
+
 def steps_of(folder):
     found = []
     for path in sorted(folder.glob("*.tfevents.*")):

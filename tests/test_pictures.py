@@ -30,8 +30,15 @@ def test_scatter_with_and_without_centres():
         assert picture.shape == (500, 500, 3) and len(np.unique(picture)) > 2
 
 
+def test_shrunk_images_are_means_of_squares():
+    image = np.arange(5 * 8, dtype=np.float32).reshape(1, 5, 8, 1)
+    assert pictures.shrunk(image, 8) is image
+    by_hand = [[(0 + 1 + 8 + 9) / 4, 6.5, 8.5, 10.5], [20.5, 22.5, 24.5, 26.5]]  # the fifth row is left out
+    np.testing.assert_array_equal(pictures.shrunk(image, 4)[0, ..., 0], by_hand)
+
+
 def test_density_is_dark_where_points_lie():
-    """Of 1,000 points, 2 make a cell black; in a frame of 4. Cells are squares of 2 pixels and 1/40 of the reach."""
+    """Of 1,000 points, 2 make a cell black; with edges of 4. Cells are squares of 2 pixels and 1/40 of the reach."""
     points = np.array([[0.99, 0.99]] * 2 + [[-0.99, 0.5]] + [[5.0, 0.0]] * 997)
     picture = pictures.density(points, reach=1.0)
     assert picture.shape == (164, 164, 1) and picture.dtype == np.uint8 and (picture[160:] == 96).all()

@@ -27,7 +27,7 @@ def main(argv: list[str]) -> None:
         options.check_learners(size)
     command.require({"workdir": options.workdir}, "workdir")
 
-    if hasattr(signal, "SIGUSR1"):
+    if sys.stderr is not None and hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1)  # where a learner stands that others wait for: the stack of each thread
     quiet.load_tensorflow()  # only now, so that errors in the flags show at once
     if tries:

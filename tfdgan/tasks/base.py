@@ -180,7 +180,7 @@ class Task(abc.ABC):
         """A few samples of fixed inputs as a small picture, uint8 [h, w, 1 or 3], to be compared with others' like it.
 
         Training draws one of the consensus and of each learner, by samplers of one generator under several weights.
-        Whether it is None, where there is no way, and its size do not depend on weights.
+        A task without such pictures returns None. The size does not depend on weights: they stand side by side.
         """
         del sampler, seed
         return None

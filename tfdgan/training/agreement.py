@@ -44,19 +44,20 @@ class Picture(NamedTuple):
 def rows(task: Compared, trainer: Trainer, kind: Kind, seed: int) -> dict[int, np.ndarray]:
     """{learner: its row} of the first learners, each from the same inputs.
 
-    Empty for a learner that is alone, and where the task has no rows. All learners call it together.
+    Empty in a job of one learner, and where the task has no rows. All learners call it together.
 
     Args:
       kind: of the consensus that the rows will stand beside: learners' weights are taken alike.
       seed: of the inputs, and of the batches that statistics of batch norm are estimated from.
     """
-    if len(collectives.ranks()) == 1:
+    if distributed.size() == 1:
         return {}
-    sampler = task.sampler(trainer.generator, _own_weights(task, trainer, kind, seed), "one learner")
-    mine = task.row(sampler, seed)
-    if mine is None:
-        return {}
-    everyone = collectives.gather(mine if distributed.rank() < _MOST else None, "agreement.rows")
+    mine = None
+    with collectives.together():
+        if distributed.rank() < _MOST:
+            sampler = task.sampler(trainer.generator, _own_weights(task, trainer, kind, seed), "one learner")
+            mine = task.row(sampler, seed)
+    everyone = collectives.gather(mine, "agreement.rows")
     pairs = zip(collectives.ranks(), everyone, strict=True)
     return {rank: row for rank, row in pairs if row is not None}
 

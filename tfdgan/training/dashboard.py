@@ -62,5 +62,6 @@ def guide() -> str:
         "Figures are means over all learners and over the steps since the last tick. `score/...` has each score's "
         f"signature as its description.\n\n| scalar | what it says |\n|---|---|\n{rows}\n\n"
         "Images: `samples`, what the consensus makes of fixed inputs; `learners`, of a run of several, what the\n"
-        "consensus and each learner make of the same few inputs. Where learners agree, all rows are alike.\n"
+        "consensus and each of the first eight learners make of the same few inputs. Where they agree, all look "
+        "alike.\n"
     )

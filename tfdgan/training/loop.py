@@ -233,7 +233,7 @@ class Run:
         while True:
             scores = scoring.score(task, sampler, seed=options.seed) if score else []
             show = functools.partial(task.show, sampler, options.seed) if score else None
-            compare = functools.partial(agreement.drawn, task, sampler, options.seed, rows)
+            compare = functools.partial(agreement.drawn, task, sampler, options.seed, rows) if score else None
             if record.meet(step, distance, stored, manifest, scores, show, compare):
                 break
         return sampler

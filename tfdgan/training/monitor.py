@@ -56,7 +56,7 @@ class Monitor:
         event_log.take_back(logs, start)
         with event_log.disk_errors():
             self._writer = tf.summary.create_file_writer(logs)
-        self._bar = tqdm(total=steps, initial=start, unit="step") if sys.stderr.isatty() else None
+        self._bar = tqdm(total=steps, initial=start, unit="step") if sys.stderr and sys.stderr.isatty() else None
         self._unwritten: list[dict[str, Any]] = []
         self._complained = False
         self._spoke = 0.0

@@ -68,7 +68,10 @@ def alone(
     inputs: Callable[[int], Any],
     batches: int,
 ) -> list[np.ndarray]:
-    """What `recalibrated` makes of a learner's own `others`, by this learner alone; arguments as it has them."""
+    """A learner's own `others`, moving averages estimated anew from `batches` batches, by this learner alone.
+
+    The other arguments are those of `statistics`.
+    """
     totals = statistics(model, trainable, others, inputs, range(batches))
     changed = dict(zip(_places(model), totals, strict=True))
     return [

@@ -135,7 +135,7 @@ class Record:
         manifest: dict[str, Any],
         scores: Sequence[Score],
         show: Callable[[], Shown] | None,
-        compare: Callable[[], agreement.Picture | None],
+        compare: Callable[[], agreement.Picture | None] | None,
     ) -> bool:
         """Take in what was found when learners met, and bring all to disk.
 
@@ -144,7 +144,7 @@ class Record:
           consensus, manifest: as `best.keep` takes them.
           scores: on the writer; empty where there are none.
           show: makes samples to keep; None where there are no scores.
-          compare: makes the picture of learners beside each other, if there is one.
+          compare: makes the picture of learners beside each other, if there is one; None where there are no scores.
 
         Returns:
           False if the writer was lost meanwhile, and with it the scores.
@@ -161,7 +161,7 @@ class Record:
                     # The records last: where they are, nothing of this step is missing.
                     best.keep(self._options.workdir, step, scores, consensus, manifest)
                     self._samples_path = monitor.samples(step, show()) or self._samples_path
-                    if picture := compare():
+                    if compare and (picture := compare()):
                         monitor.picture(step, agreement.TAG, *picture)
                     monitor.scores(step, scores, records)
                 flushed = monitor.flush()

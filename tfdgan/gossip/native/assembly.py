@@ -5,8 +5,8 @@ neither; they need a connection between any two learners.
 """
 
 import itertools
+import sys
 import time
-import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -164,6 +164,7 @@ class Assembly:
             library.send_letter(rank, number, bodies[key])
         silent |= unheard
         values, begun = {self._rank: mine[self._rank]}, time.monotonic()
+        named: set[int] = set()
         seen: dict[int, float] = {}  # when a loss was seen of which no end is known
         while waiting := [rank for rank in others if rank not in values | lost | silent]:
             gone = library.losses()  # asked first: a letter comes before its sender counts as gone
@@ -192,21 +193,24 @@ class Assembly:
                     silent[rank] = loss.why
             _check_wanted(gone)
             if time.monotonic() - begun > _LONG * self._timeout:
-                self._name(waiting)
+                awaited = {rank for rank in waiting if rank not in values | lost | silent}
+                if self._rank == min(rank for rank in values if rank not in lost | silent | gone):  # one speaks
+                    self._name(awaited - named)
+                named |= awaited
             if (lost or silent) and not self.degrades:
                 lost = silent | lost
                 break
         return {rank: value for rank, value in values.items() if rank not in lost}, lost, silent
 
     def _name(self, awaited: Collection[int]) -> None:
-        """Say, once each, who is waited for though it gives signs of life; the first of those who wait speaks."""
-        if self._rank == min(set(self.ranks) - set(awaited)):
-            for rank in awaited:
-                warnings.warn(
-                    f"learner {rank} has been waited for {_LONG * self._timeout:g} s: its process gives signs of life, "
-                    f"and has not come to where the others are; kill -USR1 makes it say where it stands",
-                    stacklevel=2,
-                )
+        """Say who is waited for though it gives signs of life."""
+        for rank in sorted(awaited):
+            print(
+                f"warning: {library.named(rank)} has been waited for {_LONG * self._timeout:g} s: its process gives "
+                "signs of life, and has not come to where the others are",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _batches(arrays: Sequence[np.ndarray]) -> list[list[tuple[int, slice]]]:

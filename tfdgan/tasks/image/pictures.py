@@ -49,8 +49,18 @@ def scatter(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
 
+def shrunk(images: np.ndarray, most: int) -> np.ndarray:
+    """Images [n, h, w, channels] as means of squares of k x k pixels, the least k that leaves at most `most` a side."""
+    n, height, width, channels = images.shape
+    k = -(-max(height, width) // most)
+    if k == 1:
+        return images
+    high, wide = height // k, width // k
+    return images[:, : high * k, : wide * k].reshape(n, high, k, wide, k, channels).mean(axis=(2, 4))
+
+
 def density(points: np.ndarray, reach: float) -> np.ndarray:
-    """Where points [n, 2] lie between -reach and reach: dark on white in a frame, uint8 [h, h, 1].
+    """Where points [n, 2] lie between -reach and reach: dark on white, grey edges right and below, uint8 [h, h, 1].
 
     A cell is black from 1 of 500 points on.
     """

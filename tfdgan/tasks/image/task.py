@@ -27,7 +27,7 @@ from tfdgan.training.scoring import Progress
 
 _SAMPLES, _DIGIT_SAMPLES = 10_000, 2_000  # for a score
 _PICTURE, _PICTURE_POINTS = 64, 2_500
-_ROW = 8  # images of a learner beside others
+_ROW, _ROW_SIDE = 8, 64  # images of a learner beside others, and their pixels a side at most: all are told of them
 _NEIGHBOURS, _BATCH = 7, 50  # real samples beside a generated one; at a time, which Inception's maps allow
 
 
@@ -146,10 +146,10 @@ class ImageTask(Task):
         return self.draw(self._fixed_samples(sampler, seed))
 
     def row(self, sampler: LatentSampler, seed: int = 0) -> np.ndarray | None:
-        """The first images of `show`; of the 25 Gaussians where its points lie, of other points none."""
+        """The first images of `show`; of the 25 Gaussians where its points lie; None for other points."""
         if self._has_pictures:
             # As many as `show` makes, although few are wanted: nothing is traced for another size of batch.
-            return pictures.grid(self._fixed_samples(sampler, seed)[:_ROW], _ROW)
+            return pictures.grid(pictures.shrunk(self._fixed_samples(sampler, seed)[:_ROW], _ROW_SIDE), _ROW)
         if self.options.dataset == "gaussians":
             return pictures.density(self._fixed_samples(sampler, seed), np.abs(gaussians.CENTRES).max() + 0.5)
         return None
