@@ -9,6 +9,7 @@ import pytest
 import tfdgan
 from tfdgan.errors import UserError
 from tfdgan.tasks import ImageOptions, ImageTask
+from tfdgan.training.company import Company
 
 POINTS = np.random.default_rng(0).standard_normal((64, 2)).astype(np.float32)
 
@@ -46,6 +47,15 @@ def test_other_samples_than_before(tmp_path):
     manifest = json.loads(path.read_text())
     path.write_text(json.dumps({**manifest, "samples": f"2 {manifest['samples'].split()[1]}"}))
     train_for(tmp_path, 4, points=others)
+
+
+@pytest.mark.filterwarnings("ignore:tfdgan.start")
+def test_losses_of_the_last_save_are_met(tmp_path, monkeypatch):
+    """After it, since there is no further tick to tell of them."""
+    met, manifest = [], tmp_path / "checkpoints/00000002/manifest.json"
+    monkeypatch.setattr(Company, "meet_losses", lambda self, step: met.append((step, manifest.exists())))
+    train_for(tmp_path, 2)
+    assert met == [(2, False), (2, True)]
 
 
 def test_other_steps_under_a_decay(tmp_path):
