@@ -1,6 +1,8 @@
 """The native exchange: bit for bit the alltoall backend, whose closed form test_mix.py has, whatever it is given."""
 
+import contextlib
 import re
+import sys
 import time
 
 import horovod.tensorflow as hvd
@@ -205,6 +207,13 @@ def test_who_is_waited_for_long_is_named_each_time_by_the_first_that_waits(monke
         assert len(said) == (RANK == (1 if late == 0 else 0))
         for line in said:
             assert re.match(rf"warning: learner {late} on \S+ has been waited for 0.6 s: ", line)
+    with open("/dev/full", "w") as full, monkeypatch.context() as patch:  # who cannot speak goes on
+        patch.setattr(sys, "stderr", full)
+        if RANK == N - 1:
+            time.sleep(2)
+        assert assembly.gather(RANK) == list(range(N))
+        with contextlib.suppress(OSError):
+            full.close()
 
 
 def test_means_of_more_than_a_letter_holds(monkeypatch):

@@ -4,6 +4,7 @@ A Horovod collective waits for every learner without saying for whom, and fails 
 neither; they need a connection between any two learners.
 """
 
+import contextlib
 import itertools
 import sys
 import time
@@ -194,7 +195,8 @@ class Assembly:
             _check_wanted(gone)
             if time.monotonic() - begun > _LONG * self._timeout:
                 awaited = {rank for rank in waiting if rank not in values | lost | silent}
-                if self._rank == min(rank for rank in values if rank not in lost | silent | gone):  # one speaks
+                here = (rank for rank in values if rank not in lost | silent | gone)
+                if self._rank == min(here, default=self._rank):  # one speaks
                     self._name(awaited - named)
                 named |= awaited
             if (lost or silent) and not self.degrades:
@@ -205,12 +207,12 @@ class Assembly:
     def _name(self, awaited: Collection[int]) -> None:
         """Say who is waited for though it gives signs of life."""
         for rank in sorted(awaited):
-            print(
+            text = (
                 f"warning: {library.named(rank)} has been waited for {_LONG * self._timeout:g} s: its process gives "
-                "signs of life, and has not come to where the others are",
-                file=sys.stderr,
-                flush=True,
+                "signs of life, and has not come to where the others are"
             )
+            with contextlib.suppress(OSError):  # nobody reads any more
+                print(text, file=sys.stderr, flush=True)
 
 
 def _batches(arrays: Sequence[np.ndarray]) -> list[list[tuple[int, slice]]]:
