@@ -5,7 +5,7 @@ Under horovodrun the samples are shared out among the learners.
 
 import sys
 
-from tfdgan.cli import command, flagfiles, quiet
+from tfdgan.cli import command, flagfiles, loading
 from tfdgan.cli.options import EvaluateOptions
 from tfdgan.errors import UserError
 
@@ -24,7 +24,7 @@ def main(argv: list[str]) -> None:
             raise UserError(f"--{name}={value}: means nothing for --task={trained.task}")
     trained.check_judges()
 
-    quiet.load_tensorflow()
+    loading.load_tensorflow()
     from tfdgan import distributed
     from tfdgan.cli.score_checkpoints import CheckpointScorer
     from tfdgan.cli.workdir import Workdir

@@ -2,7 +2,7 @@
 
 import sys
 
-from tfdgan.cli import command, flagfiles, quiet
+from tfdgan.cli import command, flagfiles, loading
 from tfdgan.cli.options import ExportOptions
 
 
@@ -12,7 +12,7 @@ def main(argv: list[str]) -> None:
     workdir, output = command.require(given, "workdir", "output")
     flagfiles.load(workdir)
 
-    quiet.load_tensorflow()
+    loading.load_tensorflow()
     from tfdgan.cli.exports import export
 
     for line in export.write(workdir, given.get("step"), output, tflite=given.get("tflite", False)):

@@ -6,7 +6,7 @@ The task decides what is written: a picture, arrays, sentences, or the user's se
 import sys
 from typing import Any
 
-from tfdgan.cli import command, flagfiles, quiet
+from tfdgan.cli import command, flagfiles, loading
 from tfdgan.cli.options import WorkdirOptions
 from tfdgan.errors import UserError
 from tfdgan.options import Options
@@ -23,7 +23,7 @@ def main(argv: list[str]) -> None:
     own = {name: value for name, value in given.items() if name not in WorkdirOptions.names()}
     wanted = _wanted(options.task, own, kind)
 
-    quiet.load_tensorflow()
+    loading.load_tensorflow()
     from tfdgan.cli import workdir as workdirs
 
     changes = {name: own[name] for name in ("inception", "data_dir", "beam") if name in own}

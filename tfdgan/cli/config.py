@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from tfdgan.cli import quiet
+from tfdgan.cli import loading
 from tfdgan.errors import UserError
 from tfdgan.options import option
 from tfdgan.tasks import names
@@ -40,5 +40,5 @@ def config_class(task: str | None) -> type[TaskOptions]:
     """The options that a command has flags for: `Config`, or those of a task of your own, `package.module:Class`."""
     if task is None or task in names.NAMES:
         return Config
-    quiet.load_tensorflow()  # before the user's module, which does
+    loading.load_tensorflow()  # before the user's module, which does
     return names.options_of(task)

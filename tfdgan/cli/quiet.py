@@ -1,10 +1,12 @@
 """TensorFlow's own lines, which it writes while it is imported whatever TF_CPP_MIN_LOG_LEVEL says, left out."""
 
+import contextlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _NOISE = (  # for Python and for grep -E
@@ -23,21 +25,22 @@ def be_quiet() -> None:
     os.environ.setdefault(_LEVEL, "3")
 
 
-def load_tensorflow() -> None:
-    """Import TensorFlow without its lines, unless TF_CPP_MIN_LOG_LEVEL asks for them.
+@contextlib.contextmanager
+def screened() -> Iterator[None]:
+    """What is written to standard error meanwhile goes on without TensorFlow's lines, unless TF_CPP_MIN_LOG_LEVEL asks.
 
-    Standard error goes through a `grep` meanwhile, which outlives an import that ends this process: then the reason is
-    still shown.
+    It goes through a `grep`, which outlives an end of this process: then the reason is still shown.
     """
     grep = shutil.which("grep")
-    if "tensorflow" in sys.modules or os.environ.get(_LEVEL, "3") != "3" or sys.stderr is None or grep is None:
+    if os.environ.get(_LEVEL, "3") != "3" or sys.stderr is None or grep is None:
+        yield
         return
     sys.stderr.flush()
     screen = os.dup(2)
     others = subprocess.Popen([grep, "--text", "-v", "-E", _NOISE], stdin=subprocess.PIPE, stdout=screen)
     os.dup2(others.stdin.fileno(), 2)  # type: ignore[union-attr]
     try:
-        import tensorflow  # noqa: F401
+        yield
     finally:
         sys.stderr.flush()
         os.dup2(screen, 2)
