@@ -2,33 +2,17 @@
 
 import itertools
 import re
-import shlex
 
 import pytest
 from conftest import ROOT
+from guides import ALL, PAGES, commands
 
 from tfdgan import compare, doctor
-from tfdgan.__main__ import COMMANDS
 from tfdgan.cli import command, flagfiles, presets
 from tfdgan.cli.options import EvaluateOptions, ExportOptions, ReportOptions, TrainOptions, WorkdirOptions
 from tfdgan.errors import UserError
 from tfdgan.tasks import names
 from tools import list_errors
-
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
-
-
-def commands(page):
-    """The commands in a page's indented blocks, as lists of words; lines that end in a backslash go on."""
-    text = re.sub(r" *\\\n *", " ", page.read_text())
-    for line in re.findall(r"^    (\S.*)$", text, re.MULTILINE):
-        line = re.sub(r"\b(tfdgan launch .*?) (train|supervise|evaluate)\b", r"\1 tfdgan \2", line)
-        line = re.sub(rf"\btfdgan (?=(?:{'|'.join(COMMANDS)})\b)", "python -m tfdgan.", line)
-        if re.search(r"\bpython (-m tfdgan\.|-m tools|tools/)", line) and "`" not in line:
-            yield shlex.split(line, comments=True)
-
-
-ALL = [(page.name, words) for page in PAGES for words in commands(page)]
 
 
 def parse(program, flags):
