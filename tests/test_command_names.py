@@ -9,8 +9,8 @@ from conftest import ROOT, launch
 
 import tfdgan
 from tfdgan.cli import presets
-from tfdgan.cli.names import meant
 from tfdgan.errors import UserError
+from tfdgan.options.names import meant
 
 
 def said(*words):

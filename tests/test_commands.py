@@ -169,8 +169,13 @@ def test_a_conditional_run_from_end_to_end(tmp_path):
         assert stored["labels"].tolist() == [label for label in range(10) for _ in range(2)]
         samples, latents, labels = stored["samples"], stored["latents"], stored["labels"]
     assert (samples[0] != samples[2]).any()  # another class, the same latent
+    one = ("-m", "tfdgan.generate", f"--workdir={tmp_path}/run", "--num=2", f"--output={tmp_path}/one.npz")
+    assert "2 samples of class 7 of step" in launch(0, *one, "--label=7", PYTHONPATH=path).stdout
+    done = launch(0, *one, "--label=ten", PYTHONPATH=path, check=False)
+    assert errors(done) == ["error: --label=ten: no such class; give a number from 0 to 9, or a name"]
     export = ("-m", "tfdgan.export", f"--workdir={tmp_path}/run", f"--output={tmp_path}/model")
     launch(0, *export, PYTHONPATH=path)
+    assert (tmp_path / "model/labels.txt").read_text().splitlines() == list("0123456789")
     model = tf.saved_model.load(str(tmp_path / "model"))
     served = model.signatures["serving_default"](latents=tf.constant(latents), labels=tf.constant(labels))["images"]
     assert np.abs((served.numpy() + 1) * 127.5 - samples).max() <= 0.5 + 1e-3

@@ -164,7 +164,7 @@ def test_the_commands_own_options(tmp_path):
     assert "--output=a.txt" in refused(kinds["image"], output="a.txt")
     assert "--output=a.png" in refused(kinds["text"], output="a.png")
     assert "--temperature=0.0" in refused(kinds["text"], output="a.txt", temperature=0.0)
-    assert refused(kinds["image"], output="a.png", label=3, layout="classes").startswith("--label=3: ")
+    assert refused(kinds["image"], output="a.png", label="3", layout="classes").startswith("--label=3: ")
     assert refused(kinds["style_transfer"]) == "--to_style is missing: give the number of a style"
     assert refused(kinds["style_transfer"], to_style=0, input=str(tmp_path)).startswith(f"--input={tmp_path}: no such")
     os.mkfifo(tmp_path / "pipe")  # as a shell makes of <(COMMAND)

@@ -66,6 +66,7 @@ def test_pipelines_may_be_batched_and_labelled():
     for data in (dataset(samples, labels), dataset(samples, labels).batch(3)):
         source = from_user(data)
         assert (source.classes, len(source), source.sample_shape) == (3, 7, (2,))
+        assert source.class_names == ("0", "1", "2")
         np.testing.assert_array_equal(values(source), samples)
         found, kinds = next(iter(source.stream(7, 0, 0, labelled=True)))
         order = (found.numpy()[:, 0] / 2).astype(int)

@@ -158,6 +158,7 @@ def test_records_with_a_feature_of_images(tmp_path):
         np.testing.assert_allclose(shades, np.array([[0, 10], [10, 20]]) / 127.5 - 1, atol=1e-6)
         samples, labels = next(iter(parts[1].stream(2, 0, 0, labelled=True)))
         assert sorted(labels.numpy()) == [1, 2] and samples.shape == (2, 6, 4, 1) and parts[0].classes == 4
+        assert parts[0].class_names == parts[1].class_names == ("0", "1", "2", "3")
         assert "2 files, 5 images read; 6x4x1 (height x width x channels); 4 classes: 0 1, 1 2," in parts[0].summary
 
 

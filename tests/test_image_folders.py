@@ -55,7 +55,7 @@ def test_layouts(tmp_path, names, classes, passed, zipped):
         named = {name: classes[label] for name, label in zip(found.names, found.labels, strict=True)}
         assert all(f"/{kind}/" in f"/{name}" for name, kind in named.items()) and len(set(named.values())) == 2
     source = folder.load(path, form=Form(), **ALL)
-    assert source.classes == (len(classes) or None)
+    assert source.classes == (len(classes) or None) and source.class_names == classes
     source.check()
     assert next(iter(source.once(2))).shape == (2, 6, 4, 3)
 

@@ -4,7 +4,8 @@ import importlib
 import sys
 
 import tfdgan
-from tfdgan.cli import command, names
+from tfdgan.cli import command
+from tfdgan.options.names import meant
 
 COMMANDS = {
     "train": "train a GAN, alone or with other learners",
@@ -31,7 +32,7 @@ def main() -> None:
     elif name in COMMANDS:
         command.run(importlib.import_module(f"tfdgan.{name}").main, [f"tfdgan {name}", *arguments])
     else:
-        print(f"error: {name}: no such command{names.meant(name, COMMANDS)}", file=sys.stderr)
+        print(f"error: {name}: no such command{meant(name, COMMANDS)}", file=sys.stderr)
         sys.exit(2)
 
 

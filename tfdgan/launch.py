@@ -20,8 +20,8 @@ from typing import IO
 from tfdgan.cli import command
 from tfdgan.cli.launching.lines import parsed
 from tfdgan.cli.launching.screen import Screen
-from tfdgan.cli.names import meant
 from tfdgan.errors import UserError
+from tfdgan.options.names import meant
 
 _COMMANDS = ("train", "supervise", "evaluate")
 

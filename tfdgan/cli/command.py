@@ -15,10 +15,10 @@ from typing import Any, NoReturn
 from absl import flags
 
 from tfdgan.cli import quiet
-from tfdgan.cli.names import meant
 from tfdgan.distributed import launch
 from tfdgan.errors import JobOver, LocalFault, SharedError, TrainingFault, UserError
 from tfdgan.options import Options
+from tfdgan.options.names import meant
 
 _RANK_0_SPEAKS_FIRST = 10.0  # seconds, as learners of a busy machine come to it one after the other
 

@@ -4,8 +4,8 @@ import pathlib
 from collections.abc import Sequence
 
 import tfdgan
-from tfdgan.cli.names import meant
 from tfdgan.errors import UserError
+from tfdgan.options.names import meant
 
 _FLAG = "--preset"
 

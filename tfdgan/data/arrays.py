@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class ArraySource(Source):
         items are samples.
       as_samples: function from a tensor of items to float32 samples of their shape, in place of `decode`.
       classes: labels are below this number, on every learner; None where labels mean nothing.
+      class_names: as `Source` says.
       state: function that returns a text. The text changes when what the items stand for changes, such as the files
         that they name. None where items are samples.
       check: function that raises `UserError` if an item cannot be read.
@@ -36,6 +37,7 @@ class ArraySource(Source):
         *,
         as_samples: Callable[[tf.Tensor], tf.Tensor] | None = None,
         classes: int | None = None,
+        class_names: Sequence[str] = (),
         state: Callable[[], str] | None = None,
         check: Callable[[], None] | None = None,
         dtype: str = "float32",
@@ -43,7 +45,8 @@ class ArraySource(Source):
     ) -> None:
         self._items, self._labels, self._decode = np.asarray(items), np.asarray(labels), decode
         self._dtype, self._convert, self.summary = dtype, as_samples, summary
-        self.classes, self._state, self._check = classes, state, check
+        self.classes, self.class_names = classes, tuple(class_names)
+        self._state, self._check = state, check
 
     @functools.cached_property
     def sample_shape(self) -> tuple[int, ...]:

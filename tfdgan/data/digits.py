@@ -20,4 +20,4 @@ def load(*, form: images.Form, rank: int, size: int, partition: str) -> ArraySou
     pictures, labels = arrays()
     mine = parts.indices(labels, rank, size, partition)
     samples = np.stack([images.to_sample(picture, form) for picture in pictures[mine]])
-    return ArraySource(samples, labels[mine], classes=10)
+    return ArraySource(samples, labels[mine], classes=10, class_names=[*"0123456789"])

@@ -60,6 +60,7 @@ def load(
     height, width = form.size or (0, 0)
     shared: dict[str, Any] = dict(
         classes=len(found.classes) or None,
+        class_names=found.classes,
         summary=_summary(found, headers, form) + labels.left_out(len(found.names), size),
         state=lambda: f"{_contents(found, names)} {form}",
     )

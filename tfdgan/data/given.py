@@ -72,6 +72,7 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
         samples[mine],
         kinds[mine],
         classes=len(names) or None,
+        class_names=names,
         as_samples=images.scaled if scaled else None,
         summary=_summary(kinds, names, samples.shape[1:], size) + _doubt(samples),
     )
@@ -152,6 +153,7 @@ def _of_dataset(data: tf.data.Dataset, rank: int, size: int, partition: str, whe
         decode,
         label=(lambda record: record["label"]) if labelled else None,
         classes=len(names) or None,
+        class_names=names,
         summary=_summary(kinds, names, spec.shape, size),
     )
 

@@ -1,7 +1,7 @@
 """Samples that come as a stream of encoded records."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ class RecordSource(Source):
       decode: function from a record to a float32 sample; AutoGraph does not convert it.
       label: such a function from a record to its label; None where there are no labels.
       classes: labels are below this number, on every learner; None where labels mean nothing.
+      class_names: as `Source` says.
       key: a text; other records have another key. None if no such text is known.
       summary: as `Source` says.
     """
@@ -43,11 +44,13 @@ class RecordSource(Source):
         *,
         label: Callable[[Any], tf.Tensor] | None = None,
         classes: int | None = None,
+        class_names: Sequence[str] = (),
         key: str | None = None,
         summary: str = "",
     ) -> None:
         self._records, self._count, self._decode, self._label = records, int(count), decode, label
-        self.classes, self._key, self.summary = classes, key, summary
+        self.classes, self.class_names = classes, tuple(class_names)
+        self._key, self.summary = key, summary
 
     @functools.cached_property
     def sample_shape(self) -> tuple[int, ...]:

@@ -17,12 +17,14 @@ class Source(abc.ABC):
     Attributes:
       sample_shape: of one sample.
       classes: labels are below this number, on every learner; None if labels mean nothing.
+      class_names: of class 0, 1, ..., the same on every learner; () where classes have no names.
       key: a text; sources with other samples have other keys. What was computed from all samples may be kept under the
         key. None if no such text is known.
       summary: one line for people on what was found and read, of all learners' parts; "" if there is nothing to say.
     """
 
     classes: int | None
+    class_names: tuple[str, ...] = ()
     summary: str = ""
 
     @property

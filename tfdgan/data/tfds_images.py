@@ -62,7 +62,8 @@ def load(
     which = f"{builder.info.full_name} {split} {named.num_bytes} {named.shard_lengths} {partition} {rank}/{size}"
     more: dict[str, Any] = {"key": which + fitted}
     if "label" in features:
-        more |= dict(label=lambda record: record["label"], classes=features["label"].num_classes)
+        kinds = features["label"]
+        more |= dict(label=lambda record: record["label"], classes=kinds.num_classes, class_names=kinds.names)
     if partition == "iid":
         part = tfds.even_splits(split, size, drop_remainder=True)[rank]
         return RecordSource(read(part), builder.info.splits[part].num_examples, decode, **more)

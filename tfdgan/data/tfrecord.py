@@ -66,6 +66,7 @@ def load(
         decode,
         label=(lambda record: record["label"]) if label_feature else None,
         classes=len(names) or None,
+        class_names=names,
         summary=f"{path}: {len(files):,} files, {len(kinds):,} images read; {image_file.fit(form, headers)}; "
         + labels.described(kinds, names)
         + labels.left_out(len(kinds), size),

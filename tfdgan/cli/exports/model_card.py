@@ -12,8 +12,8 @@ from tfdgan.options import paths
 from tfdgan.storage import png
 from tfdgan.tasks.options import TaskOptions
 
-NAME = "README.md"
-_PICTURE, _TEXT_LINES = "samples.png", 20
+NAME, LABELS = "README.md", "labels.txt"
+_PICTURE, _TEXT_LINES, _NAMES = "samples.png", 20, 20
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Exported:
 
 
 def write(exported: Exported, folder: str) -> None:
-    """Write the card, and the picture that it shows, to `folder`."""
+    """Write the card, the picture that it shows and the names of classes to `folder`."""
     samples = ""
     if isinstance(exported.samples, str):
         lines = exported.samples.splitlines()[:_TEXT_LINES]
@@ -55,6 +55,9 @@ def write(exported: Exported, folder: str) -> None:
         with open(os.path.join(folder, _PICTURE), "wb") as file:
             file.write(png.to_png(exported.samples))
         samples = f"![generated samples]({_PICTURE})"
+    if names := exported.manifest.get("class_names"):
+        with open(os.path.join(folder, LABELS), "w", encoding="utf-8") as file:
+            file.writelines(f"{' '.join(name.split())}\n" for name in names)
     parts = [_head(exported), samples, _loading(exported), _data(exported), _scores(exported), _configuration(exported)]
     with open(os.path.join(folder, NAME), "w", encoding="utf-8") as file:
         file.write("\n\n".join(part for part in parts if part) + "\n")
@@ -87,7 +90,7 @@ def _loading(exported: Exported) -> str:
         values = "; images are floats in [-1, 1]" if len(exported.manifest["sample_shape"]) == 3 else ""
         lines += ["", f"Latents are standard normal{values}."]
     if classes := exported.manifest.get("classes"):
-        lines += [f"Labels are whole numbers from 0 to {classes - 1}."]
+        lines += [f"Labels are whole numbers from 0 to {classes - 1}{_named(exported.manifest)}."]
     if "sample" in exported.signatures:
         lines += ["`model.sample(...)` is `sample` for numbers of Python, int32 and int64, by place or by name."]
     if exported.keras_modules is not None:
@@ -99,6 +102,15 @@ def _loading(exported: Exported) -> str:
     if exported.has_tflite:
         lines += ["", "`generator.tflite` is `serving_default` for TFLite, float32, of one sample a call."]
     return "\n".join(lines)
+
+
+def _named(manifest: Mapping[str, Any]) -> str:
+    """What is said of the classes' names; nothing if they have none, or are their numbers."""
+    names = manifest.get("class_names") or []
+    if names == list(map(str, range(len(names)))):
+        return ""
+    shown = ", ".join(f"{number} {name}" for number, name in enumerate(names[:_NAMES]))
+    return f": {shown}{f', ...; `{LABELS}` has all names, a line each' if len(names) > _NAMES else ''}"
 
 
 def _data(exported: Exported) -> str:

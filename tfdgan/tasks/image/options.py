@@ -219,7 +219,7 @@ class ImageGenerateOptions(GenerateOptions):
     )
     data_dir: str = option("", "Folder of the data of --layout=neighbours, if not the folder of training.", path=True)
     frames: int = option(0, "Samples along a path of --layout=interpolation, at least 2; 0 stands for 8.", minimum=0)
-    label: int = option(-1, "Class of all samples; -1 takes each class in turn.", minimum=-1)
+    label: str = option("", "Class of all samples, by name or, from 0, by number; empty takes each class in turn.")
     truncation: float = option(
         0.0,
         "Largest number in a latent: fewer kinds of samples, fewer bad ones; 0 leaves latents as they are.",
@@ -227,7 +227,7 @@ class ImageGenerateOptions(GenerateOptions):
     )
 
     def check_options(self) -> None:
-        if self.layout == "classes" and self.label >= 0:
+        if self.layout == "classes" and self.label:
             raise UserError(f"--label={self.label}: --layout=classes shows every class; leave it out")
         if self.layout != "interpolation" and self.frames:
             raise UserError(f"--frames={self.frames}: only --layout=interpolation has them")

@@ -43,19 +43,17 @@ def arrange(
       number: of samples or paths, as the layout says.
       seed: of the latents.
       frames: samples of a path.
-      label: the class of all samples; None: each class in turn, for an interpolation from row to row.
+      label: the number of the class of all samples, of a generator that knows classes; None: each class in turn, for
+        an interpolation from row to row.
       truncation: as `latents.truncated` takes it, or None.
 
     Raises:
       UserError: the generator does not know the classes.
     """
     classes = sampler.classes
-    if classes is None and (label is not None or layout == "classes"):
-        what = f"--label={label}" if label is not None else f"--layout={layout}"
-        raise UserError(f"{what}: this generator knows no classes; train with --conditional")
+    if classes is None and layout == "classes":
+        raise UserError("--layout=classes: this generator knows no classes; train with --conditional")
     known = classes or 1
-    if label is not None and label >= known:
-        raise UserError(f"--label={label}: there are {classes} classes, numbered from 0")
 
     def drawn(count: int) -> np.ndarray:
         latents = sampler.latents(count, seed, "picture").numpy()

@@ -16,7 +16,7 @@ from tfdgan.metrics import Score, modes
 from tfdgan.metrics.extractor import SavedModelExtractor
 from tfdgan.models import building
 from tfdgan.tasks.base import Task, Weights
-from tfdgan.tasks.image import digits_classifier, nets, pictures, samples_file, sheets
+from tfdgan.tasks.image import class_names, digits_classifier, nets, pictures, samples_file, sheets
 from tfdgan.tasks.image.export import ImageModule
 from tfdgan.tasks.image.nearest import Nearest, nearest
 from tfdgan.tasks.image.options import ImageGenerateOptions, ImageOptions
@@ -54,6 +54,7 @@ class ImageTask(Task):
         self._samples, self._models = samples, (generator, critic)
         self.sample_shape: tuple[int, ...] = ()  # known once the models are built
         self.classes: int | None = None
+        self._class_names: list[str] = []  # known once there is a source, or a checkpoint is loaded
         if (options.model == "given") != (generator is not None and critic is not None):
             raise UserError(
                 f"--model={options.model}: pass generator and critic together, with model='given' in the options"
@@ -62,7 +63,9 @@ class ImageTask(Task):
             raise UserError(f"--dataset={options.dataset}: pass samples if and only if dataset='given' in the options")
 
     def source(self, rank: int = 0, size: int = 1) -> Source:
-        return self._source(rank, size, self.options.cache_mb, self.options.split)
+        source = self._source(rank, size, self.options.cache_mb, self.options.split)
+        self._class_names = list(source.class_names) if self.options.conditional else []
+        return source
 
     def _source(self, rank: int, size: int, cache_mb: float, split: str) -> Source:
         options = self.options
@@ -130,7 +133,11 @@ class ImageTask(Task):
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {"sample_shape": self.sample_shape, "classes": self.classes}
+        return {"sample_shape": self.sample_shape, "classes": self.classes, "class_names": self._class_names}
+
+    def rebuild(self, facts: dict[str, Any]) -> tuple[keras.Model, keras.Model]:
+        self._class_names = facts.get("class_names", [])  # checkpoints of earlier versions have none
+        return super().rebuild(facts)
 
     def feed(self, generator: keras.Model) -> LatentFeed:
         return LatentFeed(self.options.latent_size)
@@ -174,24 +181,28 @@ class ImageTask(Task):
         return None
 
     def write_samples(self, sampler: LatentSampler, step: int, options: ImageGenerateOptions) -> str:
+        label = class_names.number(options.label, self._class_names, self.classes) if options.label else None
         sheet = sheets.arrange(
             sampler,
             options.layout,
             options.num,
             options.seed,
             frames=options.frames or 8,
-            label=options.label if options.label >= 0 else None,
+            label=label,
             truncation=options.truncation or None,
         )
         if options.layout == "neighbours" and len(self.sample_shape) < 3 and not options.output.endswith(".npz"):
             raise UserError(f"--output={options.output}: neighbours of points are no picture; give a name in .npz")
         samples = sampler.at(sheet.latents, sheet.labels)
+        said = f"{len(samples)} samples"
+        if label is not None:
+            said += f" of class {self._class_names[label] if self._class_names else label}"
         if options.layout != "neighbours":
             samples_file.write(options.output, step, sheet, samples, self.draw)
-            return f"{len(samples)} samples"
+            return said
         near, by = self._nearest(samples, options.neighbours)
         samples_file.write(options.output, step, sheet, samples, self.draw, near)
-        return f"{len(samples)} samples, each beside the {near.indices.shape[1]} nearest real ones by {by},"
+        return f"{said}, each beside the {near.indices.shape[1]} nearest real ones by {by},"
 
     def _nearest(self, samples: np.ndarray, asked: int) -> tuple[Nearest, str]:
         """(the training samples nearest to generated ones, what they are compared by); 0 asks for the usual number."""
