@@ -1,6 +1,9 @@
 """Classes by their names."""
 
+import os
+
 import pytest
+from conftest import ROOT, launch
 
 from tfdgan.cli.exports import model_card
 from tfdgan.errors import UserError
@@ -38,3 +41,31 @@ def test_what_a_model_card_says_of_them():
     assert model_card._named({"class_names": ["0", "1"]}) == model_card._named({"classes": 3}) == ""
     many = model_card._named({"class_names": [f"kind {n}" for n in range(21)]})
     assert many.startswith(": 0 kind 0, ") and many.endswith("19 kind 19, ...; `labels.txt` has all names, a line each")
+
+
+OTHERS = """
+import numpy as np
+from tfdgan import distributed
+
+
+def pets():
+    kinds = ["cat", "dog"] if distributed.rank() == 0 else ["cat", "owl"]
+    return np.zeros([8, 2], np.float32), np.array(kinds * 4)
+
+
+def pair(config, sample_shape, classes=None):
+    raise AssertionError("built, although a label means another class elsewhere")
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.distributed
+def test_learners_whose_classes_have_other_names(tmp_path):
+    (tmp_path / "others.py").write_text(OTHERS)
+    flags = ("--dataset=others:pets", "--model=others:pair", "--conditional", f"--workdir={tmp_path}/run")
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    done = launch(2, "-m", "tfdgan.train", *flags, check=False, PYTHONPATH=path)
+    assert "error: --dataset=others:pets: learner 1 reads other data than learner 0; copy one to all" in done.stderr
+    # Labels that nobody uses may mean anything.
+    done = launch(2, "-m", "tfdgan.train", *flags, "--noconditional", check=False, PYTHONPATH=path)
+    assert "reads other data" not in done.stderr and "built, although" in done.stderr

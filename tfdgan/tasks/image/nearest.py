@@ -4,9 +4,14 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import numpy as np
+from tqdm import tqdm
 
+from tfdgan.data import Source
+from tfdgan.errors import UserError
+from tfdgan.metrics.extractor import SavedModelExtractor
 from tfdgan.metrics.neighbours import squared_distances
 
+_USUAL, _BATCH = 7, 50  # real samples beside a generated one; at a time, which Inception's maps allow
 Features = Callable[[np.ndarray], np.ndarray]
 
 
@@ -22,6 +27,30 @@ class Nearest(NamedTuple):
     samples: np.ndarray
     indices: np.ndarray
     distances: np.ndarray
+
+
+def in_source(generated: np.ndarray, source: Source, asked: int, extractor: SavedModelExtractor | None) -> Nearest:
+    """The samples of a source nearest to each generated one, by pool_3 features or, without extractor, by pixels.
+
+    Args:
+      generated: [n, *sample_shape].
+      asked: how many; 0 asks for the usual number.
+
+    Raises:
+      UserError: the source has not so many.
+    """
+    if asked > len(source):
+        raise UserError(f"--neighbours={asked}: there are {len(source)} real samples; give at most as many")
+
+    def features(batch: np.ndarray) -> np.ndarray:
+        if extractor is None:
+            return np.reshape(batch, [len(batch), -1])
+        parts = range(0, len(batch), _BATCH)
+        return np.concatenate([extractor(batch[start : start + _BATCH])["pool_3"] for start in parts])
+
+    batches = (batch.numpy() for batch in source.once(_BATCH))
+    shown = tqdm(batches, "real samples", -(-len(source) // _BATCH), disable=None, leave=False)
+    return nearest(generated, shown, asked or _USUAL, features)
 
 
 def nearest(generated: np.ndarray, batches: Iterable[np.ndarray], count: int, features: Features) -> Nearest:

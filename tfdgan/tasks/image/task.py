@@ -1,12 +1,12 @@
 """Images, and points of the plane: which data, nets, scores and pictures belong together."""
 
 import functools
+import hashlib
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from tfdgan import data
 from tfdgan.data import Source, digits, gaussians, images
@@ -16,9 +16,8 @@ from tfdgan.metrics import Score, modes
 from tfdgan.metrics.extractor import SavedModelExtractor
 from tfdgan.models import building
 from tfdgan.tasks.base import Task, Weights
-from tfdgan.tasks.image import class_names, digits_classifier, nets, pictures, samples_file, sheets
+from tfdgan.tasks.image import class_names, digits_classifier, nearest, nets, pictures, samples_file, sheets
 from tfdgan.tasks.image.export import ImageModule
-from tfdgan.tasks.image.nearest import Nearest, nearest
 from tfdgan.tasks.image.options import ImageGenerateOptions, ImageOptions
 from tfdgan.tasks.image.scores import FeatureScores
 from tfdgan.tasks.latent_sampler import LatentSampler
@@ -28,7 +27,6 @@ from tfdgan.training.scoring import Progress
 _SAMPLES, _DIGIT_SAMPLES = 10_000, 2_000  # for a score
 _PICTURE, _PICTURE_POINTS = 64, 2_500
 _ROW, _ROW_SIDE = 8, 64  # images of a learner beside others, and their pixels a side at most: all are told of them
-_NEIGHBOURS, _BATCH = 7, 50  # real samples beside a generated one; at a time, which Inception's maps allow
 
 
 class ImageTask(Task):
@@ -61,6 +59,12 @@ class ImageTask(Task):
             )
         if (options.dataset == "given") != (samples is not None):
             raise UserError(f"--dataset={options.dataset}: pass samples if and only if dataset='given' in the options")
+
+    @property
+    def digest(self) -> str:
+        """A hash of the names of classes, if labels are used: where others have others, a label means another class."""
+        names = "\n".join(self._class_names)
+        return hashlib.blake2b(names.encode(), digest_size=12).hexdigest() if names else ""
 
     def source(self, rank: int = 0, size: int = 1) -> Source:
         source = self._source(rank, size, self.options.cache_mb, self.options.split)
@@ -200,29 +204,12 @@ class ImageTask(Task):
         if options.layout != "neighbours":
             samples_file.write(options.output, step, sheet, samples, self.draw)
             return said
-        near, by = self._nearest(samples, options.neighbours)
+        self._check_extractor(samples[:2])
+        source, extractor = self._source(0, 1, cache_mb=0, split=self.options.split), self._extractor
+        near = nearest.in_source(samples, source, options.neighbours, extractor)
+        by = f"features of {extractor.name} {extractor.digest}" if extractor else "pixels"
         samples_file.write(options.output, step, sheet, samples, self.draw, near)
         return f"{said}, each beside the {near.indices.shape[1]} nearest real ones by {by},"
-
-    def _nearest(self, samples: np.ndarray, asked: int) -> tuple[Nearest, str]:
-        """(the training samples nearest to generated ones, what they are compared by); 0 asks for the usual number."""
-        extractor = self._extractor
-
-        def features(batch: np.ndarray) -> np.ndarray:
-            if extractor is None:
-                return np.reshape(batch, [len(batch), -1])
-            parts = range(0, len(batch), _BATCH)
-            return np.concatenate([extractor(batch[start : start + _BATCH])["pool_3"] for start in parts])
-
-        source = self._source(0, 1, cache_mb=0, split=self.options.split)
-        if asked > len(source):
-            raise UserError(f"--neighbours={asked}: there are {len(source)} real samples; give at most as many")
-        self._check_extractor(samples[:2])
-        batches = (batch.numpy() for batch in source.once(_BATCH))
-        length = -(-len(source) // _BATCH)
-        shown = tqdm(batches, "real samples", length, disable=None, leave=False)
-        found = nearest(samples, shown, asked or _NEIGHBOURS, features)
-        return found, f"features of {extractor.name} {extractor.digest}" if extractor else "pixels"
 
     @property
     def judges(self) -> list[str]:
