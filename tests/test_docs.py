@@ -79,6 +79,13 @@ def test_every_file_that_is_named_is_there(page):
         assert (ROOT / path).exists() or "NAME" in path, path
 
 
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md"], ids=lambda page: page.name)
+def test_lines_fit_into_120_columns(page):
+    """But for tables, commands, pictures, and the list of errors, which a tool writes."""
+    lines = page.read_text().splitlines() if page.name != "errors.md" else []
+    assert not [line for line in lines if len(line) > 120 and not line.startswith(("|", "    ", "!["))]
+
+
 def anchors(page):
     """The anchors of a page's headings, as GitHub and the site make them, and its own."""
     text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
