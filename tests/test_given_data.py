@@ -1,5 +1,7 @@
 """The user's own data: arrays, pipelines, NumPy files; what cannot be used is refused in one line."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -7,6 +9,8 @@ import tensorflow as tf
 from tfdgan.data import from_user, load
 from tfdgan.data.images import Form
 from tfdgan.errors import UserError
+from tfdgan.tasks.image import nets
+from tfdgan.tasks.image.options import ImageOptions
 
 
 def test_users_array_with_labels():
@@ -221,12 +225,26 @@ def test_images_in_numpy_files(tmp_path):
     np.testing.assert_allclose(values(load(f"array:{tmp_path}/deep.npy")).ravel(), [-1, 1, -0.6], atol=1e-6)
 
 
+def test_points_in_numpy_files(tmp_path):
+    points = np.random.default_rng(0).standard_normal((5, 3))
+    np.savez(tmp_path / "b.npz", x=points, y=np.array(["b", "a", "b", "a", "b"]))
+    source = load(f"array:{tmp_path}/b.npz")
+    np.testing.assert_array_equal(values(source), points.astype(np.float32))
+    assert source.class_names == ("a", "b")
+    options = ImageOptions(dataset=f"array:{tmp_path}/b.npz", model="mlp", latent_size=2, width_g=4, width_d=4)
+    generator, critic = nets.build(options, source.sample_shape, None)
+    assert generator.output_shape == (None, 3) and critic.output_shape == (None, 1)
+    with pytest.raises(UserError, match="^model=dcgan: made for images, not for samples of shape 3; use .*model=mlp"):
+        nets.build(dataclasses.replace(options, model="dcgan"), source.sample_shape, None)
+
+
 @pytest.mark.parametrize(
     "write, said",
     [
         (lambda path: path.write_text("no"), "no .npy or .npz file"),
-        (lambda path: np.save(path.open("wb"), np.zeros((3, 2))), r"shape \(3, 2\); give images"),
-        (lambda path: np.save(path.open("wb"), np.zeros((3, 1, 8, 8))), r"shape \(3, 1, 8, 8\); give images"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 2), int)), r"int64 \(3, 2\); give images .* or points"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 1, 8, 8))), r"float64 \(3, 1, 8, 8\); give images"),
+        (lambda path: np.save(path.open("wb"), np.array([[1.0], [np.nan]])), "sample 1 holds NaN or Inf"),
         (lambda path: np.savez(path.open("wb"), pictures=np.zeros(3)), "holds pictures; call the images images"),
         (lambda path: np.save(path.open("wb"), np.zeros((2, 4, 4, 1), bool)), "images of bool; give uint8"),
     ],

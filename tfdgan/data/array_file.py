@@ -1,4 +1,4 @@
-"""Images in a NumPy file."""
+"""Images, or points, in a NumPy file."""
 
 import zipfile
 from typing import Any
@@ -12,8 +12,9 @@ _IMAGES, _LABELS = ("images", "samples", "x", "x_train", "arr_0"), ("labels", "y
 
 
 def read(path: str, form: images.Form) -> Any:
-    """What `given.from_user` takes, of a .npy file of images, or of a .npz file of images and perhaps labels.
+    """What `given.from_user` takes, of a .npy file of images or points, or of a .npz file with perhaps labels too.
 
+    Points are floats [n, d], and stay as they are.
     Images are [n, h, w, c] or, of one channel, [n, h, w]: uint8, uint16 (of which 65,535 is white), or floats in
     [-1, 1]. In a .npz file the first of the names images, samples, x, x_train and arr_0 is taken; and labels, y,
     y_train or arr_1.
@@ -31,10 +32,15 @@ def read(path: str, form: images.Form) -> Any:
         if isinstance(error, UserError):
             raise
         raise UserError(f"--dataset=array:{path}: no .npy or .npz file of arrays ({str(error)[:100]})") from error
+    if found.ndim == 2 and found.dtype.kind == "f":
+        return found if labels is None else (found, labels)
     if found.ndim == 3:
         found = found[..., np.newaxis]
     if found.ndim != 4 or found.shape[-1] not in (1, 3) or not len(found):
-        raise UserError(f"--dataset=array:{path}: shape {found.shape}; give images [n, height, width, 1 or 3 channels]")
+        raise UserError(
+            f"--dataset=array:{path}: {found.dtype} {found.shape}; give images [n, height, width, 1 or 3 "
+            "channels], or points, floats [n, d]"
+        )
     if found.dtype.kind != "f" and found.dtype not in (np.uint8, np.uint16):
         raise UserError(f"--dataset=array:{path}: images of {found.dtype}; give uint8, uint16 or floats in [-1, 1]")
     if found.dtype == np.uint16:

@@ -5,6 +5,7 @@ from typing import Any
 
 import keras
 
+from tfdgan.errors import UserError
 from tfdgan.models import building, ct_resnet, dcgan, mlp, r3gan, resnet, sagan
 from tfdgan.options import references
 from tfdgan.tasks.image.options import ImageOptions
@@ -21,8 +22,14 @@ def build(options: ImageOptions, sample_shape: tuple[int, ...], classes: int | N
       options: which nets, and their sizes.
       sample_shape: of one sample.
       classes: how many there are, for conditional nets.
+
+    Raises:
+      UserError: the nets are made for images, and the samples are none.
     """
     name, labels = options.model, [classes] if classes else []
+    if len(sample_shape) != 3 and name != "mlp" and not references.is_reference(name):
+        shape = "x".join(map(str, sample_shape))
+        raise UserError(f"--model={name}: made for images, not for samples of shape {shape}; use --model=mlp")
     factory = references.load("model", name) if references.is_reference(name) else _named(options)
     with building.built(options.precision, options.seed):
         generator, critic = building.call_factory(name, factory, options, sample_shape, *labels)

@@ -94,9 +94,11 @@ class ImageOptions(TaskOptions):
         if self.channels not in (0, 1, 3):
             raise UserError(f"--channels={self.channels}: give 1 or 3, or leave it out")
         self._check_augment()
-        if self.model == "mlp" and self.dataset not in _MADE_HERE and not references.is_reference(self.dataset):
+        arrays = self.dataset in _MADE_HERE or self.dataset.startswith("array:")
+        if self.model == "mlp" and not arrays and not references.is_reference(self.dataset):
             raise UserError(
-                f"--model=mlp: made for gaussians, digits and your own data, not for --dataset={self.dataset}"
+                f"--model=mlp: made for gaussians, digits, array:PATH and your own data, not for "
+                f"--dataset={self.dataset}"
             )
         if self.consistency and self.model in ("dcgan", "resnet", "sagan", "r3gan", "mlp"):
             raise UserError(
