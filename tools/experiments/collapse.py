@@ -7,8 +7,9 @@ scaled down: small DCGANs for scikit-learn's digits, of random learning rate, pe
 each trained by every method from the same seed for as many steps of five critic updates. As in the paper's code the
 generator and the classifier have a fifth of the critic's rate, which is drawn up to --most_rate, betas are (0, .9) and
 the classifier's gradient is cut at .5. The ratio is paired. All but "WGAN-GP" make five generator updates a step.
-A run has collapsed if its last FD is above half that of untrained generators (the median of all at step 1) or if it met
-NaN or Inf. That counts runs that are merely slow as well; "fell back" are those that end above twice their own best FD.
+A run has collapsed if its last FD is no better than that of one real digit shown over and over (the median over
+digits), or if it met NaN or Inf. That counts runs that are merely slow as well; "fell back" are those that end above
+twice their own best FD.
 
 --workers runs are trained at a time, a core each. What is finished is kept, so the command can be repeated until all is
 there; --scale=10 trains ten times as long.
@@ -25,8 +26,10 @@ from absl import flags
 from matplotlib.figure import Figure
 
 from tfdgan.cli import command
+from tfdgan.data import digits, images
 from tfdgan.errors import TrainingFault, UserError
 from tfdgan.storage import files
+from tfdgan.tasks.image import digits_classifier
 from tfdgan.training import score_log
 
 _STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
@@ -46,17 +49,17 @@ def _define(flag_values):
     flags.DEFINE_integer("nets", 40, "How many are drawn.", lower_bound=1, flag_values=flag_values)
     flags.DEFINE_integer("workers", 2, "Runs at a time.", lower_bound=1, flag_values=flag_values)
     text = "Of the critic, the largest that is drawn."
-    flags.DEFINE_float("most_rate", 3e-2, text, lower_bound=2e-4, flag_values=flag_values)
+    flags.DEFINE_float("most_rate", 1.0, text, lower_bound=2e-3, flag_values=flag_values)
     flags.DEFINE_list("methods", [], "Those to run; empty: all.", flag_values=flag_values)
     flags.DEFINE_float("scale", 1.0, "Factor on the number of steps.", lower_bound=0.05, flag_values=flag_values)
     flags.DEFINE_string("output", None, "Folder for runs, table.md and plot.png.", flag_values=flag_values)
 
 
 def drawn(number, most_rate):
-    """The `number`-th random net, as `ImageOptions` take it; the critic's rate is log-uniform from 1e-4 on."""
+    """The `number`-th random net, as `ImageOptions` take it; the critic's rate is log-uniform from 1e-3 on."""
     random = np.random.default_rng(number)
     width = int(random.choice([8, 16]))
-    rate = float(f"{10 ** random.uniform(-4, np.log10(most_rate)):.3g}")
+    rate = float(f"{10 ** random.uniform(-3, np.log10(most_rate)):.3g}")
     return dict(
         model=f"small_dcgan:{random.choice(['relu', 'leaky_relu'])}",
         width_g=width,
@@ -71,7 +74,7 @@ def drawn(number, most_rate):
 
 
 def train(number, method, workdir, steps, most_rate):
-    """One run: {"start": FD at step 1, "FD": those after it, or [] after a fault}, kept in workdir/result.json."""
+    """One run: {"FD": those along it, or [] after a fault}, kept in workdir/result.json."""
     path = os.path.join(workdir, "result.json")
     if os.path.isfile(path):
         with open(path) as file:
@@ -90,24 +93,26 @@ def train(number, method, workdir, steps, most_rate):
     settings |= dict(log_every=every, checkpoint_every=0, eval_samples=1000, ema_decay=0.0)
     settings |= dict(beta_1=0.0, beta_2=0.9, clip_norm_c=0.5)
     os.makedirs(workdir, exist_ok=True)
-    result = {"start": None, "FD": []}
+    result = {"FD": []}
     try:
-        for end, evaluate in ((1, 1), (steps, every)):
-            how = {**settings, **drawn(number, most_rate), **_METHODS[method]}
-            tfdgan.fit(ImageOptions(**how, steps=end, eval_every=evaluate))
+        how = {**settings, **drawn(number, most_rate), **_METHODS[method]}
+        tfdgan.fit(ImageOptions(**how, steps=steps, eval_every=every))
+        result["FD"] = [score["value"] for score in score_log.read(workdir) if score["name"] == _FD]
     except TrainingFault as error:
         result["fault"] = str(error)
-    scores = {score["step"]: score["value"] for score in score_log.read(workdir) if score["name"] == _FD}
-    result["start"] = scores.pop(1, None)
-    if "fault" not in result:
-        result["FD"] = [scores[step] for step in sorted(scores)]
     files.write_text(path, json.dumps(result))
     return result
 
 
-def has_collapsed(result, untrained):
-    """`untrained`: FD of generators that have learned nothing."""
-    return not last(result) <= untrained / 2
+def distance_of_one(features):
+    """The median over samples of the FD of a sample that is shown over and over: |mean - f|^2 + trace(covariance)."""
+    squares = np.sum((features - features.mean(axis=0)) ** 2, axis=1)
+    return float(np.median(squares) + np.trace(np.cov(features, rowvar=False)))
+
+
+def has_collapsed(result, limit):
+    """`limit`: FD of a generator that shows one sample over and over."""
+    return not last(result) <= limit
 
 
 def fell_back(result):
@@ -119,16 +124,15 @@ def last(result):
     return result["FD"][-1] if result["FD"] and np.isfinite(result["FD"][-1]) else np.inf
 
 
-def table(results):
+def table(results, limit):
     """A markdown table, a row a method."""
-    untrained = untrained_distance(results)
     lines = [
-        f"| method | runs | collapsed (above {untrained / 2:.3g}) | fell back | {_FD}, mean of the not collapsed | "
+        f"| method | runs | collapsed (above {limit:.3g}) | fell back | {_FD}, mean of the not collapsed | "
         "median of all | best |",
         "|---" * 7 + "|",
     ]
     for method, runs in results.items():
-        fallen, values = [has_collapsed(run, untrained) for run in runs], [last(run) for run in runs]
+        fallen, values = [has_collapsed(run, limit) for run in runs], [last(run) for run in runs]
         alive = [value for value, gone in zip(values, fallen, strict=True) if not gone]
         lines.append(
             f"| {method} | {len(runs)} | {sum(fallen)} ({100 * np.mean(fallen):.0f}%) | {sum(map(fell_back, runs))} | "
@@ -137,25 +141,19 @@ def table(results):
     return "\n".join(lines) + "\n"
 
 
-def untrained_distance(results):
-    return float(np.median([run["start"] for runs in results.values() for run in runs if run["start"]]))
-
-
-def plot(results, most_rate, path):
+def plot(results, limit, most_rate, path):
     """Each net a point: the last FD by the first method against the last one's; and against the critic's rate."""
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     pairs, rates = figure.subplots(1, 2)
-    untrained = untrained_distance(results)
-    values = {
-        method: np.minimum([last(run) for run in runs], 10 * untrained) for method, runs in results.items()
-    }  # faults at the edge
+    # Faults lie at the edge.
+    values = {method: np.minimum([last(run) for run in runs], 100 * limit) for method, runs in results.items()}
     names = list(values)
     plain, ours = values[names[0]], values[names[-1]]
     pairs.plot(plain, ours, "o", alpha=0.7)
     ends = [min(map(min, values.values())), max(map(max, values.values()))]
     pairs.plot(ends, ends, "k:", linewidth=1)
     for line in (pairs.axhline, pairs.axvline, rates.axhline):
-        line(untrained / 2, color="k", linewidth=0.5)
+        line(limit, color="k", linewidth=0.5)
     pairs.set(xscale="log", yscale="log", xlabel=f"{_FD}, {names[0]}", ylabel=f"{_FD}, {names[-1]}")
     for method, distances in values.items():
         chosen = [drawn(number, most_rate)["learning_rate_d"] for number in range(len(distances))]
@@ -188,9 +186,12 @@ def main(argv):
             found[job[:2]] = result
             print(f"{len(found)}/{len(jobs)}: net {job[0]}, {job[1]}: {_FD} {last(result):.3g}", flush=True)
     results = {method: [found[number, method] for number in range(flag_values.nets)] for method in methods}
-    files.write_text(os.path.join(output, "table.md"), table(results))
-    plot(results, rate, os.path.join(output, "plot.png"))
-    print(table(results))
+    greys, labels = digits.arrays()
+    samples = np.stack([images.to_sample(grey).numpy() for grey in greys])
+    limit = distance_of_one(np.asarray(digits_classifier.load(samples, labels)(samples)["pool_3"]))
+    files.write_text(os.path.join(output, "table.md"), table(results, limit))
+    plot(results, limit, rate, os.path.join(output, "plot.png"))
+    print(table(results, limit))
 
 
 if __name__ == "__main__":
