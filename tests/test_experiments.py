@@ -3,7 +3,6 @@
 import importlib
 
 import collapse
-import numpy as np
 import over_network
 import pytest
 import recalibration
@@ -11,18 +10,17 @@ from conftest import ROOT
 
 
 def test_what_counts_as_collapsed_and_the_table_of_it():
-    """Samples 0, 0, 0, 4: the mean is 1, the variance 4, the squares 1, 1, 1 and 9, so 0 over and over is at 1 + 4."""
-    assert collapse.distance_of_one(np.array([[0.0, 7], [0, 7], [0, 7], [4, 7]])) == 5
+    fault = dict(FD=[], share=[], fault="NaN")
     results = {
-        "WGAN-GP": [dict(FD=[30, 10]), dict(FD=[10, 21]), dict(FD=[], fault="NaN")],
-        "PRC + SR": [dict(FD=[20]), dict(FD=[4.0]), dict(FD=[], fault="NaN")],
+        "WGAN-GP": [dict(FD=[30, 10], share=[0.0, 0.01]), dict(FD=[10, 21], share=[0.05, 0.009]), fault],
+        "PRC + SR": [dict(FD=[20], share=[0.03]), dict(FD=[4.0], share=[0.1]), fault],
     }
-    assert [[collapse.has_collapsed(run, 20) for run in runs] for runs in results.values()] == [
+    assert [[collapse.has_collapsed(run) for run in runs] for runs in results.values()] == [
         [False, True, True],
         [False, False, True],
     ]
-    assert collapse.has_collapsed(dict(FD=[float("nan")]), 20)
-    rows = collapse.table(results, 20).splitlines()[2:]
+    assert collapse.has_collapsed(dict(FD=[20], share=[float("nan")]))
+    rows = collapse.table(results).splitlines()[2:]
     assert rows == [
         "| WGAN-GP | 3 | 2 (67%) | 1 | 10 | 21 | 10 |",
         "| PRC + SR | 3 | 1 (33%) | 0 | 12 | 20 | 4 |",
