@@ -1,4 +1,4 @@
-"""The commands of README and docs, and which test runs each.
+"""The commands of README and docs, and which test runs each, or one of its kind.
 
 Those of docs/results.md say how its numbers were measured; most take hours. tests/test_docs.py checks their flags.
 """
@@ -44,7 +44,7 @@ HERE = {
     "style_transfer.md": ("python -m tfdgan.train", "python -m tfdgan.generate"),
     "topology.md": ("python tools/topology.py",),
 }
-# {page: {how a command begins: the test that runs such a command}}
+# {page: {how a command begins: the test that runs one of its kind}}
 ELSEWHERE = {
     "README.md": {"horovodrun -np 8": "test_real_data.py::test_cifar_flags_on_four_learners"},
     "compare.md": {"python -m tfdgan.compare": "test_compare.py::test_real_runs_and_their_report"},

@@ -172,7 +172,7 @@ def test_a_conditional_run_from_end_to_end(tmp_path):
     one = ("-m", "tfdgan.generate", f"--workdir={tmp_path}/run", "--num=2", f"--output={tmp_path}/one.npz")
     assert "2 samples of class 7 of step" in launch(0, *one, "--label=7", PYTHONPATH=path).stdout
     done = launch(0, *one, "--label=ten", PYTHONPATH=path, check=False)
-    assert errors(done) == ["error: --label=ten: no such class; give a number from 0 to 9, or a name"]
+    assert errors(done) == ["error: --label=ten: no such class; give one of 0, 1, 2, 3, 4, 5, 6, 7, 8, 9"]
     export = ("-m", "tfdgan.export", f"--workdir={tmp_path}/run", f"--output={tmp_path}/model")
     launch(0, *export, PYTHONPATH=path)
     assert (tmp_path / "model/labels.txt").read_text().splitlines() == list("0123456789")

@@ -56,7 +56,7 @@ def test_here_all_is_well():
 
 
 def test_setup_has_installed_the_horovod_that_fix_would_install():
-    kinds = r"tensorflow(_cpu)?-[\d.]+-py3\d+-\w+-gcc[\d.]+-(gloo|mpi)"
+    kinds = rf"tensorflow(_cpu)?-[\d.]+-py3{sys.version_info.minor}-\w+-gcc[\d.]+-(gloo|mpi)"
     assert re.fullmatch(rf"horovod-0\.28\.1-{kinds}", horovod_build.wheel_folder())
     assert horovod_build.is_installed()
 

@@ -231,10 +231,12 @@ def test_points_in_numpy_files(tmp_path):
     source = load(f"array:{tmp_path}/b.npz")
     np.testing.assert_array_equal(values(source), points.astype(np.float32))
     assert source.class_names == ("a", "b")
+    with pytest.raises(UserError, match="holds points; leave out image_size and channels"):
+        load(f"array:{tmp_path}/b.npz", form=Form(channels=1))
     options = ImageOptions(dataset=f"array:{tmp_path}/b.npz", model="mlp", latent_size=2, width_g=4, width_d=4)
     generator, critic = nets.build(options, source.sample_shape, None)
     assert generator.output_shape == (None, 3) and critic.output_shape == (None, 1)
-    with pytest.raises(UserError, match="^model=dcgan: made for images, not for samples of shape 3; use .*model=mlp"):
+    with pytest.raises(UserError, match="^model=dcgan: made for images, not for points of 3 numbers; use .*model=mlp"):
         nets.build(dataclasses.replace(options, model="dcgan"), source.sample_shape, None)
 
 
@@ -245,7 +247,12 @@ def test_points_in_numpy_files(tmp_path):
         (lambda path: np.save(path.open("wb"), np.zeros((3, 2), int)), r"int64 \(3, 2\); give images .* or points"),
         (lambda path: np.save(path.open("wb"), np.zeros((3, 1, 8, 8))), r"float64 \(3, 1, 8, 8\); give images"),
         (lambda path: np.save(path.open("wb"), np.array([[1.0], [np.nan]])), "sample 1 holds NaN or Inf"),
-        (lambda path: np.savez(path.open("wb"), pictures=np.zeros(3)), "holds pictures; call the images images"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 0))), r"float64 \(3, 0\); give images"),
+        (
+            lambda path: np.save(path.open("wb"), np.array([["a"]], object)),
+            r"holds Python objects; save texts by .astype",
+        ),
+        (lambda path: np.savez(path.open("wb"), pictures=np.zeros(3)), "holds pictures; call images or points images"),
         (lambda path: np.save(path.open("wb"), np.zeros((2, 4, 4, 1), bool)), "images of bool; give uint8"),
     ],
 )

@@ -60,8 +60,8 @@ def mix():
 
 
 def test_connections_share_the_rate(send):
-    """5.24 MB, of which 1.3 MB may pass at once: 3.8 s; at RATE each it would take 1.9 s, at half of
-    a half each 7.6 s."""
+    """5.24 MB, of which 1.3 MB may pass at once: 3.8 s; at RATE each it would take 1.9 s, at a quarter of
+    RATE each 7.6 s."""
     assert 3.0 < send(RATE, ["there", "elsewhere"]) < 7.0
 
 

@@ -177,7 +177,7 @@ def test_other_words_are_not_gone_on_with(captions, tmp_path):
     (tmp_path / "run/config.flags").write_text(flags)
     done = launch(0, "-m", "tfdgan.train", f"--workdir={tmp_path}/run", check=False)
     assert done.returncode == 2 and re.search(
-        r"vocabulary: place \d+ was 'a' and is '.'; use another folder", done.stderr
+        r"vocabulary: place \d+ was 'a' and is '.'.*; use another workdir", done.stderr
     )
 
 

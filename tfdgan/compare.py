@@ -48,7 +48,7 @@ def main(argv: list[str]) -> None:
         if name not in known:
             raise UserError(f"--only={name}: no such arm; there are {', '.join(known)}")
 
-    loading.load_tensorflow()  # only now, so that errors in the arms show at once
+    loading.load_tensorflow(whole=False)  # only now, so that errors in the arms show at once
     from tfdgan.cli.comparison import report, results, trials
 
     runs = trials.of(chosen, seeds, output)

@@ -8,6 +8,7 @@ import sys
 from tfdgan.cli import command, flagfiles, loading
 from tfdgan.cli.options import EvaluateOptions
 from tfdgan.errors import UserError
+from tfdgan.options import references
 
 
 def main(argv: list[str]) -> None:
@@ -24,7 +25,7 @@ def main(argv: list[str]) -> None:
             raise UserError(f"--{name}={value}: means nothing for --task={trained.task}")
     trained.check_judges()
 
-    loading.load_tensorflow()
+    loading.load_tensorflow(whole=references.named_in(trained))
     from tfdgan import distributed
     from tfdgan.cli.score_checkpoints import CheckpointScorer
     from tfdgan.cli.workdir import Workdir

@@ -9,7 +9,7 @@ from typing import Any
 from tfdgan.cli import command, flagfiles, loading
 from tfdgan.cli.options import WorkdirOptions
 from tfdgan.errors import UserError
-from tfdgan.options import Options
+from tfdgan.options import Options, references
 from tfdgan.tasks import names
 
 
@@ -23,7 +23,7 @@ def main(argv: list[str]) -> None:
     own = {name: value for name, value in given.items() if name not in WorkdirOptions.names()}
     wanted = _wanted(options.task, own, kind)
 
-    loading.load_tensorflow()
+    loading.load_tensorflow(whole=references.named_in(options))
     from tfdgan.cli import workdir as workdirs
 
     changes = {name: own[name] for name in ("inception", "data_dir", "beam") if name in own}

@@ -8,6 +8,7 @@ from tfdgan.cli import command, flagfiles, loading, presets
 from tfdgan.cli.options import TrainOptions
 from tfdgan.distributed import launch
 from tfdgan.errors import UserError
+from tfdgan.options import references
 
 
 def main(argv: list[str]) -> None:
@@ -29,7 +30,7 @@ def main(argv: list[str]) -> None:
 
     if sys.stderr is not None and hasattr(signal, "SIGUSR1"):
         faulthandler.register(signal.SIGUSR1)  # where a learner stands that others wait for: the stack of each thread
-    loading.load_tensorflow()  # only now, so that errors in the flags show at once
+    loading.load_tensorflow(whole=references.named_in(options))  # only now, so that errors in the flags show at once
     if tries:
         from tfdgan.cli.dry_run import dry_run
 

@@ -94,4 +94,7 @@ def _key(options: TaskOptions) -> Callable[[bytes], bytes]:
 def check_data(visit: Visit, dataset: str, digest: Any) -> None:
     """Raise `UserError` unless the numbers in samples mean the same here as for the job."""
     if digest != visit.told["facts"]["digest"]:
-        raise UserError(f"--dataset={dataset}: this process reads other data than the job; copy one to all hosts")
+        raise UserError(
+            f"--dataset={dataset}: this process reads other data than the job, or names classes otherwise; "
+            "copy one to all hosts"
+        )

@@ -168,7 +168,8 @@ def check_same_data(dataset: str, digest: str) -> None:
     for learner, other in enumerate(others, start=1):
         if other != first:
             raise SharedError(
-                f"--dataset={dataset}: learner {learner} reads other data than learner 0; copy one to all hosts"
+                f"--dataset={dataset}: learner {learner} reads other data than learner 0, or names classes otherwise; "
+                "copy one to all hosts"
             )
 
 

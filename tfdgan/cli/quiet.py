@@ -27,9 +27,9 @@ def be_quiet() -> None:
 
 @contextlib.contextmanager
 def screened() -> Iterator[None]:
-    """What is written to standard error meanwhile goes on without TensorFlow's lines, unless TF_CPP_MIN_LOG_LEVEL asks.
+    """Standard error without TensorFlow's lines, unless TF_CPP_MIN_LOG_LEVEL asks for them.
 
-    It goes through a `grep`, which outlives an end of this process: then the reason is still shown.
+    It passes through a `grep`. If this process ends in between, the grep still shows the reason.
     """
     grep = shutil.which("grep")
     if os.environ.get(_LEVEL, "3") != "3" or sys.stderr is None or grep is None:

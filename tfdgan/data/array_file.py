@@ -13,11 +13,9 @@ _IMAGES, _LABELS = ("images", "samples", "x", "x_train", "arr_0"), ("labels", "y
 
 def read(path: str, form: images.Form) -> Any:
     """What `given.from_user` takes, of a .npy file of images or points, or of a .npz file with perhaps labels too.
-
-    Points are floats [n, d], and stay as they are.
     Images are [n, h, w, c] or, of one channel, [n, h, w]: uint8, uint16 (of which 65,535 is white), or floats in
     [-1, 1]. In a .npz file the first of the names images, samples, x, x_train and arr_0 is taken; and labels, y,
-    y_train or arr_1.
+    y_train or arr_1. Points are floats [n, d], and stay as they are.
 
     Args:
       path: ends in .npy or .npz.
@@ -31,15 +29,21 @@ def read(path: str, form: images.Form) -> Any:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, UserError):
             raise
+        if "allow_pickle" in str(error):
+            raise UserError(f"--dataset=array:{path}: holds Python objects; save texts by .astype(str)") from error
         raise UserError(f"--dataset=array:{path}: no .npy or .npz file of arrays ({str(error)[:100]})") from error
-    if found.ndim == 2 and found.dtype.kind == "f":
+    if found.dtype.kind == "f" and found.itemsize > 8:
+        found = found.astype(np.float64)
+    if found.ndim == 2 and found.dtype.kind == "f" and found.size:
+        if form != images.AS_IT_IS:
+            raise UserError(f"--dataset=array:{path}: holds points; leave out --image_size and --channels")
         return found if labels is None else (found, labels)
     if found.ndim == 3:
         found = found[..., np.newaxis]
     if found.ndim != 4 or found.shape[-1] not in (1, 3) or not len(found):
         raise UserError(
             f"--dataset=array:{path}: {found.dtype} {found.shape}; give images [n, height, width, 1 or 3 "
-            "channels], or points, floats [n, d]"
+            "channels], or points, floats [n, d] (.astype('float32'))"
         )
     if found.dtype.kind != "f" and found.dtype not in (np.uint8, np.uint16):
         raise UserError(f"--dataset=array:{path}: images of {found.dtype}; give uint8, uint16 or floats in [-1, 1]")
@@ -65,8 +69,8 @@ def _arrays(path: str) -> tuple[np.ndarray, np.ndarray | None]:
     names = [next((name for name in wanted if name in stored.files), None) for wanted in (_IMAGES, _LABELS)]
     if names[0] is None:
         raise UserError(
-            f"--dataset=array:{path}: holds {', '.join(stored.files) or 'nothing'}; call the images {_IMAGES[0]}, and "
-            f"labels {_LABELS[0]}"
+            f"--dataset=array:{path}: holds {', '.join(stored.files) or 'nothing'}; call images or points "
+            f"{_IMAGES[0]}, and labels {_LABELS[0]}"
         )
     with stored:
         return stored[names[0]], stored[names[1]] if names[1] else None

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfdgan.errors import UserError
 
-_SHOWN = 12  # classes that are named
+_SHOWN, _LONGEST = 12, 40  # classes that are named; characters of a name
 
 
 def numbered(labels: Any, where: str) -> tuple[np.ndarray, list[str]]:
@@ -30,14 +30,21 @@ def numbered(labels: Any, where: str) -> tuple[np.ndarray, list[str]]:
     return places.astype(np.int64), names
 
 
+def shown(name: str) -> str:
+    """A name as people can tell it from others in a list: in quotes where it holds a comma or odd blanks, and cut."""
+    plain = name and name.isprintable() and "," not in name and name == " ".join(name.split())
+    text = name if plain else repr(name)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
+
+
 def described(labels: np.ndarray, names: Sequence[str]) -> str:
     """How many classes there are, and how many samples each has; "no classes" without names."""
     if not names:
         return "no classes"
     counts = np.bincount(labels, minlength=len(names))
-    shown = [f"{name} {count:,}" for name, count in zip(names, counts.tolist(), strict=True)][:_SHOWN]
+    each = [f"{shown(name)} {count:,}" for name, count in zip(names, counts.tolist(), strict=True)][:_SHOWN]
     some = "class" if len(names) == 1 else "classes"
-    return f"{len(names)} {some}: {', '.join(shown)}{', ...' if len(names) > _SHOWN else ''}"
+    return f"{len(names)} {some}: {', '.join(each)}{', ...' if len(names) > _SHOWN else ''}"
 
 
 def left_out(count: int, size: int) -> str:

@@ -61,13 +61,14 @@ def load(
     fitted = f" {form}" if form != images.AS_IT_IS else ""
     which = f"{builder.info.full_name} {split} {named.num_bytes} {named.shard_lengths} {partition} {rank}/{size}"
     more: dict[str, Any] = {"key": which + fitted}
-    if "label" in features:
-        kinds = features["label"]
+    kinds: Any = features["label"] if "label" in features else None
+    labelled = isinstance(kinds, tfds.features.ClassLabel) and bool(kinds.num_classes)
+    if labelled:
         more |= dict(label=lambda record: record["label"], classes=kinds.num_classes, class_names=kinds.names)
     if partition == "iid":
         part = tfds.even_splits(split, size, drop_remainder=True)[rank]
         return RecordSource(read(part), builder.info.splits[part].num_examples, decode, **more)
-    if "label" not in features:
+    if not labelled:
         raise UserError(f"--partition=by_label: {name} has no labels")
     labels = np.array([int(label) for label in read(split).map(as_written(lambda record: record["label"]))])
     mine = parts.indices(labels, rank, size, partition)

@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 from tfdgan.errors import UserError
+from tfdgan.options.option import Options
 from tfdgan.options.paths import KINDS
 
 
@@ -16,6 +17,11 @@ def is_reference(name: str) -> bool:
     if module in KINDS:
         return False
     return bool(colon) and attribute.isidentifier() and all(part.isidentifier() for part in module.split("."))
+
+
+def named_in(options: Options) -> bool:
+    """True if an option names the user's own code."""
+    return any(isinstance(value, str) and is_reference(value) for value in vars(options).values())
 
 
 def check(option: str, name: str) -> None:

@@ -79,7 +79,10 @@ def _check_facts(manifest: Mapping[str, Any], facts: Mapping[str, Any], whose: s
             pairs = itertools.zip_longest(then, now)
             place, (old, new) = next((n, pair) for n, pair in enumerate(pairs) if pair[0] != pair[1])
             difference = f"place {place} was {old!r} and is {new!r}"
-        raise UserError(f"{whose} was trained on; {name}: {difference}; use another folder")
+            gone, added = ([item for item in one if item not in other] for one, other in ((then, now), (now, then)))
+            for word, items in (("no longer there", gone), ("new", added)):
+                difference += f", {word}: {', '.join(map(repr, items[:3]))}" if items else ""
+        raise UserError(f"{whose} was trained on; {name}: {difference}; use another workdir")
 
 
 def _warn_of_threads(manifest: Mapping[str, Any]) -> None:

@@ -29,9 +29,9 @@ from tfdgan.errors import TrainingFault, UserError
 from tfdgan.storage import files
 from tfdgan.training import score_log
 
-_STEPS, _SCORES = 400, 4  # of a run; scores along it, the one at step 1 apart
+_STEPS, _SCORES = 400, 4  # of a run; scores along it
 _FD, _SHARE = "FD (digits_classifier)", "smallest class share (digits_classifier)"
-_LEAST, _EDGE = 0.01, 1e3  # of a digit's share; FD where the plot ends
+_LEAST, _EDGE = 0.01, 1e3  # the smallest share of a digit in the last score; FD where the plot ends
 _FIVE = dict(trainer="clipped_ratio", critic_steps=5, generator_steps=5)
 _METHODS = {
     "WGAN-GP": dict(trainer="adversarial", critic_steps=5),
@@ -40,7 +40,7 @@ _METHODS = {
     "PRC": dict(_FIVE, ratio="paired", sample_reweighting=False),
     "PRC + SR": dict(_FIVE, ratio="paired", reweighting_spread=0.5),
 }
-_SLOWER = 5  # the critic's rate over the others'
+_LEAST_RATE, _SLOWER = 1e-3, 5  # of the critic; the critic's rate over the others'
 
 
 def _define(flag_values):
@@ -54,10 +54,10 @@ def _define(flag_values):
 
 
 def drawn(number, most_rate):
-    """The `number`-th random net, as `ImageOptions` take it; the critic's rate is log-uniform from 1e-3 on."""
+    """The `number`-th random net, as `ImageOptions` take it; the critic's rate is log-uniform, 1e-3 to `most_rate`."""
     random = np.random.default_rng(number)
     width = int(random.choice([8, 16]))
-    rate = float(f"{10 ** random.uniform(-3, np.log10(most_rate)):.3g}")
+    rate = float(f"{10 ** random.uniform(np.log10(_LEAST_RATE), np.log10(most_rate)):.3g}")
     return dict(
         model=f"small_dcgan:{random.choice(['relu', 'leaky_relu'])}",
         width_g=width,
@@ -84,7 +84,7 @@ def train(number, method, workdir, steps, most_rate):
     from tfdgan.tasks import ImageOptions
 
     keras.backend.clear_session()
-    every = max(2, steps // _SCORES)
+    every = steps // _SCORES
     settings = dict(
         dataset="digits", latent_size=32, strategy="local", update="alternating", optimizer="adam", workdir=workdir
     )
@@ -104,6 +104,7 @@ def train(number, method, workdir, steps, most_rate):
 
 
 def has_collapsed(result):
+    """Whether a digit is missing in the last score, or there is none."""
     return not (result["share"] and result["share"][-1] >= _LEAST)
 
 
@@ -163,7 +164,7 @@ def main(argv):
     rate, methods = flag_values.most_rate, flag_values.methods or list(_METHODS)
     if unknown := [method for method in methods if method not in _METHODS]:
         raise UserError(f"--methods={unknown[0]}: choose some of {', '.join(_METHODS)}")
-    folder = os.path.join(output, f"{steps}_steps_{rate:g}")
+    folder = os.path.join(output, f"{steps}_steps_{_LEAST_RATE:g}_to_{rate:g}")
     jobs = [
         (number, method, os.path.join(folder, f"{number:03d}_{re.sub('[^a-z0-9]+', '_', method.lower())}"), steps, rate)
         for number in range(flag_values.nets)

@@ -52,8 +52,7 @@ def write(path: str, step: str | None, output: str, *, tflite: bool) -> list[str
             no_keras,
             converted is not None,
         )
-        model_card.write(card, folder)
-        written.append(model_card.NAME)
+        written.extend(model_card.write(card, folder))
 
     saved_model.write(module, signatures, output, [beside])
     names = " and ".join(sorted(signatures, reverse=True))

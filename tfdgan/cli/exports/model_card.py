@@ -13,7 +13,7 @@ from tfdgan.storage import png
 from tfdgan.tasks.options import TaskOptions
 
 NAME, LABELS = "README.md", "labels.txt"
-_PICTURE, _TEXT_LINES, _NAMES = "samples.png", 20, 20
+_PICTURE, _TEXT_LINES, _NAMES, _CHARACTERS = "samples.png", 20, 20, 40
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,9 +45,9 @@ class Exported:
     has_tflite: bool
 
 
-def write(exported: Exported, folder: str) -> None:
-    """Write the card, the picture that it shows and the names of classes to `folder`."""
-    samples = ""
+def write(exported: Exported, folder: str) -> list[str]:
+    """Write the card, the picture that it shows and the names of classes to `folder`. Returns the files' names."""
+    samples, written = "", [NAME]
     if isinstance(exported.samples, str):
         lines = exported.samples.splitlines()[:_TEXT_LINES]
         samples = "\n".join(f"    {line}" for line in lines)
@@ -55,12 +55,15 @@ def write(exported: Exported, folder: str) -> None:
         with open(os.path.join(folder, _PICTURE), "wb") as file:
             file.write(png.to_png(exported.samples))
         samples = f"![generated samples]({_PICTURE})"
+        written.append(_PICTURE)
     if names := exported.manifest.get("class_names"):
         with open(os.path.join(folder, LABELS), "w", encoding="utf-8") as file:
-            file.writelines(f"{' '.join(name.split())}\n" for name in names)
+            file.writelines(f"{line}\n" for line in _lines(names))
+        written.append(LABELS)
     parts = [_head(exported), samples, _loading(exported), _data(exported), _scores(exported), _configuration(exported)]
     with open(os.path.join(folder, NAME), "w", encoding="utf-8") as file:
         file.write("\n\n".join(part for part in parts if part) + "\n")
+    return written
 
 
 def _head(exported: Exported) -> str:
@@ -105,12 +108,16 @@ def _loading(exported: Exported) -> str:
 
 
 def _named(manifest: Mapping[str, Any]) -> str:
-    """What is said of the classes' names; nothing if they have none, or are their numbers."""
-    names = manifest.get("class_names") or []
-    if names == list(map(str, range(len(names)))):
-        return ""
-    shown = ", ".join(f"{number} {name}" for number, name in enumerate(names[:_NAMES]))
-    return f": {shown}{f', ...; `{LABELS}` has all names, a line each' if len(names) > _NAMES else ''}"
+    """What is said of the classes' names; nothing if they are not known."""
+    names = _lines(manifest.get("class_names") or [])
+    shown = ", ".join(f"{number} = `{name[:_CHARACTERS]}`" for number, name in enumerate(names[:_NAMES]))
+    more = ", ..." if len(names) > _NAMES else ""
+    return f" (`{LABELS}` has their names, a line each): {shown}{more}" if names else ""
+
+
+def _lines(names: Sequence[str]) -> list[str]:
+    """Each name as one line that can be written anywhere."""
+    return [" ".join(name.splitlines()).encode(errors="backslashreplace").decode() for name in names]
 
 
 def _data(exported: Exported) -> str:

@@ -28,8 +28,8 @@ def build(options: ImageOptions, sample_shape: tuple[int, ...], classes: int | N
     """
     name, labels = options.model, [classes] if classes else []
     if len(sample_shape) != 3 and name != "mlp" and not references.is_reference(name):
-        shape = "x".join(map(str, sample_shape))
-        raise UserError(f"--model={name}: made for images, not for samples of shape {shape}; use --model=mlp")
+        what = f"points of {sample_shape[0]} numbers" if len(sample_shape) == 1 else f"samples {sample_shape}"
+        raise UserError(f"--model={name}: made for images, not for {what}; use --model=mlp")
     factory = references.load("model", name) if references.is_reference(name) else _named(options)
     with building.built(options.precision, options.seed):
         generator, critic = building.call_factory(name, factory, options, sample_shape, *labels)

@@ -153,7 +153,7 @@ class ImageOptions(TaskOptions):
         if self.model != "ct_resnet" and not references.is_reference(self.model):
             found |= {"initial_weights"}
         own_data = references.is_reference(self.dataset)
-        if self.model == "mlp" or self.dataset == "given" or own_data:
+        if self.dataset in ("gaussians", "given") or own_data:
             found |= {"image_size", "channels"}
         if not self.form.size or "image_size" in found:
             found |= {"resize"}
@@ -221,12 +221,23 @@ class ImageGenerateOptions(GenerateOptions):
     )
     data_dir: str = option("", "Folder of the data of --layout=neighbours, if not the folder of training.", path=True)
     frames: int = option(0, "Samples along a path of --layout=interpolation, at least 2; 0 stands for 8.", minimum=0)
-    label: str = option("", "Class of all samples, by name or, from 0, by number; empty takes each class in turn.")
+    label: str = option(
+        "",
+        "Class of all samples: a name or, if no class is named by a number, a number from 0 on; empty takes each "
+        "class in turn.",
+    )
     truncation: float = option(
         0.0,
         "Largest number in a latent: fewer kinds of samples, fewer bad ones; 0 leaves latents as they are.",
         minimum=0,
     )
+
+    def __post_init__(self) -> None:
+        if type(self.label) is int:  # in Python
+            object.__setattr__(self, "label", str(self.label))
+        if self.label == "-1":  # the default before classes had names
+            object.__setattr__(self, "label", "")
+        super().__post_init__()
 
     def check_options(self) -> None:
         if self.layout == "classes" and self.label:

@@ -1,7 +1,6 @@
-"""Images, and points of the plane: which data, nets, scores and pictures belong together."""
+"""Images, and points: which data, nets, scores and pictures belong together."""
 
 import functools
-import hashlib
 from typing import Any
 
 import keras
@@ -24,13 +23,14 @@ from tfdgan.tasks.latent_sampler import LatentSampler
 from tfdgan.training.feed import LatentFeed
 from tfdgan.training.scoring import Progress
 
+_MOST_NAMES = 10_000  # of classes in a manifest
 _SAMPLES, _DIGIT_SAMPLES = 10_000, 2_000  # for a score
 _PICTURE, _PICTURE_POINTS = 64, 2_500
 _ROW, _ROW_SIDE = 8, 64  # images of a learner beside others, and their pixels a side at most: all are told of them
 
 
 class ImageTask(Task):
-    """Generation of images [h, w, c] in [-1, 1], or of points [2].
+    """Generation of images [h, w, c] in [-1, 1], or of points [d].
 
     Args:
       options: an `ImageOptions`. With the arguments below, its `model` or `dataset` is "given".
@@ -62,9 +62,8 @@ class ImageTask(Task):
 
     @property
     def digest(self) -> str:
-        """A hash of the names of classes, if labels are used: where others have others, a label means another class."""
-        names = "\n".join(self._class_names)
-        return hashlib.blake2b(names.encode(), digest_size=12).hexdigest() if names else ""
+        """A hash of the class names; "" if labels are unused. Learners with another hash number other classes."""
+        return class_names.digest(self._class_names)
 
     def source(self, rank: int = 0, size: int = 1) -> Source:
         source = self._source(rank, size, self.options.cache_mb, self.options.split)
@@ -137,7 +136,8 @@ class ImageTask(Task):
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {"sample_shape": self.sample_shape, "classes": self.classes, "class_names": self._class_names}
+        names = {"class_names": self._class_names} if 0 < len(self._class_names) <= _MOST_NAMES else {}
+        return {"sample_shape": self.sample_shape, **names, "classes": self.classes}
 
     def rebuild(self, facts: dict[str, Any]) -> tuple[keras.Model, keras.Model]:
         self._class_names = facts.get("class_names", [])  # checkpoints of earlier versions have none
