@@ -19,7 +19,7 @@ WHOLE = """
 from tfdgan.cli import loading
 from tfdgan.cli.config import Config
 from tfdgan.options import references
-own = Config(model="mine:pair", dataset="digits", workdir="x")
+own = Config(model="keras:Model", dataset="digits", workdir="x")
 assert references.named_in(own) and not references.named_in(Config(dataset="folder:pets", workdir="x"))
 loading.load_tensorflow(whole=references.named_in(own))
 import keras, numpy

@@ -29,7 +29,7 @@ def read(path: str, form: images.Form) -> Any:
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, UserError):
             raise
-        if "allow_pickle" in str(error):
+        if "Object arrays" in str(error):
             raise UserError(f"--dataset=array:{path}: holds Python objects; save texts by .astype(str)") from error
         raise UserError(f"--dataset=array:{path}: no .npy or .npz file of arrays ({str(error)[:100]})") from error
     if found.dtype.kind == "f" and found.itemsize > 8:
