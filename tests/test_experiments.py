@@ -27,6 +27,16 @@ def test_what_counts_as_collapsed_and_the_table_of_it():
     ]
 
 
+def test_methods_are_compared_net_by_net():
+    """Ratios of .5 and 2 have the mean 1; of two nets t is tan(.475 pi), so e to ln 2 times this each way."""
+    runs = {
+        "WGAN-GP": [dict(FD=[10.0], share=[0.1]), dict(FD=[10.0], share=[0.1])],
+        "PRC + SR": [dict(FD=[5.0], share=[0.1]), dict(FD=[20.0], share=[0.0])],
+    }
+    (row,) = collapse.comparisons(runs).splitlines()[2:]
+    assert row == "| PRC + SR to WGAN-GP | 1.00 (0.00 to 6682.65) | 1 of 2 | 1 to 0 |"
+
+
 def test_random_nets_are_a_function_of_their_number():
     nets = [collapse.drawn(number, 1.0) for number in range(40)]
     assert nets == [collapse.drawn(number, 1.0) for number in range(40)]

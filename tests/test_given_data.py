@@ -233,6 +233,7 @@ def test_points_in_numpy_files(tmp_path):
     assert source.class_names == ("a", "b")
     with pytest.raises(UserError, match="holds points; leave out image_size and channels"):
         load(f"array:{tmp_path}/b.npz", form=Form(channels=1))
+    load(f"array:{tmp_path}/b.npz", form=Form(background=(0, 0, 0)))  # a note says that it has no effect
     options = ImageOptions(dataset=f"array:{tmp_path}/b.npz", model="mlp", latent_size=2, width_g=4, width_d=4)
     generator, critic = nets.build(options, source.sample_shape, None)
     assert generator.output_shape == (None, 3) and critic.output_shape == (None, 1)

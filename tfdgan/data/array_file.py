@@ -35,7 +35,7 @@ def read(path: str, form: images.Form) -> Any:
     if found.dtype.kind == "f" and found.itemsize > 8:
         found = found.astype(np.float64)
     if found.ndim == 2 and found.dtype.kind == "f" and found.size:
-        if form != images.AS_IT_IS:
+        if form.size or form.channels:
             raise UserError(f"--dataset=array:{path}: holds points; leave out --image_size and --channels")
         return found if labels is None else (found, labels)
     if found.ndim == 3:

@@ -25,6 +25,7 @@ from absl import flags
 from matplotlib.figure import Figure
 
 from tfdgan.cli import command
+from tfdgan.cli.comparison import statistics
 from tfdgan.errors import TrainingFault, UserError
 from tfdgan.storage import files
 from tfdgan.training import score_log
@@ -40,6 +41,10 @@ _METHODS = {
     "PRC": dict(_FIVE, ratio="paired", sample_reweighting=False),
     "PRC + SR": dict(_FIVE, ratio="paired", reweighting_spread=0.5),
 }
+_PAIRS = [
+    *((method, "WGAN-GP, 5 to 5") for method in ("PRC + SR", "SR", "PRC")),
+    *((method, "WGAN-GP") for method in ("PRC + SR", "WGAN-GP, 5 to 5")),
+]
 _LEAST_RATE, _SLOWER = 1e-3, 5  # of the critic; the critic's rate over the others'
 
 
@@ -133,6 +138,28 @@ def table(results):
     return "\n".join(lines) + "\n"
 
 
+def comparisons(results):
+    """A markdown table, a row a pair of methods: ratios of FD net by net, and how many collapsed by one alone."""
+    lines = [
+        "| net by net | FD, geometric mean of the ratios (95%) | better in | collapsed alone |",
+        "|---" * 4 + "|",
+    ]
+    for method, other in _PAIRS:
+        if method not in results or other not in results:
+            continue
+        pairs = list(zip(results[method], results[other], strict=True))
+        ratios = [last(a) / last(b) for a, b in pairs if np.isfinite([last(a), last(b)]).all()]
+        found = statistics.interval(np.log(ratios))
+        ends = np.exp([found.mean - found.half_width, found.mean, found.mean + found.half_width])
+        gone = [(has_collapsed(a), has_collapsed(b)) for a, b in pairs]
+        better = sum(last(a) < last(b) for a, b in pairs)
+        lines.append(
+            f"| {method} to {other} | {ends[1]:.2f} ({ends[0]:.2f} to {ends[2]:.2f}) | {better} of {len(pairs)} | "
+            f"{gone.count((True, False))} to {gone.count((False, True))} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
 def plot(results, most_rate, path):
     """Each net a point: the last FD by the first method against the last one's; and against the critic's rate."""
     figure = Figure(figsize=(10, 4.5), layout="constrained")
@@ -176,9 +203,10 @@ def main(argv):
             found[job[:2]] = result
             print(f"{len(found)}/{len(jobs)}: net {job[0]}, {job[1]}: {_FD} {last(result):.3g}", flush=True)
     results = {method: [found[number, method] for number in range(flag_values.nets)] for method in methods}
-    files.write_text(os.path.join(output, "table.md"), table(results))
+    tables = f"{table(results)}\n{comparisons(results)}"
+    files.write_text(os.path.join(output, "table.md"), tables)
     plot(results, rate, os.path.join(output, "plot.png"))
-    print(table(results))
+    print(tables)
 
 
 if __name__ == "__main__":
