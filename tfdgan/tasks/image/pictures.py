@@ -1,6 +1,8 @@
 """Samples as one picture."""
 
+import functools
 import math
+from typing import Any
 
 import numpy as np
 
@@ -33,12 +35,9 @@ def grid(images: np.ndarray, columns: int | None = None) -> np.ndarray:
 
 def scatter(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     """Points [n, 2] over the centres [k, 2] of modes; k may be 0. Returns uint8 [h, w, 3]."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no window, no global state
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(5, 5), dpi=100)
-    canvas = FigureCanvasAgg(figure)
-    axes = figure.add_axes((0.08, 0.08, 0.9, 0.9))
+    canvas = _canvas()
+    canvas.figure.clear()
+    axes = canvas.figure.add_axes((0.08, 0.08, 0.9, 0.9))
     if len(centres):
         axes.scatter(centres[:, 0], centres[:, 1], marker="x", s=60, color="tab:orange", label="centres")
     axes.scatter(points[:, 0], points[:, 1], s=1, color="tab:blue", label="samples")
@@ -47,6 +46,14 @@ def scatter(points: np.ndarray, centres: np.ndarray) -> np.ndarray:
     axes.legend(loc="upper right")
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+@functools.cache  # A figure refers to itself: each one more would wait, with 1.3 MB, for Python's collector.
+def _canvas() -> Any:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # no window, no global state
+    from matplotlib.figure import Figure
+
+    return FigureCanvasAgg(Figure(figsize=(5, 5), dpi=100))
 
 
 def shrunk(images: np.ndarray, most: int) -> np.ndarray:
