@@ -18,9 +18,11 @@ from jobs import committed, event_steps, running, said, stored, train, wait_for_
 from tensorflow.core.util import event_pb2
 
 from tfdgan.cli import workdir as workdirs
+from tfdgan.metrics import Score
 from tfdgan.storage import cache, claim
 from tfdgan.storage.claim import Claim
-from tfdgan.training import event_log
+from tfdgan.training import event_log, record, score_log
+from tfdgan.training.options import RunOptions
 
 slow = pytest.mark.slow
 
@@ -87,7 +89,7 @@ def test_a_checkpoint_from_before_there_were_checksums_counts(tmp_path):
 
 @slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="mounting a small disk takes root")
-def test_a_full_disk_does_not_end_training(tmp_path):
+def test_a_full_or_read_only_disk_does_not_end_training(tmp_path):
     """It is said once, with the last good checkpoint, and the next save succeeds once there is room again."""
     disk = tmp_path / "run"
     disk.mkdir()
@@ -103,23 +105,32 @@ def test_a_full_disk_does_not_end_training(tmp_path):
             wait_for(job, disk, "the checkpoint could not be written")
             os.remove(disk / "filler")
             wait_for(job, disk, "the checkpoint could be written again")
+            folder = disk / "checkpoints"  # becomes read-only
+            subprocess.run(["mount", "--bind", folder, folder], check=True)
+            try:
+                subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+                wait_for(job, disk, "Read-only file system")
+            finally:
+                subprocess.run(["umount", "-l", folder], check=True)
+            wait_for(job, disk, "the checkpoint could be written again", times=2)
             job.send_signal(signal.SIGTERM)
             assert job.wait(timeout=60) == 0
             text = said(disk)
-            pattern = (
-                r"warning: step \d+: the checkpoint could not be written \(.*No space left on device.*\); last good "
-            )
-            pattern += rf"checkpoint: {disk}/checkpoints/\d{{8}}; training goes on and tries again"
-            assert len(re.findall(pattern, text)) == 1
+            for why in ("No space left on device", "Read-only file system"):
+                pattern = (
+                    rf"warning: step \d+: the checkpoint could not be written \(.*{why}.*\); last good checkpoint: "
+                )
+                pattern += rf"{disk}/checkpoints/\d{{8}}; training goes on and tries again"
+                assert len(re.findall(pattern, text)) == 1
             newest = max(committed(disk))
             assert f"stopped on request at step {newest}" in text and stored(disk, newest)
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
 
 
-def wait_for(job, workdir, text):
+def wait_for(job, workdir, text, times=1):
     until = time.monotonic() + 60
-    while text not in said(workdir):
+    while said(workdir).count(text) < times:
         assert time.monotonic() < until and job.poll() is None, said(workdir)[-3000:]
         time.sleep(0.05)
 
@@ -133,10 +144,49 @@ def test_a_workdir_that_vanishes_is_made_anew(tmp_path):
             with contextlib.suppress(OSError):
                 shutil.rmtree(workdir)
                 break
+        wait_for(job, workdir, f"warning: {workdir}/tensorboard was removed; the log begins anew after step")
+        with pytest.raises(ValueError, match=r"process \d+ on \S+ has been at work"):  # it is the run's as before
+            claim.check(str(workdir))
         job.send_signal(signal.SIGTERM)
         assert job.wait(timeout=60) == 0, said(workdir)[-3000:]
     (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
     assert max(committed(workdir)) == int(step)
+    assert event_steps(workdir / "tensorboard", "loss/critic")[-1] == int(step)
+
+
+def test_scores_that_a_full_disk_did_not_take_come_with_the_next_ones(tmp_path, monkeypatch):
+    """Also where it is something else of the step, written before them, that finds no room."""
+    monkeypatch.setattr(record.collectives, "ranks", lambda: [0])
+    monkeypatch.setattr(record.collectives, "gather", lambda value, name: [value])
+    monkeypatch.setattr(record.distributed, "rank", lambda: 0)
+    options = RunOptions(workdir=str(tmp_path), steps=30)
+    log = record.Record(options, 0, {}, "", 0, lambda: "none", lambda: None)
+    for step in (10, 20, 30):
+        scores = [Score("FD", 1.0 / step, {}, best="low")]
+        with monkeypatch.context() as patch:
+            if step < 30:
+                patch.setattr(record.best, "keep", full)
+            assert log.meet(step, 0.0, {}, {}, scores, lambda: None, None)
+    assert [(found["step"], found["value"]) for found in score_log.read(str(tmp_path))] == [
+        (10, 0.1), (20, 0.05), (30, 1 / 30)
+    ]  # fmt: skip
+
+
+def full(*_):
+    raise OSError(28, "No space left on device")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"\xff\xfe garbage", b'{"step": 50', b"5", b"[1]", b'"x"', b'{"step": null}', b'{"step": "x", "name": "FD"}',
+     b"[" * 100_000, b'{"step": 9, "name": "FD", "value": "1"}', b"\0" * 100],
+)  # fmt: skip
+def test_what_is_no_score_is_passed_over(tmp_path, line):
+    good = {"step": 10, "name": "FD", "value": 1.0, "seconds": 7.5}
+    (tmp_path / score_log.NAME).write_bytes(line + b"\n" + json.dumps(good).encode() + b"\n" + line)
+    assert score_log.read(str(tmp_path)) == [good]
+    assert score_log.take_back(str(tmp_path), 10) == 7.5
+    assert (tmp_path / score_log.NAME).read_text() == json.dumps(good) + "\n"
 
 
 def test_a_claim_names_its_holder_and_outlives_nobody(tmp_path, monkeypatch):
@@ -164,7 +214,12 @@ def test_a_claim_names_its_holder_and_outlives_nobody(tmp_path, monkeypatch):
         Claim(str(tmp_path), "c").take()
     mine.take()
     mine.release()
-    Claim(str(tmp_path), "c").take()
+    note = tmp_path / ".run.json"
+    note.write_text(json.dumps({"host": "here", "process": 1, "since": "before", "token": "c"}))  # of a dead learner
+    other = Claim(str(tmp_path), "c")
+    other.take()
+    assert json.loads(note.read_text())["process"] == os.getpid()
+    other.release()
 
 
 @slow

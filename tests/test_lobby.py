@@ -11,13 +11,21 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from tfdgan import __version__
+from tfdgan.cli import joining
 from tfdgan.distributed import line, roster, visit
 from tfdgan.distributed.lobby import Lobby
 from tfdgan.distributed.roster import Roster
 from tfdgan.distributed.visit import Visit
 from tfdgan.errors import JobOver, LocalFault, UserError
+from tfdgan.gossip.native import reception, wire_key
 from tfdgan.gossip.native.sealer import Sealer
+from tfdgan.tasks import ImageOptions
 
+GUEST = {
+    "host": "there", "machine": "boot net", "door": "", "seals": True, "process": "ab", "place": ["127.0.0.1", 7000],
+    "lobby": ("127.0.0.1", 7001),
+}  # fmt: skip
 KEY, SALT = b"k" * 32, b"s" * 32
 STATE = {
     "weights": np.arange(5_000_000, dtype=np.float32).reshape(1000, 5000),  # of more than one piece
@@ -134,9 +142,9 @@ def test_what_passes_over_the_wire(encrypts, monkeypatch):
 
 
 def test_another_key_is_none_of_the_job(job, monkeypatch):
-    monkeypatch.setattr(visit, "_ASKING", 0.5)
+    monkeypatch.setattr(visit, "_REFUSED", 0.5)
     monkeypatch.setattr(visit, "_PAUSE", 0.1)
-    with pytest.raises(UserError, match="no learner of the job has let this one in .* no learner with the same key"):
+    with pytest.raises(UserError, match="no learner with this process's key is there .* give the job's"):
         job.visit(key=b"x" * 32)
 
 
@@ -279,3 +287,45 @@ def test_a_roster(tmp_path):
         (tmp_path / "roster.json").write_text(text)
         with pytest.raises(UserError, match="no roster of a job"):
             roster.read(path)
+
+
+@pytest.mark.parametrize(
+    "change, named",
+    [
+        (dict(machine=None), "machine=None"),
+        (dict(seals=1), "seals=1"),
+        (dict(door=b"x"), "door="),
+        (dict(place=["127.0.0.1", 0]), "place="),
+        (dict(place="127.0.0.1:7000"), "place='127.0.0.1:7000'"),
+        (dict(lobby=["127.0.0.1"]), "lobby="),
+    ],
+)
+def test_a_guest_that_says_something_else_is_refused_before_all_learners_take_it_in(change, named):
+    """As another version of the package may."""
+    with pytest.raises(UserError) as caught:
+        reception.usable({**GUEST, **change})
+    assert caught.value.as_flags().startswith(f"--join: {named}") and "install the job's tfdgan" in str(caught.value)
+
+
+def test_what_a_guest_says_is_kept_with_its_address_in_digits(monkeypatch):
+    monkeypatch.setattr(reception.distributed, "rank", lambda: 0)
+    expected = {**GUEST, "place": ("127.0.0.1", 7000)}
+    assert reception.usable({**GUEST, "run": b"", "place": ["localhost", 7000]}) == expected
+    with pytest.raises(UserError, match="install the job's"):
+        reception.usable("there")
+    with pytest.raises(UserError, match="no-such-host.invalid, which has no address here"):
+        reception.usable({**GUEST, "place": ["no-such-host.invalid", 7000]})
+
+
+def test_another_version_of_the_package_is_refused_by_itself(tmp_path):
+    """Learners of two versions may not say the same things."""
+    (tmp_path / "key").write_text("ab" * 32)
+    (tmp_path / "key").chmod(0o600)
+    key = wire_key.of_lobbies(wire_key.of_run(wire_key.of_file(str(tmp_path / "key")), SALT))
+    receive = lambda said, promised: (2, {"facts": {"version": "0.1.9"}}, False)  # noqa: E731
+    listener = socket.create_server(("127.0.0.1", 0))
+    lobby = Lobby(listener, SALT, key, receive, dict, Sealer, print)
+    place = f"127.0.0.1:{listener.getsockname()[1]}"
+    with pytest.raises(UserError, match=rf"join={place}: the job runs tfdgan 0.1.9, this is {__version__}; install"):
+        joining.ask(ImageOptions(join=place, on_peer_loss="degrade", wire_key_file=str(tmp_path / "key")))
+    lobby.close("over", "the test is over")

@@ -20,9 +20,11 @@ from tfdgan.gossip.native import wire_key
 pytestmark = pytest.mark.slow
 
 
-def supervise(folder, *does, most=3):
+def supervise(folder, *does, most=3, **launcher):
+    """`launcher`: variables that a launcher sets."""
     command = [sys.executable, "-m", "tfdgan.supervise", f"--max_restarts={most}", "-m", "supervised", folder, *does]
     variables = {**environment(), "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    variables |= {name: str(value) for name, value in launcher.items()}
     return subprocess.Popen(
         [str(part) for part in command], cwd=folder, env=variables, stdin=subprocess.DEVNULL, text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
@@ -79,6 +81,33 @@ def test_who_is_not_let_in_is_not_started_again(trained):
     code, _, errors = ended(supervise(trained, 2, "2 outside"))
     assert code == 2 and len(starts(trained)) == 2
     assert errors.splitlines()[-1] == "supervisor: learner 3 ended with exit code 2, and was not let in again"
+
+
+@pytest.mark.parametrize("does", [(5,), (2, "2 outside")], ids=["no restart is left", "not let in"])
+def test_under_a_launcher_it_stays_until_the_job_is_over(trained, does):
+    """The launcher would end all learners with it."""
+    with socket.create_server(("127.0.0.1", 0)) as lobby:  # of a learner that lives
+        roster.write(trained / "roster.json", Roster({0: lobby.getsockname(), 3: ("127.0.0.1", 1)}))
+        job = supervise(trained, *does, most=len(does) - 1, HOROVOD_RANK=3, HOROVOD_SIZE=4)
+        while "stays away" not in (line := job.stderr.readline()):
+            assert line
+        with pytest.raises(subprocess.TimeoutExpired):
+            job.wait(3)
+        roster.write(trained / "roster.json", Roster({}, "the job is done at step 100"))
+        assert ended(job)[0] == 0
+    assert len(starts(trained)) == len(does)
+
+
+def test_under_a_launcher_it_ends_as_its_process_did_when_nobody_is_there_or_on_request(trained):
+    job = supervise(trained, 5, most=0, HOROVOD_RANK=3, HOROVOD_SIZE=4)  # the other's lobby refuses connections
+    assert ended(job)[0] == 5
+    with socket.create_server(("127.0.0.1", 0)) as lobby:
+        roster.write(trained / "roster.json", Roster({0: lobby.getsockname()}))
+        job = supervise(trained, 5, most=0, HOROVOD_RANK=3, HOROVOD_SIZE=4)
+        while "stays away" not in (line := job.stderr.readline()):
+            assert line
+        job.send_signal(signal.SIGTERM)
+        assert ended(job)[0] == 5
 
 
 def test_it_gives_up_after_some_restarts_with_its_process_s_code(trained):

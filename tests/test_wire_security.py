@@ -99,6 +99,12 @@ def test_what_is_no_endpoint(text):
         addresses.endpoint("gossip_listen", text)
 
 
+@pytest.mark.parametrize("text", ["a..b:7000", ".:7000", f"{64 * 'a'}:7000"])
+def test_what_is_no_name_of_a_host(text):
+    with pytest.raises(UserError, match="^rendezvous=.*: no host has such a name"):
+        addresses.endpoint("rendezvous", text)
+
+
 def test_one_machine_is_one_boot_and_one_network():
     here = addresses.machine()
     assert here == addresses.machine()

@@ -232,7 +232,7 @@ def test_means_of_more_than_a_letter_holds(monkeypatch):
 
 
 def test_memory_is_flat_over_10_000_exchanges():
-    if N != 4:
+    if N != 3:
         return  # once is enough
     schedule = topology.make_schedule("exponential", N, random=True)
     x = tf.random.normal([30_000])

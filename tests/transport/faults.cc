@@ -17,6 +17,7 @@
 
 #include "call.h"
 #include "comebacks.h"
+#include "letters.h"
 #include "one_line.h"
 
 namespace tfdgan {
@@ -28,32 +29,18 @@ constexpr size_t kLarge = (kWindowChunks + 4) * (kChunkBytes / sizeof(float));  
 
 void Sleep(double seconds) { usleep(static_cast<useconds_t>(seconds * 1e6)); }
 
-void Letters() {
-  Job job(2);
+// While learner 2 has not called, nothing at learner 1 is mixed: no more comes there than there is memory for.
+void LittleMemory() {
+  constexpr uint64_t kChunks = 4;
+  Job job(3);
+  job.options().memory = kChunks * kChunkBytes;
   job.StartAll();
-  std::string large(3 << 20, 'x'), got;
-  for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 7);
-  for (int rank : {0, 1}) {
-    job[rank].SendLetter(1 - rank, 7, large);
-    job[rank].SendLetter(1 - rank, 3, "");
-  }
-  for (int rank : {0, 1}) {
-    Check(job[rank].TakeLetter(1 - rank, 3, 20, &got) && got.empty(), "the empty letter");
-    Check(job[rank].TakeLetter(1 - rank, 7, 20, &got) && got == large, "the large letter");
-    Check(!job[rank].TakeLetter(1 - rank, 7, 0, &got), "a letter came twice");
-  }
-}
-
-void LettersThatNobodyTakes() {
-  Job job(2, kTimeout);
-  job.StartAll();
-  job[0].Pulse(1);  // the lower rank dials
-  for (int number = 0; number <= kMostLetters; ++number) job[1].SendLetter(0, number, "again");
-  std::string got;
-  for (int i = 0; i < 100 && job[0].Lost().empty(); ++i) Sleep(0.05);
-  const auto lost = job[0].Lost();
-  Check(lost.size() == 1 && lost[0].first == 1 && Contains(lost[0].second.message, "nobody takes"), "they pile up");
-  Check(job[0].TakeLetter(1, 0, 1, &got) && got == "again", "what came before is lost");
+  Call a(&job, 0, kThree, "c", kLarge, 1), b(&job, 1, kThree, "c", kLarge, 4);
+  Sleep(0.5);
+  const uint64_t sent = job[0].Count().bytes_sent;  // and one chunk to learner 2
+  Check(sent > kChunkBytes && sent < (kChunks + 2) * kChunkBytes, std::to_string(sent) + " bytes were sent");
+  Call c(&job, 2, kThree, "c", kLarge, 7);
+  for (Call* call : {&a, &b, &c}) call->Expect({4});
 }
 
 void SignsOfLife() {
@@ -310,6 +297,7 @@ struct Scene {
 const Scene kScenes[] = {
     {"letters", Letters},
     {"letters that nobody takes", LettersThatNobodyTakes},
+    {"little memory", LittleMemory},
     {"signs of life", SignsOfLife},
     {"a cancelled call", ACancelledCall},
     {"a large cancelled call", ALargeCancelledCall},

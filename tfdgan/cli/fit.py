@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from tfdgan import __version__
 from tfdgan.cli import construction, flagfiles, own_pieces, preparation
 from tfdgan.cli.objects import MakeStrategy
 from tfdgan.distributed import collectives
@@ -96,7 +97,9 @@ def _train(
     admission = None
     if (visit or (entry.assembly and entry.assembly.degrades)) and options.can_set_back and strategy is None:
         values = flagfiles.values(options, ignore="local")
-        facts = {"values": values, "digest": task.digest, "samples": samples, "token": entry.token}
+        facts = {
+            "version": __version__, "values": values, "digest": task.digest, "samples": samples, "token": entry.token
+        }  # fmt: skip
         with collectives.together():
             admission = Admission(entry.assembly, options.workdir, facts)
     phase, resets = options.pretraining_steps, options.can_set_back

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tfdgan import __version__
 from tfdgan.cli import flagfiles
 from tfdgan.distributed import collectives, job, launch, roster
 from tfdgan.distributed.visit import Visit
@@ -26,8 +27,13 @@ def ask(options: TaskOptions) -> Visit:
     find, key = _lobbies(options), _key(options)  # in this order: where the job is over, its key is gone
     visit = Visit(find, lambda salt: wire_key.of_lobbies(key(salt)), said, Sealer, say)
     told = visit.told
+    if (theirs := told["facts"].get("version")) != __version__:
+        raise UserError(
+            f"--join={options.join}: the job runs tfdgan {theirs}, this is {__version__}; install the job's"
+        )
     if different := flagfiles.changes(told["facts"]["values"], flagfiles.values(options, ignore="local")):
-        raise UserError(f"--join={options.join}: the job has other flags; {'; '.join(different)}; give the same")
+        words = f"the job has other flags (the job's -> given here): {'; '.join(different)}"
+        raise UserError(f"--join={options.join}: {words}; give the same")
     rank, size, ranks = told["rank"], told["size"], sorted({*told["ranks"], told["rank"]})
     machines = [learner["machine"] for learner in told["learners"]]
     machines[rank] = said["machine"]

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -11,13 +12,14 @@ import time
 from collections.abc import Sequence
 from types import FrameType
 
-from tfdgan.distributed import roster, visit
+from tfdgan.distributed import launch, roster, visit
 from tfdgan.errors import UserError
 from tfdgan.gossip.native import wire_key
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _USER_ERROR, _OF_A_SIGNAL = 2, 128  # exit codes
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY = 1.0, 60.0, 300.0  # seconds
+_LOOK, _SILENCE = 2.0, 20.0  # seconds between looks whether the job goes on, and without a sign of it
 _DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -25,7 +27,8 @@ class Supervisor:
     """Runs a learner, and runs it again to take its place in the job when it has died.
 
     It is started again if its process has ended otherwise than with 0 after it took part in the job, but not if
-    somebody asked it to stop, if the job is over, or if a process finds no way back in.
+    somebody asked it to stop, if the job is over, or if a process finds no way back in. Who is started no more ends the
+    supervisor, but under a launcher only with the job.
 
     Args:
       command: of the learner.
@@ -59,10 +62,10 @@ class Supervisor:
                     return 0 if over.well else ends_with
                 if found == former and code == _USER_ERROR:
                     _say(f"learner {found.rank} {how}, and was not let in again")
-                    return ends_with
+                    return self._stay_away(found, ends_with)
                 if self._restarts >= self._most:
                     _say(f"learner {found.rank} {how}, after {self._restarts} restarts")
-                    return ends_with
+                    return self._stay_away(found, ends_with)
                 self._restarts += 1
                 pause = _FIRST_PAUSE if found != former and seconds > _HEALTHY else pause
                 _say(f"learner {found.rank} {how}: restart {self._restarts} of at most {self._most} in {pause:g} s")
@@ -72,6 +75,24 @@ class Supervisor:
                 if self._stopped_by:
                     return _OF_A_SIGNAL + self._stopped_by
                 pause, joins = min(2 * pause, _LONGEST_PAUSE), [f"--join={found.path}", f"--learner={found.rank}"]
+
+    def _stay_away(self, found: roster.Note, code: int) -> int:
+        """The exit code once no process of this place will come back.
+
+        A launcher ends all learners with the first process that fails: there it is said once the job is over.
+        """
+        if launch.is_alone():
+            return code
+        _tell_others(found)
+        _say(f"learner {found.rank} stays away; its launcher hears of it when the job is over")
+        heard = time.monotonic()
+        while not self._stopped_by and time.monotonic() - heard < _SILENCE:
+            if (over := _over(found.path)) is not None:
+                return 0 if over.well else code
+            if _is_anybody_there(found):
+                heard = time.monotonic()
+            self._wait(_LOOK)
+        return code
 
     def _run_once(self, command: Sequence[str], note: str) -> int:
         # A session of its own: Ctrl-C reaches the learner once, from here.
@@ -108,6 +129,25 @@ def _over(path: str) -> roster.Roster | None:
     except UserError:
         return None
     return None if found.over is None else found
+
+
+def _is_anybody_there(found: roster.Note) -> bool:
+    """False if every other learner's host refuses connections: a network that is down says nothing of the job."""
+    try:
+        lobbies = roster.read(found.path).lobbies
+    except UserError:
+        return True  # as while a disk is away
+    for rank, place in lobbies.items():
+        if rank == found.rank:
+            continue
+        try:
+            socket.create_connection(place, timeout=_LOOK).close()
+            return True
+        except ConnectionRefusedError:
+            continue
+        except OSError:
+            return True
+    return False
 
 
 def _tell_others(found: roster.Note) -> None:

@@ -34,7 +34,7 @@ _BUILDING = 3600.0  # seconds in which a guest has to be ready
 _LOADING = 600.0
 _LOOK, _PING = 0.5, 5.0  # seconds between looks whether a waiting guest is there, and between signs to it
 _FAREWELL = 2.0  # seconds for guests to hear that the job is over
-_PIECE = 8 << 20  # bytes of a state sent at once
+_PIECE = 1 << 20  # bytes of a state sent at once: a guest waits for each for a minute, on a slow way too
 
 State = Mapping[str, np.ndarray]
 Answer = tuple[int | None, dict[str, Any], bool]  # (the place or None, what the guest is told, whether both encrypt)

@@ -122,7 +122,8 @@ class Rendezvous:
             return f"it was started with --learners={size}, learner 0 with --learners={self._size}"
         if type(rank) is not int or not 0 < rank < self._size:
             return f"--learner={rank}: learner 0 is here, and the others are 1 to {self._size - 1}"
-        return f"--learner={rank}: is there already" if rank in self._lines else None
+        is_there = rank in self._lines and not _has_hung_up(self._lines[rank])  # who was answered late calls again
+        return f"--learner={rank}: is there already" if is_there else None
 
     def _call(self, host: str, port: int) -> None:
         """Call on learner 0 until it answers."""
@@ -130,6 +131,7 @@ class Rendezvous:
         while True:
             try:
                 connection, _, nonce = line.connected(host, port)
+                self._lines[0] = self._let_in(connection, nonce)
                 break
             except OSError as error:
                 if time.monotonic() > until:
@@ -138,9 +140,16 @@ class Rendezvous:
                     self._say(f"waiting for learner 0 at {self._where} ({error})")
                     spoke = time.monotonic()
                 time.sleep(0.2)
+        self.address = _own_address(self._lines[0])
+
+    def _let_in(self, connection: socket.socket, nonce: bytes) -> Line:
+        """The line to learner 0. Raises `TimeoutError` if learner 0 is too busy to answer."""
         try:
             host_line = line.introduced(connection, nonce, self._key, {"rank": self._rank, "size": self._size})
             problem = host_line.receive(GREETING)
+        except TimeoutError:
+            connection.close()
+            raise
         except (OSError, ValueError) as error:
             connection.close()
             raise UserError(
@@ -149,7 +158,7 @@ class Rendezvous:
         if problem is not None:
             host_line.close()
             raise UserError(f"--rendezvous={self._where}: {problem}")
-        self._lines[0], self.address = host_line, _own_address(host_line)
+        return host_line
 
 
 def _listener(host: str, port: int, say: Callable[[str], None]) -> socket.socket:
@@ -169,6 +178,13 @@ def _listener(host: str, port: int, say: Callable[[str], None]) -> socket.socket
         raise UserError(f"--rendezvous={host}:{port}: learner 0 cannot listen there ({error})") from error
     say(f"note: {host} is no address of this host's network; learner 0 listens at port {port} of all its addresses")
     return listener
+
+
+def _has_hung_up(one: Line) -> bool:
+    try:
+        return line.has_ended(one.connection) and one.connection.recv(1, socket.MSG_PEEK) == b""
+    except OSError:
+        return True
 
 
 def _own_address(one: Line) -> str:

@@ -14,7 +14,7 @@ from tfdgan.errors import JobOver, LocalFault, UserError
 
 _SALT = 32
 _ASKING = 3600.0  # seconds in which somebody has to let this process in: until then a network may come back
-_REFUSED = 60.0  # seconds of refusals by all hosts, after which nobody is there any more
+_REFUSED = 60.0  # seconds in which all hosts refuse, or know another key: nobody of the job is there any more
 _PAUSE = 1.0
 _SAY_EVERY = 10.0
 _SILENCE = 60.0  # seconds in which a lobby gives a sign, or sends a piece
@@ -59,7 +59,7 @@ class Visit:
                     self._line, self.told, self.salt = _asked(host, port, key, said)
                 except (OSError, ValueError) as error:
                     why = f"{host}:{port}: {error}"
-                    if not isinstance(error, ConnectionRefusedError):
+                    if not isinstance(error, ConnectionRefusedError | ValueError):
                         there = time.monotonic()
                     continue
                 there = time.monotonic()
@@ -77,7 +77,8 @@ class Visit:
                 raise UserError(f"--join: no learner of the job has let this one in for {_ASKING:g} s ({why})")
             if time.monotonic() - there > _REFUSED:
                 raise UserError(
-                    f"--join: no learner of the job is left ({why}); start the job again, from its last checkpoint"
+                    f"--join: no learner with this process's key is there ({why}); give the job's --wire_key_file, or "
+                    "start the job again, from its last checkpoint"
                 )
             if time.monotonic() - spoke > _SAY_EVERY:
                 say(f"waiting for a place in the job ({why})")
@@ -148,6 +149,9 @@ def _asked(
     try:
         found = line.introduced(connection, nonce, key(salt), said)
         return found, found.receive(GREETING), salt
+    except TimeoutError:  # it is busy
+        connection.close()
+        raise
     except (OSError, ValueError) as error:
         connection.close()
         raise ValueError(f"who answers is no learner with the same key ({error})") from error

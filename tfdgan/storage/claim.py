@@ -34,6 +34,12 @@ class Claim:
     def take(self) -> None:
         """Raise `UserError` that names the holder if the folder is another job's. Safe to call again."""
         until = time.monotonic() + _GRACE
+        if self._lock is not None and not self._is_in_place(
+            self._lock
+        ):  # somebody has removed it, with the folder maybe
+            os.close(self._lock)
+            self._lock = None
+            os.makedirs(self._folder, exist_ok=True)
         while self._lock is None:
             lock = os.open(os.path.join(self._folder, _LOCK), os.O_RDWR | os.O_CREAT, 0o644)
             try:
@@ -49,10 +55,16 @@ class Claim:
             except OSError:  # no locks here
                 os.close(lock)
                 return
-        since = time.strftime("%Y-%m-%d %H:%M:%S")
-        note = {"host": socket.gethostname(), "process": os.getpid(), "since": since, "token": self._token}
-        if _holder(self._folder).get("token") != self._token:
+        mine = {"host": socket.gethostname(), "process": os.getpid(), "token": self._token}
+        if not mine.items() <= _holder(self._folder).items():
+            note = {**mine, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
             files.write_text(os.path.join(self._folder, _HOLDER), json.dumps(note) + "\n")
+
+    def _is_in_place(self, lock: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(lock), os.stat(os.path.join(self._folder, _LOCK)))
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let others work in the folder."""

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import os
+import secrets
 from collections.abc import Iterator
 from typing import IO, Any
 
@@ -10,7 +11,8 @@ from typing import IO, Any
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], mode: str = "wb", encoding: str | None = None) -> Iterator[IO[Any]]:
     """Open a file beside `path`; on success it is flushed to disk and takes `path`'s place, else it is removed."""
-    beside, folder = f"{path}.{os.getpid()}.tmp", os.path.dirname(os.path.abspath(path))
+    # Containers on several hosts have the same process numbers, and may share the folder.
+    beside, folder = f"{path}.{secrets.token_hex(4)}.tmp", os.path.dirname(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
     try:
         with open(beside, mode, encoding=encoding) as file:

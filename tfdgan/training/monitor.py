@@ -52,22 +52,28 @@ class Monitor:
 
     def __init__(self, workdir: str, steps: int, start: int, hyper_parameters: Mapping[str, Any], flags: str) -> None:
         self._workdir, self._steps = workdir, steps
-        logs = os.path.join(workdir, "tensorboard")
-        event_log.take_back(logs, start)
+        self._logs, self._step = os.path.join(workdir, "tensorboard"), start
+        self._hyper_parameters, self._flags = dict(hyper_parameters), flags
+        event_log.take_back(self._logs, start)
         with event_log.disk_errors():
-            self._writer = tf.summary.create_file_writer(logs)
+            self._writer = tf.summary.create_file_writer(self._logs)
         self._bar = tqdm(total=steps, initial=start, unit="step") if sys.stderr and sys.stderr.isatty() else None
         self._unwritten: list[dict[str, Any]] = []
         self._complained = False
         self._spoke = 0.0
-        with self._logged(), self._writer.as_default(step=start):
-            hparams.hparams(dict(hyper_parameters))
-            tf.summary.text("flags", "\n".join(f"    {line}" for line in flags.splitlines()))
+        with self._logged():
+            self._begin_log()
+
+    def _begin_log(self) -> None:
+        with self._writer.as_default(step=np.int64(self._step)):
+            hparams.hparams(self._hyper_parameters)
+            tf.summary.text("flags", "\n".join(f"    {line}" for line in self._flags.splitlines()))
             tf.summary.text("what the scalars say", dashboard.guide())
             tf.summary.experimental.write_raw_pb(custom_scalar.pb(dashboard.layout()).SerializeToString())
 
     def tick(self, step: int, scalars: Mapping[str, float]) -> None:
         """Write a tick's scalars; a line or a move of the bar, at most once a second."""
+        self._step = step
         for name, value in scalars.items():
             self.scalar(step, name, value)
         losses = ((name, scalars.get(f"loss/{name}")) for name in ("likelihood", "critic", "generator"))
@@ -84,12 +90,15 @@ class Monitor:
             self._spoke = time.monotonic()
 
     def scores(self, step: int, scores: Sequence[Score], records: Sequence[dict[str, Any]]) -> None:
-        """Print scores, add their records to scores.jsonl, and them to TensorBoard."""
+        """Print scores, add them to TensorBoard, and remember their records until `write_scores` has written them."""
         for score in scores:
             say(f"step {step}: {score.name} {score.value:.4g}")
         with self._logged():
             plot_scores(step, scores, self._writer)
         self._unwritten += records
+
+    def write_scores(self) -> None:
+        """Add the records that are not written yet to scores.jsonl."""
         score_log.add(self._workdir, self._unwritten)
         self._unwritten = []
 
@@ -124,6 +133,12 @@ class Monitor:
         """Bring what was logged to disk; returns whether it is there."""
         with self._logged():
             self._writer.flush()
+            if not os.path.isdir(self._logs):  # else TensorFlow writes on to files that have no name any more
+                say(f"warning: {self._logs} was removed; the log begins anew after step {self._step}")
+                self._writer.close()
+                self._writer = tf.summary.create_file_writer(self._logs)
+                self._begin_log()
+                self._writer.flush()
             return True
         return False
 
@@ -133,7 +148,7 @@ class Monitor:
             with _heard(sys.stderr):
                 self._bar.close()
         with self._logged():
-            score_log.add(self._workdir, self._unwritten)
+            self.write_scores()
             self._writer.close()
 
     @contextlib.contextmanager

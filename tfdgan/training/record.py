@@ -156,14 +156,16 @@ class Record:
         # Learners would wait for the writer in the next step anyway.
         with self.disk(step, "scores or samples"), collectives.together():
             if monitor := self._take_up():
+                self._claim()  # anew, where the workdir was removed
                 monitor.scalar(step, "consensus/distance_exact", distance)
                 if show:
-                    # The records last: where they are, nothing of this step is missing.
+                    monitor.scores(step, scores, records)
                     best.keep(self._options.workdir, step, scores, consensus, manifest)
                     self._samples_path = monitor.samples(step, show()) or self._samples_path
                     if compare and (picture := compare()):
                         monitor.picture(step, agreement.TAG, *picture)
-                    monitor.scores(step, scores, records)
+                    # Last: where the records of a step are, nothing else of it is missing.
+                    monitor.write_scores()
                 flushed = monitor.flush()
         records, flushed = collectives.gather((records, flushed), "record.scores")[0]
         if collectives.ranks()[0] != writer:

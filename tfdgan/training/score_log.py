@@ -16,7 +16,7 @@ def read(workdir: str) -> list[dict[str, Any]]:
     path = os.path.join(workdir, NAME)
     if not os.path.isfile(path):
         return []
-    with open(path) as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         return [record for line in file if (record := _parsed(line))]
 
 
@@ -44,11 +44,12 @@ def take_back(workdir: str, step: int) -> float:
         return 0.0
     kept = [record for record in read(workdir) if record["step"] <= step]
     text = "".join(json.dumps(record) + "\n" for record in kept)
-    with open(path) as file:
-        changed = file.read() != text
+    with open(path, "rb") as file:
+        changed = file.read() != text.encode()
     if changed:
         files.write_text(path, text)
-    return next((record["seconds"] for record in reversed(kept) if "seconds" in record), 0.0)  # `evaluate` has none
+    # `evaluate` keeps none.
+    return next((record["seconds"] for record in reversed(kept) if _is_number(record.get("seconds"))), 0.0)
 
 
 def complete(workdir: str, records: Sequence[dict[str, Any]]) -> None:
@@ -70,7 +71,14 @@ def _line_end(file: BinaryIO) -> str:
 
 
 def _parsed(line: str) -> dict[str, Any] | None:
+    """The record of a line; None of any other line, such as half a line of a process that was killed."""
     try:
-        return json.loads(line)
-    except ValueError:  # half a line: another process is writing it, or was killed
+        found = json.loads(line)
+    except (ValueError, RecursionError):
         return None
+    is_record = isinstance(found, dict) and type(found.get("step")) is int and isinstance(found.get("name"), str)
+    return found if is_record and _is_number(found.get("value")) else None
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

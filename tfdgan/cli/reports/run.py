@@ -98,7 +98,7 @@ def read(workdir: str, names: Sequence[str]) -> Run:
       UserError: nothing was trained there.
     """
     options = flagfiles.load(workdir)
-    records = [record for record in score_log.read(workdir) if isinstance(record, dict)]
+    records = score_log.read(workdir)
     curves: dict[str, Curve] = {}
     logged, last_step = None, 0
     for point in scalars.logged(workdir, names):

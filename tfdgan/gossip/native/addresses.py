@@ -29,7 +29,12 @@ def endpoint(flag: str, value: str) -> Endpoint:
     found = _ENDPOINT.fullmatch(value)
     if not found or not 0 < int(found["port"]) < 1 << 16:
         raise UserError(f"--{flag}={value}: give HOST:PORT, such as 10.0.0.5:7000 or [fd00::5]:7000")
-    return Endpoint(found["host"].strip("[]"), int(found["port"]))
+    host = found["host"].strip("[]")
+    try:
+        host.encode("idna")  # as Python does to look a name up
+    except UnicodeError as error:
+        raise UserError(f"--{flag}={value}: no host has such a name; give HOST:PORT") from error
+    return Endpoint(host, int(found["port"]))
 
 
 def to_listen_on(listen: str, past: int = 0) -> Endpoint:
@@ -61,7 +66,8 @@ def resolved(place: Endpoint, rank: int) -> str:
         return _first_address(place.host)
     except OSError as error:
         raise UserError(
-            f"native exchange: learner {rank} is at {place.host}, which has no address here ({error})"
+            f"native exchange: learner {rank} is at {place.host}, which has no address here ({error}); see its "
+            "--gossip_advertise"
         ) from error
 
 

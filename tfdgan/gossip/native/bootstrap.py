@@ -135,7 +135,12 @@ def listen(settings: Settings) -> dict[str, Any]:
     """Listen; returns what the others need to know of this learner."""
     secret = wire_key.of_file(settings.wire_key_file) if settings.wire_key_file else None
     asked = addresses.to_listen_on(settings.gossip_listen)
-    port, door = library.listen(*asked, settings.gossip_shared_memory == "auto")
+    try:
+        port, door = library.listen(*asked, settings.gossip_shared_memory == "auto")
+    except UserError as error:
+        if not settings.gossip_listen:
+            raise
+        raise UserError(f"--gossip_listen={settings.gossip_listen}: {error.as_flags()}") from error
     listening = asked._replace(port=port)
     return {
         "host": socket.gethostname(),

@@ -140,7 +140,8 @@ class StartOp : public OpKernel {
   template <typename T>
   static T Scalar(OpKernelContext* context, const char* name) {
     const Tensor* tensor = nullptr;
-    TF_CHECK_OK(context->input(name, &tensor));
+    const absl::Status found = context->input(name, &tensor);
+    CHECK(found.ok()) << found;
     return tensor->flat<T>()(0);
   }
 };

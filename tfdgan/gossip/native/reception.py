@@ -8,6 +8,8 @@ from tfdgan.distributed import job
 from tfdgan.errors import UserError
 from tfdgan.gossip.native import addresses, bootstrap, library, security
 
+_KINDS = {"host": str, "machine": str, "door": str, "seals": bool, "process": str}  # of what a learner says of itself
+
 
 def listen(settings: bootstrap.Settings) -> tuple[socket.socket, tuple[str, int]]:
     """(a socket that listens, where the others reach it); given ports are those after the ports of the exchange.
@@ -46,11 +48,32 @@ def encrypts(machine: str, seals: bool) -> bool:
     return seal == security.ENCRYPTED
 
 
-def usable(learner: dict[str, Any]) -> dict[str, Any]:
-    """Where a guest listens, its address in digits: learners shall not have to look it up while they train."""
-    host, port = learner["place"]
+def usable(learner: Any) -> dict[str, Any]:
+    """Where a guest listens, its address in digits: learners shall not have to look it up while they train.
+
+    Raises:
+      UserError: it says so in another way than learners do, or names a host without an address.
+    """
+    said = learner if isinstance(learner, dict) else {}
+    pairs = {name: _pair(name, said.get(name)) for name in ("place", "lobby")}
+    for name, kind in _KINDS.items():
+        if type(said.get(name)) is not kind:
+            raise _another_way(name, said.get(name))
+    host, port = pairs["place"]
     address = addresses.resolved(addresses.Endpoint(host, port), distributed.rank())
-    return {**bootstrap.told(learner), "place": (address, int(port))}
+    return {**{name: said[name] for name in _KINDS}, **pairs, "place": (address, port)}
+
+
+def _pair(name: str, value: Any) -> tuple[str, int]:
+    if isinstance(value, list | tuple) and [type(part) for part in value] == [str, int] and 0 < value[1] < 1 << 16:
+        return value[0], value[1]
+    raise _another_way(name, value)
+
+
+def _another_way(name: str, value: Any) -> UserError:
+    return UserError(
+        f"--join: {name}={repr(value)[:80]} is nothing that a learner of this job says; install the job's tfdgan"
+    )
 
 
 def note_end(rank: int, process: str) -> None:

@@ -24,10 +24,12 @@ def of_file(path: str, name: str = _OF_THE_USER) -> bytes:
         with open(path) as file:
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             text = file.read(1 << 12)
+    except FileNotFoundError as error:
+        make = f"; make one: openssl rand -hex 32 > {path} && chmod 600 {path}" if name == _OF_THE_USER else ""
+        raise UserError(f"{name}={path}: not readable ({error.strerror}){make}") from error
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no text"
-        make = f"; make one: openssl rand -hex 32 > {path} && chmod 600 {path}" if name == _OF_THE_USER else ""
-        raise UserError(f"{name}={path}: not readable ({why}){make}") from error
+        raise UserError(f"{name}={path}: not readable ({why}); give a file of 64 hexadecimal digits") from error
     if mode & 0o077:
         raise UserError(f"{name}={path}: mode {mode:04o} lets others read it; run chmod 600 {path}")
     found = _DIGITS.fullmatch(text)

@@ -14,7 +14,7 @@
 namespace tfdgan {
 namespace {
 
-constexpr size_t kNonces = 256;
+constexpr size_t kNonces = 4096;  // of each learner that are known again, 32 bytes each
 constexpr char kStranger[] = "it does not belong to this job or turned this learner away";
 
 template <typename Message>

@@ -60,7 +60,7 @@ void Transport::Start(const Options& options) {
   event.data.fd = wake_;
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
   doorman_.Open(epoll_, options_.crypto, options_.key, options_.rank, places,
-                std::min(Seconds(3), Seconds(options.timeout_seconds / 4)), serves, this);
+                std::min(Seconds(3), Seconds(options.timeout_seconds / 2)), serves, this);
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -164,7 +164,7 @@ void Transport::LookAtTheClock(Clock::time_point now) {
   const Clock::duration timeout = Seconds(options_.timeout_seconds), pause = now - looked_;
   // This process stood still, as when a machine sleeps: who kept silent meanwhile has not been heard yet.
   if (pause > timeout / 2) Excuse(pause, now);
-  stood_still_ |= pause > timeout;
+  if (pause > timeout) given_up_until_ = now + timeout;
   looked_ = now;
   doorman_.Expire(now);
   switchboard_->CheckTime(now);

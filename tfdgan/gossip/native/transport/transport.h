@@ -151,7 +151,7 @@ class Transport : private Doorman::Host {
   Options options_;
   Clock::duration interval_{};  // between looks at the clock
   Clock::time_point looked_;
-  bool stood_still_ = false;  // for longer than the timeout: the others have given this learner up
+  Clock::time_point given_up_until_;  // by the others, maybe: after this process stood still for longer than the timeout
   Doorman doorman_;
   std::unique_ptr<Switchboard> switchboard_;
   std::vector<Line> lines_;     // by peer

@@ -62,7 +62,7 @@ void Transport::OnFailed(int peer, bool refused, const std::string& why) {
   const Learner& learner = options_.learners[peer];
   // From another machine a refusal may be a firewall's: it proves nothing about the process. Nor does the end of those
   // who went on without this learner: it shall not take their place.
-  switchboard_->Lose(peer, learner.is_here && !stood_still_ ? Code::kGone : Code::kUnheard,
+  switchboard_->Lose(peer, learner.is_here && Clock::now() > given_up_until_ ? Code::kGone : Code::kUnheard,
                      line.was_connected ? "is gone (its host refuses connections)"
                                         : "cannot be reached at " + learner.ip + " port " +
                                               std::to_string(learner.port) + " (" + why + ")");
