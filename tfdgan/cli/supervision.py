@@ -19,7 +19,7 @@ from tfdgan.gossip.native import wire_key
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _USER_ERROR, _OF_A_SIGNAL = 2, 128  # exit codes
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY = 1.0, 60.0, 300.0  # seconds
-_LOOK, _SILENCE = 2.0, 20.0  # seconds between looks whether the job goes on, and without a sign of it
+_LOOK, _SILENCE = 2.0, 10.0  # seconds between looks whether the job goes on, and without a sign of it
 _DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
