@@ -11,14 +11,13 @@ import subprocess
 import sys
 import time
 
-import numpy as np
 import psutil
 import pytest
 from conftest import ROOT, environment, python
 
 from tfdgan import compare as compare_command
 from tfdgan.cli import flagfiles
-from tfdgan.cli.comparison import arms, report, results, statistics, trials
+from tfdgan.cli.comparison import arms, results, trials
 from tfdgan.errors import UserError
 from tfdgan.training import score_log
 
@@ -121,95 +120,6 @@ def test_seeds_are_different_whole_numbers(seeds, path):
 def test_no_arms_file(tmp_path):
     with pytest.raises(UserError, match="none.toml: cannot be read"):
         arms.read(str(tmp_path / "none.toml"), [])
-
-
-def test_intervals_by_hand():
-    """sd of 1, 2, 3 is 1, t of 2 degrees of freedom 4.3027: 2 +- 4.3027 / sqrt 3."""
-    found = statistics.interval([1.0, 2.0, 3.0])
-    assert found == (pytest.approx(2), pytest.approx(4.30265 / 3**0.5, rel=1e-5))
-    assert str(found) == "2 +- 2.5"
-    alone = statistics.interval([5.0])
-    assert alone.mean == 5 and math.isinf(alone.half_width) and str(alone) == "5"
-
-
-def test_differences_are_taken_seed_by_seed():
-    """.5 more at seeds 0 and 1, however much the seeds differ: no spread. Seed 7 has no partner."""
-    found = statistics.paired({0: 1.5, 1: 10.5, 7: 3.0}, {0: 1.0, 1: 10.0})
-    assert found == (pytest.approx(0.5), pytest.approx(0, abs=1e-9))
-    assert statistics.paired({0: 1.0}, {1: 1.0}) is None
-
-
-def results_of(path, values, best="low"):
-    """`Result`s of made-up scores: {arm's name: {seed: values at steps 2 and 4}}."""
-    made = {arm.name: arm for arm in arms.read(str(path), [])}
-
-    def result(name, seed, scores):
-        trial = trials.Trial(made[name], seed, f"runs/{name}/{seed}")
-        norm = 4.0 + seed if name == "points" else math.nan
-        signature = {"extractor": "x", "weights": "EMA" if name == "points" else "consensus", "seed": seed}
-        costs = results.Costs(0.5, 0.25, 2e6, {"norm": norm})
-        return results.Result(trial, np.array([2, 4]), np.array(scores), costs, 3.0, signature, best)
-
-    return [result(name, seed, scores) for name, runs in values.items() for seed, scores in runs.items()]
-
-
-def test_the_table(path):
-    values = {"CP-OAdam": {0: [9, 4], 1: [9, 6]}, "points": {0: [3, 5], 1: [8, 7.5]}}
-    found = results_of(path, values)
-    lines = report.tables({"FD": found}, "CP-OAdam", ["points, seed 2"]).splitlines()
-    assert lines[0] == (
-        "| arm | FD at step 4 | to CP-OAdam | best | seeds | ms a step | waiting | minutes | MB a step | norm |"
-    )
-    assert lines[2] == "| CP-OAdam | 5 +- 13 |  | 5 +- 13 | 0, 1 | 500 | 25% | 3.0 | 2 |  |"
-    # 1 and 1.5 more than 4 and 6, whose mean is 5; the best of 3, 5 is 3.
-    assert lines[3].startswith("| points | 6.25 +- 16 | +1.2 +- 3.2 (+25.0 +- 63.5%) | 5.25 +- 29 | 0, 1 | 500 |")
-    assert lines[3].endswith("| 2 | 4.5 |") and lines[5].endswith("Means over the second half of training: norm.")
-    assert lines[-1] == "Not done: points, seed 2."
-    assert lines[-3] == "Scored by: extractor x, weights consensus (CP-OAdam), weights EMA (points)."
-    # The highest of each run: 5 and 8. Without the first arm's runs there is nothing to compare with.
-    high = report.tables({"IS": results_of(path, {"points": values["points"]}, "high")}, "CP-OAdam", [])
-    assert "| points | 6.25 +- 16 |  | 6.5 +- 19 | 0, 1 |" in high and "to CP-OAdam" in high
-    unknown = report.tables({"modes": results_of(path, {"points": values["points"]}, "")}, "CP-OAdam", [])
-    assert "| points | 6.25 +- 16 |  |  | 0, 1 |" in unknown
-    found[0] = dataclasses.replace(found[0], steps=np.array([1, 3]))
-    with pytest.raises(UserError, match="no scored step in common"):
-        report.tables({"FD": found}, "CP-OAdam", [])
-    axes = report.plot({"FD": found}).axes
-    assert [axis.get_xlabel() for axis in axes] == ["step", "seconds of training", "MB sent by a learner"]
-    assert [line.get_label() for line in axes[0].lines if not line.get_label().startswith("_")] == list(values)
-    mean = next(line for line in axes[1].lines if line.get_label() == "points")
-    np.testing.assert_allclose(mean.get_xydata(), [[1, 5.5], [2, 6.25]])
-
-
-def test_several_scores_have_a_table_and_a_row_of_plots_each(path):
-    fd, other = ({"CP-OAdam": {0: [9, 4]}, "points": {0: [3, last]}} for last in (5, 6))
-    scores = {"FD": results_of(path, fd), "KID": results_of(path, other, "high")}
-    lines = report.tables(scores, "CP-OAdam", []).splitlines()
-    # What training took is told once.
-    assert lines[4:6] == ["", "| arm | KID at step 4 | to CP-OAdam | best | seeds |"] and "| MB a step |" in lines[0]
-    assert lines[7:9] == ["| CP-OAdam | 4 |  | 9 | 0 |", "| points | 6 | +2 (+50.0%) | 6 | 0 |"]
-    assert [line[:16] for line in lines if line.startswith("Scored by")] == ["Scored by (FD): ", "Scored by (KID):"]
-    axes = report.plot(scores).axes
-    assert [axis.get_ylabel() for axis in axes] == ["FD", "", "", "KID", "", ""]
-    assert [axis.get_xlabel() for axis in axes[:3]] == ["", "", ""] and axes[3].get_xlabel() == "step"
-    assert [text.get_text() for text in axes[0].get_legend().get_texts()] == ["CP-OAdam", "points"]
-    del scores["FD"][0]  # an arm keeps its colour where another one is missing, and its place in the legend
-    axes = report.plot(scores).axes
-    colors = [{line.get_label(): line.get_color() for line in axis.lines} for axis in (axes[0], axes[3])]
-    assert colors[0]["points"] == colors[1]["points"] != colors[1]["CP-OAdam"]
-    assert {text.get_text() for text in axes[0].get_legend().get_texts()} == {"CP-OAdam", "points"}
-    scores["KID"][0].values[0] = 0
-    assert [axis.get_yscale() for axis in report.plot(scores).axes[::3]] == ["log", "linear"]
-
-
-def test_pretraining_has_costs_of_its_own(path):
-    """10 steps of 2 s and 1 MB, then steps of .5 s and 3 MB."""
-    costs = results.Costs(0.5, 0.1, 3e6, {}, (10, 2.0, 1e6))
-    seconds, sent = costs.spent(np.array([5, 10, 20]))
-    np.testing.assert_allclose(seconds, [10, 20, 25])
-    np.testing.assert_allclose(sent, [5e6, 10e6, 40e6])
-    seconds, sent = results.Costs(0.5, 0.1, math.nan, {}).spent(np.array([4]))
-    assert seconds == [2] and np.isnan(sent).all()
 
 
 def test_costs_are_those_of_the_game(tmp_path):
@@ -339,7 +249,7 @@ def test_real_runs_and_their_report(tmp_path):
     assert said.count("broken, seed 1: failed, exit code 2: error: ") == 1
     table = (tmp_path / "out/table.md").read_text()
     assert table in said and "| two |" in table and "Not done: broken, seed 0; broken, seed 1." in table
-    assert (tmp_path / "out/plot.png").read_bytes().startswith(b"\x89PNG")
+    assert all((tmp_path / f"out/{name}.png").read_bytes().startswith(b"\x89PNG") for name in ("plot", "scalars"))
     (score,) = json.loads((tmp_path / "out/results.json").read_text())
     runs = score["runs"]
     assert score["best"] == "high" and all(run["scalars"]["gradient_norm/critic"] > 0 for run in runs)

@@ -21,7 +21,7 @@ from tfdgan.cli import workdir as workdirs
 from tfdgan.metrics import Score
 from tfdgan.storage import cache, claim
 from tfdgan.storage.claim import Claim
-from tfdgan.training import event_log, record, score_log
+from tfdgan.training import event_log, monitor, record, score_log
 from tfdgan.training.options import RunOptions
 
 slow = pytest.mark.slow
@@ -160,7 +160,7 @@ def test_scores_that_a_full_disk_did_not_take_come_with_the_next_ones(tmp_path, 
     monkeypatch.setattr(record.collectives, "gather", lambda value, name: [value])
     monkeypatch.setattr(record.distributed, "rank", lambda: 0)
     options = RunOptions(workdir=str(tmp_path), steps=30)
-    log = record.Record(options, 0, {}, "", 0, lambda: "none", lambda: None)
+    log = record.Record(options, 0, {}, "", 0, lambda: "none", None)
     for step in (10, 20, 30):
         scores = [Score("FD", 1.0 / step, {}, best="low")]
         with monkeypatch.context() as patch:
@@ -170,6 +170,45 @@ def test_scores_that_a_full_disk_did_not_take_come_with_the_next_ones(tmp_path, 
     assert [(found["step"], found["value"]) for found in score_log.read(str(tmp_path))] == [
         (10, 0.1), (20, 0.05), (30, 1 / 30)
     ]  # fmt: skip
+
+
+def test_a_log_goes_on_where_its_folder_is_gone(tmp_path, capsys):
+    """Nothing can be written there for a while; nobody is told of a log that was not begun."""
+    folder = tmp_path / "run"
+    log = monitor.Monitor(str(folder), 100, 0, {}, "")
+    log.scalar(10, "loss/critic", 1.0)
+    assert log.flush()
+    shutil.rmtree(folder)
+    folder.write_text("in the way")
+    for step in (20, 30):
+        log.scalar(step, "loss/critic", 2.0)
+        assert not log.flush()
+    said = capsys.readouterr().out
+    assert said.count("cannot be written") == 1 and "begins anew" not in said
+    folder.unlink()
+    assert log.flush() and "tensorboard was removed; the log begins anew" in capsys.readouterr().out
+    log.scalar(40, "loss/critic", 3.0)
+    log.close()
+    assert event_steps(folder / "tensorboard", "loss/critic") == [40]
+
+
+def test_a_folder_that_was_removed_is_taken_again_unless_another_job_has_it(tmp_path):
+    mine, other = Claim(str(tmp_path / "run"), "a"), Claim(str(tmp_path / "run"), "b")
+    (tmp_path / "run").mkdir()
+    mine.take()
+    for _ in range(2):
+        shutil.rmtree(tmp_path / "run")
+        mine.keep()
+        assert claim.is_held(str(tmp_path / "run"))
+    shutil.rmtree(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    other.take()
+    with pytest.raises(ValueError, match=f"process {os.getpid()} on "):
+        mine.keep()
+    mine.release()
+    assert json.loads((tmp_path / "run/.run.json").read_text())["token"] == "b"
+    other.release()
+    assert not (tmp_path / "run/.run.json").exists()
 
 
 def full(*_):

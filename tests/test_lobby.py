@@ -40,11 +40,14 @@ class Job:
 
     def __init__(self, encrypts=False):
         self._encrypts, self.ended = encrypts, []
+
+        def note(*which):
+            self.ended.append(which)
+            return [self.place]
+
         listener = socket.create_server(("127.0.0.1", 0))
         self.place = listener.getsockname()[:2]
-        self.lobby = Lobby(
-            listener, SALT, KEY, self._receive, self._check, Sealer, lambda *which: self.ended.append(which)
-        )
+        self.lobby = Lobby(listener, SALT, KEY, self._receive, self._check, Sealer, note)
 
     def _receive(self, said, promised):
         if said["rank"] != 2 or 2 in promised:
@@ -144,7 +147,7 @@ def test_what_passes_over_the_wire(encrypts, monkeypatch):
 def test_another_key_is_none_of_the_job(job, monkeypatch):
     monkeypatch.setattr(visit, "_REFUSED", 0.5)
     monkeypatch.setattr(visit, "_PAUSE", 0.1)
-    with pytest.raises(UserError, match="no learner with this process's key is there .* give the job's"):
+    with pytest.raises(UserError, match="no learner of the job is there .* with the same key .* give the job's"):
         job.visit(key=b"x" * 32)
 
 
@@ -242,10 +245,13 @@ def test_strangers_take_no_place_and_do_not_keep_guests_out(job):
 
 
 def test_a_supervisor_is_believed_only_with_the_key(job):
-    visit.report_end([job.place, ("127.0.0.1", 1)], KEY, 1, "former")
+    """It hears where learners are now, and knows a host where nobody is."""
+    dead = ("127.0.0.1", 1)
+    assert visit.report_end([job.place, dead], KEY, 1, "former") == ({job.place}, False)
     assert job.ended == [(1, "former")]
-    visit.report_end([job.place], b"x" * 32, 0, "former")
+    assert visit.report_end([job.place], b"x" * 32, 0, "former") == (set(), False)
     assert job.ended == [(1, "former")]
+    assert visit.report_end([dead], KEY, 1, "former") == (set(), True)
 
 
 def test_frames_that_are_changed_repeated_or_swapped_are_refused():

@@ -73,9 +73,10 @@ def test_who_is_not_welcome_is_told_why():
             connection.close()
 
 
-def test_who_was_answered_too_late_calls_again(monkeypatch):
+@pytest.mark.parametrize("late", [0.55, 1.5], ids=["before the next call", "after it"])
+def test_who_was_answered_too_late_calls_again(late, monkeypatch):
     """Learner 0 is busy when the other calls: the greeting comes when the caller has hung up."""
-    port, late = free_port(), 1.5
+    port = free_port()
     greeted, calls = rendezvous.line.greeted, []
 
     def busy(connection, key):
@@ -86,7 +87,7 @@ def test_who_was_answered_too_late_calls_again(monkeypatch):
         return found
 
     monkeypatch.setattr(rendezvous.line, "greeted", busy)
-    monkeypatch.setattr(rendezvous, "GREETING", late / 3)
+    monkeypatch.setattr(rendezvous, "GREETING", 0.5)
     assert all_meet(2, port, lambda meeting, rank: meeting.gather(rank)) == [[0, 1], [0, 1]]
     assert len(calls) >= 2
 

@@ -23,12 +23,13 @@ def test_a_signal_to_one_process_saves_and_ends_well(number, tmp_path):
     assert committed(workdir) == [int(step)] and load_newest(workdir, 1) == int(step)
 
 
-def test_one_learners_closed_terminal_stops_all_at_one_step(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_one_learner_stops_all_at_one_step(number, tmp_path):
     workdir = tmp_path / "run"
     job = start(2, workdir)
     wait_for_steps(job, workdir)
     learners_of(job)[-1].send_signal(signal.SIGUSR1)  # it says where it stands, and goes on
-    learners_of(job)[-1].send_signal(signal.SIGHUP)
+    learners_of(job)[-1].send_signal(number)
     assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
     assert re.search(r"Current thread 0x\w+ \(most recent call first\):\s.*File ", said(workdir)), said(workdir)[-3000:]
     (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))

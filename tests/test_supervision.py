@@ -83,31 +83,55 @@ def test_who_is_not_let_in_is_not_started_again(trained):
     assert errors.splitlines()[-1] == "supervisor: learner 3 ended with exit code 2, and was not let in again"
 
 
+def lobby_of(learner_at, heard):
+    """The lobby of a learner, which says that learners are at `learner_at`, a list of places."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def note(*which):
+        heard.append(which)
+        return learner_at
+
+    refuse = lambda said, promised: (None, {}, False)  # noqa: E731
+    made = Lobby(listener, bytes(32), wire_key.of_lobbies(bytes(32)), refuse, dict, None, note)
+    return made, listener.getsockname()[:2]
+
+
+def wait_until(holds, job):
+    until = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < until and job.poll() is None
+        time.sleep(0.05)
+
+
 @pytest.mark.parametrize("does", [(5,), (2, "2 outside")], ids=["no restart is left", "not let in"])
 def test_under_a_launcher_it_stays_until_the_job_is_over(trained, does):
-    """The launcher would end all learners with it."""
-    with socket.create_server(("127.0.0.1", 0)) as lobby:  # of a learner that lives
-        roster.write(trained / "roster.json", Roster({0: lobby.getsockname(), 3: ("127.0.0.1", 1)}))
-        job = supervise(trained, *does, most=len(does) - 1, HOROVOD_RANK=3, HOROVOD_SIZE=4)
-        while "stays away" not in (line := job.stderr.readline()):
-            assert line
-        with pytest.raises(subprocess.TimeoutExpired):
-            job.wait(3)
-        roster.write(trained / "roster.json", Roster({}, "the job is done at step 100"))
-        assert ended(job)[0] == 0
+    """The launcher would end all learners with it. It follows learners that have come back at other ports."""
+    heard, now_at = [], []
+    (former, first), (latter, second) = lobby_of(now_at, heard), lobby_of(now_at, heard)
+    now_at.append(second)
+    roster.write(trained / "roster.json", Roster({0: first, 1: ("127.0.0.1", 1), 3: ("127.0.0.1", 2)}))
+    job = supervise(trained, *does, most=len(does) - 1, HOROVOD_RANK=3, HOROVOD_SIZE=4)
+    wait_until(lambda: len(heard) > len(does), job)
+    former.close("over", "it has died")
+    del heard[:]
+    wait_until(lambda: len(heard) >= 6, job)  # for longer than all would have to refuse
+    roster.write(trained / "roster.json", Roster({}, "the job is done at step 100"))
+    assert ended(job)[0] == 0
     assert len(starts(trained)) == len(does)
+    latter.close("over", "done")
 
 
 def test_under_a_launcher_it_ends_as_its_process_did_when_nobody_is_there_or_on_request(trained):
     job = supervise(trained, 5, most=0, HOROVOD_RANK=3, HOROVOD_SIZE=4)  # the other's lobby refuses connections
     assert ended(job)[0] == 5
-    with socket.create_server(("127.0.0.1", 0)) as lobby:
-        roster.write(trained / "roster.json", Roster({0: lobby.getsockname()}))
-        job = supervise(trained, 5, most=0, HOROVOD_RANK=3, HOROVOD_SIZE=4)
-        while "stays away" not in (line := job.stderr.readline()):
-            assert line
-        job.send_signal(signal.SIGTERM)
-        assert ended(job)[0] == 5
+    heard = []
+    lobby, place = lobby_of([("127.0.0.1", 1)], heard)
+    roster.write(trained / "roster.json", Roster({0: place}))
+    job = supervise(trained, 5, most=0, HOROVOD_RANK=3, HOROVOD_SIZE=4)
+    wait_until(lambda: heard, job)
+    job.send_signal(signal.SIGTERM)
+    assert ended(job)[0] == 5
+    lobby.close("over", "done")
 
 
 def test_it_gives_up_after_some_restarts_with_its_process_s_code(trained):
@@ -160,11 +184,8 @@ def test_it_needs_a_command(tmp_path):
 def test_others_are_told_at_once(trained):
     """A lobby hears that the process has ended; the supervisor proves that it is of the job."""
     heard = []
-    listener = socket.create_server(("127.0.0.1", 0))
-    key = wire_key.of_lobbies(bytes(32))
-    refuse = lambda said, promised: (None, {}, False)  # noqa: E731
-    lobby = Lobby(listener, bytes(32), key, refuse, dict, None, lambda *which: heard.append(which))
-    roster.write(trained / "roster.json", Roster({0: listener.getsockname()[:2], 3: ("127.0.0.1", 1)}))
+    lobby, place = lobby_of([], heard)
+    roster.write(trained / "roster.json", Roster({0: place, 3: ("127.0.0.1", 1)}))
     begun = time.monotonic()
     assert ended(supervise(trained, 5, 0))[0] == 0
     assert len(heard) == 1 and heard[0][0] == 3 and heard[0][1].startswith("process-")

@@ -18,14 +18,15 @@ from tfdgan.options.paths import expanded
 
 def _define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_string("arms", None, "TOML file of the arms, which names flagfiles or flags.", flag_values=flag_values)
-    flags.DEFINE_string("output", None, "Folder for runs, table.md, results.json, plot.png.", flag_values=flag_values)
+    flags.DEFINE_string("output", None, "Folder for runs, table.md, results.json, pictures.", flag_values=flag_values)
     flags.DEFINE_list("seeds", ["0", "1", "2"], "Seeds, one run of each arm for each.", flag_values=flag_values)
     flags.DEFINE_integer("jobs", 1, "Runs at a time, of all their learners each.", 1, flag_values=flag_values)
     text = "Name of an arm to train, of those in the file; may be given several times."
     flags.DEFINE_multi_string("only", [], text, flag_values=flag_values)
     text = "Name of a score to compare, by default the first; may be given several times, for a table each."
     flags.DEFINE_multi_string("score", [], text, flag_values=flag_values)
-    text = "Name of a TensorBoard scalar, for a column of means over the second half; may be given several times."
+    text = "Name of a TensorBoard scalar, for a column of means over the second half, and for a panel of scalars.png; "
+    text += "may be given several times."
     flags.DEFINE_multi_string("scalar", [], text, flag_values=flag_values)
     text = "Further flags of training for every arm, such as --extra=--data_dir=FOLDER."
     flags.DEFINE_multi_string("extra", [], text, flag_values=flag_values)

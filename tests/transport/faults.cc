@@ -36,6 +36,7 @@ void LittleMemory() {
   job.options().memory = kChunks * kChunkBytes;
   job.StartAll();
   Call a(&job, 0, kThree, "c", kLarge, 1), b(&job, 1, kThree, "c", kLarge, 4);
+  for (int i = 0; i < 200 && job[0].Count().bytes_sent <= kChunkBytes; ++i) Sleep(0.1);
   Sleep(0.5);
   const uint64_t sent = job[0].Count().bytes_sent;  // and one chunk to learner 2
   Check(sent > kChunkBytes && sent < (kChunks + 2) * kChunkBytes, std::to_string(sent) + " bytes were sent");

@@ -131,6 +131,6 @@ def _open(run: Run, options: TaskOptions, start: int, claim: Claim) -> None:
         if preparation.is_first_of_host():
             files.write_text(os.path.join(options.workdir, flagfiles.FLAGFILE), flags)
     values: dict[str, Any] = {name: value for name, value in dataclasses.asdict(options).items() if name != "workdir"}
-    run.open_logs(start, values, flags, claim.take)
+    run.open_logs(start, values, flags, claim)
     for name in options.without_effect():
         say_once(f"note: --{name} has no effect beside the other flags")

@@ -27,7 +27,7 @@ def ask(options: TaskOptions) -> Visit:
     find, key = _lobbies(options), _key(options)  # in this order: where the job is over, its key is gone
     visit = Visit(find, lambda salt: wire_key.of_lobbies(key(salt)), said, Sealer, say)
     told = visit.told
-    if (theirs := told["facts"].get("version")) != __version__:
+    if (theirs := told["facts"].get("version", "0.1")) != __version__:
         raise UserError(
             f"--join={options.join}: the job runs tfdgan {theirs}, this is {__version__}; install the job's"
         )

@@ -4,13 +4,13 @@ import contextlib
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
 from types import FrameType
+from typing import NamedTuple
 
 from tfdgan.distributed import launch, roster, visit
 from tfdgan.errors import UserError
@@ -19,7 +19,8 @@ from tfdgan.gossip.native import wire_key
 _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _USER_ERROR, _OF_A_SIGNAL = 2, 128  # exit codes
 _FIRST_PAUSE, _LONGEST_PAUSE, _HEALTHY = 1.0, 60.0, 300.0  # seconds
-_LOOK, _SILENCE = 2.0, 10.0  # seconds between looks whether the job goes on, and without a sign of it
+_LOOK = 2.0  # seconds between looks whether the job goes on
+_REFUSED, _UNANSWERED = 10.0, 3600.0  # seconds after which it does not: all refuse, or nobody answers
 _DIES_WITH_PARENT = 1  # prctl's PR_SET_PDEATHSIG
 
 
@@ -79,18 +80,21 @@ class Supervisor:
     def _stay_away(self, found: roster.Note, code: int) -> int:
         """The exit code once no process of this place will come back.
 
-        A launcher ends all learners with the first process that fails: there it is said once the job is over.
+        A launcher ends all learners with the first process that fails: there it is said once the job is over. That is
+        what the roster says; or all learners' hosts refuse connections; or nobody has answered for an hour.
         """
-        if launch.is_alone():
+        if launch.is_alone() or (places := _places(found)) is None:
             return code
-        _tell_others(found)
         _say(f"learner {found.rank} stays away; its launcher hears of it when the job is over")
-        heard = time.monotonic()
-        while not self._stopped_by and time.monotonic() - heard < _SILENCE:
+        answered = there = time.monotonic()
+        while not self._stopped_by and time.monotonic() < min(there + _REFUSED, answered + _UNANSWERED):
             if (over := _over(found.path)) is not None:
                 return 0 if over.well else code
-            if _is_anybody_there(found):
-                heard = time.monotonic()
+            heard = visit.report_end(places.lobbies, places.key, found.rank, found.process)
+            if heard.lobbies:
+                places, answered = places._replace(lobbies=heard.lobbies), time.monotonic()
+            if not heard.is_refused:
+                there = time.monotonic()
             self._wait(_LOOK)
         return code
 
@@ -131,34 +135,27 @@ def _over(path: str) -> roster.Roster | None:
     return None if found.over is None else found
 
 
-def _is_anybody_there(found: roster.Note) -> bool:
-    """False if every other learner's host refuses connections: a network that is down says nothing of the job."""
-    try:
-        lobbies = roster.read(found.path).lobbies
-    except UserError:
-        return True  # as while a disk is away
-    for rank, place in lobbies.items():
-        if rank == found.rank:
-            continue
-        try:
-            socket.create_connection(place, timeout=_LOOK).close()
-            return True
-        except ConnectionRefusedError:
-            continue
-        except OSError:
-            return True
-    return False
+class _Places(NamedTuple):
+    """Where the other learners of a job may be asked, and the key of their lobbies."""
+
+    lobbies: set[tuple[str, int]]
+    key: bytes
 
 
-def _tell_others(found: roster.Note) -> None:
-    """Tell all learners at once that one has ended: from another machine they cannot know it."""
+def _places(found: roster.Note) -> _Places | None:
+    """As the roster of this host has it; None if there is none any more."""
     try:
         lobbies = roster.read(found.path).lobbies
         key = wire_key.of_lobbies(wire_key.of_file(roster.key_file(found.path)))
     except UserError:
-        return
-    others = [place for other, place in lobbies.items() if other != found.rank]
-    visit.report_end(others, key, found.rank, found.process)
+        return None
+    return _Places({place for other, place in lobbies.items() if other != found.rank}, key)
+
+
+def _tell_others(found: roster.Note) -> None:
+    """Tell all learners at once that one has ended: from another machine they cannot know it."""
+    if places := _places(found):
+        visit.report_end(places.lobbies, places.key, found.rank, found.process)
 
 
 def _die_with_parent() -> None:

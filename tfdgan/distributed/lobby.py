@@ -65,7 +65,7 @@ class Lobby:
       receive: function from what a guest says of itself, and the places promised to other guests, to an `Answer`.
       check: function from where a guest says that it listens to what the learners can use; raises `UserError`.
       make_cipher: of lines that are encrypted.
-      on_end: takes a learner, and which of its processes has ended, as its supervisor says.
+      on_end: takes a learner, and which of its processes has ended, as its supervisor says; returns where lobbies are.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Lobby:
         receive: Callable[[dict[str, Any], set[int]], Answer],
         check: Callable[[dict[str, Any]], dict[str, Any]],
         make_cipher: MakeCipher,
-        on_end: Callable[[int, str], None],
+        on_end: Callable[[int, str], list[tuple[str, int]]],
     ) -> None:
         self._listener, self._salt, self._key, self._receive, self._check = listener, salt, key, receive, check
         self._make_cipher, self._on_end = make_cipher, on_end
@@ -144,8 +144,7 @@ class Lobby:
             finally:
                 self._doors.release()  # who has proved to be of the job may take its time
             if "ended" in said:
-                self._on_end(int(said["ended"]), str(said["process"]))
-                visitor.send("thanks")
+                visitor.send({"lobbies": self._on_end(int(said["ended"]), str(said["process"]))})
                 return
             with self._promised(said) as (guest, told, encrypts):
                 visitor.send({**told, "rank": guest and guest.rank, "encrypts": encrypts})

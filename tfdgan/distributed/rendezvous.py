@@ -107,7 +107,7 @@ class Rendezvous:
             with taken:
                 problem = self._problem(rank, size)
                 visitor.send(problem)
-                if problem is None:
+                if problem is None and not _has_hung_up(visitor):  # who was answered too late calls again
                     self._lines[rank] = visitor
                     return
         except (OSError, ValueError, TypeError, KeyError):
@@ -122,7 +122,7 @@ class Rendezvous:
             return f"it was started with --learners={size}, learner 0 with --learners={self._size}"
         if type(rank) is not int or not 0 < rank < self._size:
             return f"--learner={rank}: learner 0 is here, and the others are 1 to {self._size - 1}"
-        is_there = rank in self._lines and not _has_hung_up(self._lines[rank])  # who was answered late calls again
+        is_there = rank in self._lines and not _has_hung_up(self._lines[rank])
         return f"--learner={rank}: is there already" if is_there else None
 
     def _call(self, host: str, port: int) -> None:

@@ -9,7 +9,7 @@ Whoever may read the key may take a place in the job.
 import contextlib
 import json
 import os
-import socket
+import secrets
 from typing import NamedTuple
 
 from tfdgan.errors import UserError
@@ -41,9 +41,7 @@ def write(path: str, roster: Roster) -> None:
 
 def write_key(path: str, key: bytes) -> None:
     """Write the key that belongs to the roster at `path`; nobody but its owner can read it, at any time."""
-    beside = f"{key_file(path)}.{socket.gethostname()}.{os.getpid()}"
-    with contextlib.suppress(FileNotFoundError):
-        os.remove(beside)
+    beside = f"{key_file(path)}.{secrets.token_hex(4)}"
     with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(key.hex() + "\n")
     os.replace(beside, key_file(path))

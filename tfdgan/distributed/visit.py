@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from tfdgan.errors import JobOver, LocalFault, UserError
 _SALT = 32
 _ASKING = 3600.0  # seconds in which somebody has to let this process in: until then a network may come back
 _REFUSED = 60.0  # seconds in which all hosts refuse, or know another key: nobody of the job is there any more
+_STRANGER = "who answers is no learner with the same key"
 _PAUSE = 1.0
 _SAY_EVERY = 10.0
 _SILENCE = 60.0  # seconds in which a lobby gives a sign, or sends a piece
@@ -76,10 +77,9 @@ class Visit:
             if time.monotonic() - begun > _ASKING:
                 raise UserError(f"--join: no learner of the job has let this one in for {_ASKING:g} s ({why})")
             if time.monotonic() - there > _REFUSED:
-                raise UserError(
-                    f"--join: no learner with this process's key is there ({why}); give the job's --wire_key_file, or "
-                    "start the job again, from its last checkpoint"
-                )
+                do = "give the job's --wire_key_file, or " if _STRANGER in why else ""
+                do += "start the job again, from its last checkpoint"
+                raise UserError(f"--join: no learner of the job is there ({why}); {do}")
             if time.monotonic() - spoke > _SAY_EVERY:
                 say(f"waiting for a place in the job ({why})")
                 spoke = time.monotonic()
@@ -154,19 +154,38 @@ def _asked(
         raise
     except (OSError, ValueError) as error:
         connection.close()
-        raise ValueError(f"who answers is no learner with the same key ({error})") from error
+        raise ValueError(f"{_STRANGER} ({error})") from error
 
 
-def report_end(places: Iterable[tuple[str, int]], key: bytes, rank: int, process: str) -> None:
+class Heard(NamedTuple):
+    """What came of a report.
+
+    Attributes:
+      lobbies: where those who heard it say that learners are; empty if nobody heard it.
+      is_refused: True if every place refused the connection: no process is there.
+    """
+
+    lobbies: set[tuple[str, int]]
+    is_refused: bool
+
+
+def report_end(places: Iterable[tuple[str, int]], key: bytes, rank: int, process: str) -> Heard:
     """Tell the learners at some lobbies, all at once, that a process of learner `rank` has ended.
 
     Returns when all have heard it, or after some seconds: who does not answer is not told.
     """
+    places = list(places)
+    lobbies, refused = set[tuple[str, int]](), list[tuple[str, int]]()
 
     def report(host: str, port: int) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            found, *_ = _asked(host, port, lambda _: key, {"ended": rank, "process": process})
+        try:
+            found, told, _ = _asked(host, port, lambda _: key, {"ended": rank, "process": process})
             found.close()
+            lobbies.update((host, port) for host, port in told["lobbies"])
+        except ConnectionRefusedError:
+            refused.append((host, port))
+        except (OSError, ValueError, TypeError, KeyError):
+            pass
 
     calls = [threading.Thread(target=report, args=place, daemon=True) for place in places]
     for call in calls:
@@ -174,3 +193,4 @@ def report_end(places: Iterable[tuple[str, int]], key: bytes, rank: int, process
     until = time.monotonic() + GREETING
     for call in calls:
         call.join(max(0.0, until - time.monotonic()))
+    return Heard(set(lobbies), len(refused) == len(places))

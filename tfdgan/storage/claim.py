@@ -34,12 +34,6 @@ class Claim:
     def take(self) -> None:
         """Raise `UserError` that names the holder if the folder is another job's. Safe to call again."""
         until = time.monotonic() + _GRACE
-        if self._lock is not None and not self._is_in_place(
-            self._lock
-        ):  # somebody has removed it, with the folder maybe
-            os.close(self._lock)
-            self._lock = None
-            os.makedirs(self._folder, exist_ok=True)
         while self._lock is None:
             lock = os.open(os.path.join(self._folder, _LOCK), os.O_RDWR | os.O_CREAT, 0o644)
             try:
@@ -60,19 +54,28 @@ class Claim:
             note = {**mine, "since": time.strftime("%Y-%m-%d %H:%M:%S")}
             files.write_text(os.path.join(self._folder, _HOLDER), json.dumps(note) + "\n")
 
+    def keep(self) -> None:
+        """Take the folder again if somebody has removed it, or the lock in it. Raises as `take` does."""
+        if self._lock is not None and not self._is_in_place(self._lock):
+            os.close(self._lock)
+            self._lock = None
+            os.makedirs(self._folder, exist_ok=True)
+            self.take()
+
+    def release(self) -> None:
+        """Let others work in the folder."""
+        if self._lock is not None:
+            if self._is_in_place(self._lock):  # else the note may be another job's
+                with contextlib.suppress(OSError):
+                    os.remove(os.path.join(self._folder, _HOLDER))
+            os.close(self._lock)
+            self._lock = None
+
     def _is_in_place(self, lock: int) -> bool:
         try:
             return os.path.samestat(os.fstat(lock), os.stat(os.path.join(self._folder, _LOCK)))
         except OSError:
             return False
-
-    def release(self) -> None:
-        """Let others work in the folder."""
-        if self._lock is not None:
-            with contextlib.suppress(OSError):
-                os.remove(os.path.join(self._folder, _HOLDER))
-            os.close(self._lock)
-            self._lock = None
 
 
 def is_held(folder: str) -> bool | None:

@@ -183,9 +183,8 @@ class Admission:
             return None, {"problem": f"--learner={asked}: learners are numbered from 0 to {job.size() - 1}"}, False
         if not self._is_open or not free or (asked >= 0 and asked not in free):
             whose = f"the place of learner {asked} is" if asked >= 0 else "all places are"
-            lobbies = [running.learners[rank]["lobby"] for rank in here if "lobby" in running.learners[rank]]
             words = f"{whose} taken, as far as learner {distributed.rank()} knows"
-            return None, {"later": words, "lobbies": lobbies}, False
+            return None, {"later": words, "lobbies": reception.lobbies()}, False
         try:
             encrypts = reception.encrypts(said["machine"], seals)
         except UserError as error:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -31,7 +32,8 @@ def take_back(folder: str, step: int) -> None:
 def _take_back(path: str, step: int) -> None:
     if not any(event.step > step for _, event in _records(path)):
         return
-    beside = os.path.join(os.path.dirname(path), f"taken-back.{os.getpid()}.tmp")  # no name that TensorBoard reads
+    # TensorBoard reads no file of such a name.
+    beside = os.path.join(os.path.dirname(path), f"taken-back.{secrets.token_hex(4)}.tmp")
     try:
         with tf.io.TFRecordWriter(beside) as writer:
             for record, event in _records(path):

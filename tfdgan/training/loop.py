@@ -16,6 +16,7 @@ from tfdgan.distributed import collectives, job, launch
 from tfdgan.distributed.visit import Visit
 from tfdgan.errors import DiskError, TrainingFault
 from tfdgan.gossip import backends
+from tfdgan.storage.claim import Claim
 from tfdgan.training import agreement, arrival, consensus, consensus_file, recalibration, resumption, scoring
 from tfdgan.training.admission import Admission
 from tfdgan.training.agenda import Agenda
@@ -108,9 +109,7 @@ class Run:
         step, self._holder = resumption.resume(trainer, self._checkpoints, options, facts, data, samples)
         return step
 
-    def open_logs(
-        self, start: int, hyper_parameters: dict[str, Any], flags: str, claim: Callable[[], None] = lambda: None
-    ) -> None:
+    def open_logs(self, start: int, hyper_parameters: dict[str, Any], flags: str, claim: Claim | None = None) -> None:
         """Open the logs; the arguments are as `Record` takes them. All learners call it together."""
         self._make_record = functools.partial(
             Record, self._options, start, hyper_parameters, flags, self._holder, self.last_good, claim

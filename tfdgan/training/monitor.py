@@ -134,11 +134,11 @@ class Monitor:
         with self._logged():
             self._writer.flush()
             if not os.path.isdir(self._logs):  # else TensorFlow writes on to files that have no name any more
-                say(f"warning: {self._logs} was removed; the log begins anew after step {self._step}")
-                self._writer.close()
-                self._writer = tf.summary.create_file_writer(self._logs)
+                former, self._writer = self._writer, tf.summary.create_file_writer(self._logs)
+                former.close()
                 self._begin_log()
                 self._writer.flush()
+                say(f"warning: {self._logs} was removed; the log begins anew after step {self._step}")
             return True
         return False
 

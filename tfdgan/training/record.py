@@ -13,6 +13,7 @@ from tfdgan import distributed
 from tfdgan.distributed import collectives, launch
 from tfdgan.errors import DiskError, LocalFault
 from tfdgan.metrics import Score
+from tfdgan.storage.claim import Claim
 from tfdgan.training import agreement, best, samples, score_log
 from tfdgan.training.consensus_file import Consensus
 from tfdgan.training.monitor import Monitor, say
@@ -50,7 +51,7 @@ class Record:
       hyper_parameters, flags: as `Monitor` takes them.
       holder: the learner whose workdir has the scores so far.
       last_good: says where the last good checkpoint is.
-      claim: has the workdir for this job, when a learner becomes the writer.
+      claim: of the workdir, for this job; None: nobody else is kept out.
       memory: of a learner that joins a running job: what the others remember, as `memory` gives it.
     """
 
@@ -62,7 +63,7 @@ class Record:
         flags: str,
         holder: int,
         last_good: Callable[[], str],
-        claim: Callable[[], None],
+        claim: Claim | None,
         memory: Mapping[str, Any] | None = None,
     ) -> None:
         self._options, self._arguments = options, (hyper_parameters, flags)
@@ -155,16 +156,19 @@ class Record:
         flushed = True
         # Learners would wait for the writer in the next step anyway.
         with self.disk(step, "scores or samples"), collectives.together():
-            if monitor := self._take_up():
-                self._claim()  # anew, where the workdir was removed
+            monitor = self._take_up()
+            if monitor:
                 monitor.scalar(step, "consensus/distance_exact", distance)
+                monitor.scores(step, scores, records)
+            if self._claim:
+                self._claim.keep()
+            if monitor:
                 if show:
-                    monitor.scores(step, scores, records)
                     best.keep(self._options.workdir, step, scores, consensus, manifest)
                     self._samples_path = monitor.samples(step, show()) or self._samples_path
                     if compare and (picture := compare()):
                         monitor.picture(step, agreement.TAG, *picture)
-                    # Last: where the records of a step are, nothing else of it is missing.
+                    # Last: where the records of a step are, nothing else of it is missing, unless a disk was full.
                     monitor.write_scores()
                 flushed = monitor.flush()
         records, flushed = collectives.gather((records, flushed), "record.scores")[0]
@@ -216,7 +220,8 @@ class Record:
             return None
         if self._monitor is None:
             launch.take_floor()
-            self._claim()
+            if self._claim:
+                self._claim.take()
             score_log.complete(self._options.workdir, self._scores)
             monitor = Monitor(self._options.workdir, self._options.steps, self._settled, *self._arguments)
             for tick in self._ticks:

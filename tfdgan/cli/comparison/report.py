@@ -1,4 +1,4 @@
-"""The table, the numbers and the plot of a comparison."""
+"""The table and the numbers of a comparison, and its files."""
 
 import json
 import math
@@ -6,16 +6,15 @@ import os
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from tfdgan.cli.comparison import statistics
-from tfdgan.cli.comparison.results import Result
+from tfdgan.cli.comparison import pictures, statistics
+from tfdgan.cli.comparison.results import Result, by_arm
 from tfdgan.errors import UserError
 from tfdgan.storage import files
 
 
 def write(output: str, scores: dict[str, list[Result]], first: str, missing: Sequence[str]) -> str:
-    """Write table.md, results.json and plot.png into a folder; returns the text of table.md.
+    """Write table.md, results.json, plot.png, and scalars.png where some are asked for; returns the text of table.md.
 
     Args:
       scores: {name of a score: results of all runs that have some, the arms in the order of the file}.
@@ -25,17 +24,14 @@ def write(output: str, scores: dict[str, list[Result]], first: str, missing: Seq
     text = tables(scores, first, missing)
     files.write_text(os.path.join(output, "table.md"), text)
     files.write_text(os.path.join(output, "results.json"), json.dumps(_numbers(scores, output), indent=1) + "\n")
-    with files.replacing(os.path.join(output, "plot.png")) as file:
-        plot(scores).savefig(file, dpi=100, format="png")
+    drawn = {"plot.png": pictures.of_scores(scores)}
+    results = next(iter(scores.values()))
+    if results[0].costs.shown:
+        drawn["scalars.png"] = pictures.of_scalars(results)
+    for name, picture in drawn.items():
+        with files.replacing(os.path.join(output, name)) as file:
+            picture.savefig(file, dpi=100, format="png")
     return text
-
-
-def by_arm(results: Sequence[Result]) -> dict[str, dict[int, Result]]:
-    """{arm's name: {seed: result}}, in the order in which arms come."""
-    found: dict[str, dict[int, Result]] = {}
-    for result in results:
-        found.setdefault(result.trial.arm.name, {})[result.trial.seed] = result
-    return found
 
 
 def tables(scores: dict[str, list[Result]], first: str, missing: Sequence[str]) -> str:
@@ -169,43 +165,3 @@ def _runs(results: Sequence[Result], output: str) -> list[dict]:
         }
         for result in results
     ]
-
-
-# What scores stand against: (label, the place on the axis of a run's steps)
-_AXES: tuple[tuple[str, Callable[[Result, np.ndarray], np.ndarray]], ...] = (
-    ("step", lambda run, steps: steps),
-    ("seconds of training", lambda run, steps: run.costs.spent(steps)[0]),
-    ("MB sent by a learner", lambda run, steps: run.costs.spent(steps)[1] / 1e6),
-)
-
-
-def plot(scores: dict[str, list[Result]]) -> Figure:
-    """Each score against steps, seconds of training and bytes sent: a thin line a seed, a thick one for their mean."""
-    figure = Figure(figsize=(15, 4.5 * len(scores)), layout="constrained")
-    rows = figure.subplots(len(scores), len(_AXES), sharex="col", sharey="row", squeeze=False)
-    names = dict.fromkeys(run.trial.arm.name for results in scores.values() for run in results)
-    colors = {arm: f"C{number % 10}" for number, arm in enumerate(names)}
-    for axes, (name, results) in zip(rows, scores.items(), strict=True):
-        _plot_row(axes, name, results, colors)
-    for axis, (label, _) in zip(rows[-1], _AXES, strict=True):
-        axis.set(xlabel=label)
-    lines = {line.get_label(): line for axis in figure.axes for line in axis.lines}
-    rows[0, 0].legend(handles=[lines[arm] for arm in names], fontsize="small")
-    return figure
-
-
-def _plot_row(axes: np.ndarray, name: str, results: Sequence[Result], colors: dict[str, str]) -> None:
-    for arm, runs in by_arm(results).items():
-        # At the steps that all seeds of the arm have.
-        common = np.array(sorted(set.intersection(*(set(run.steps.tolist()) for run in runs.values()))))
-        mean = np.mean([[run.values[run.steps == step][0] for step in common] for run in runs.values()], axis=0)
-        for axis, (_, place) in zip(axes, _AXES, strict=True):
-            for run in runs.values():
-                axis.plot(place(run, run.steps), run.values, color=colors[arm], alpha=0.3, linewidth=0.8)
-            places = np.mean([place(run, common) for run in runs.values()], axis=0)
-            axis.plot(places, mean, color=colors[arm], label=arm)
-    for axis in axes:
-        if all(run.values.min() > 0 for run in results):
-            axis.set(yscale="log")
-        axis.grid(alpha=0.3, which="both")
-    axes[0].set_ylabel(name)

@@ -26,6 +26,7 @@ class Costs:
       bytes: that a learner sends a step; nan if it is not known.
       shown: {name: mean over the second half of training} of the TensorBoard scalars asked for; nan where it has none.
       pretraining: (number of steps, seconds, bytes) of the steps before the game, which all others are figures of.
+      along: {name: (step, value)s by step} of the same scalars.
     """
 
     seconds: float
@@ -33,6 +34,7 @@ class Costs:
     bytes: float
     shown: dict[str, float]
     pretraining: tuple[int, float, float] = (0, 0.0, 0.0)
+    along: dict[str, list[tuple[int, float]]] = dataclasses.field(default_factory=dict)
 
     def spent(self, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """(seconds, bytes sent) of training up to each of the steps."""
@@ -98,6 +100,14 @@ def read(trials: Sequence[Trial], names: Sequence[str] = (), shown: Sequence[str
     return found
 
 
+def by_arm(results: Sequence[Result]) -> dict[str, dict[int, Result]]:
+    """{arm's name: {seed: result}}, in the order in which arms come."""
+    found: dict[str, dict[int, Result]] = {}
+    for result in results:
+        found.setdefault(result.trial.arm.name, {})[result.trial.seed] = result
+    return found
+
+
 def _comparable(signature: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in signature.items() if key not in _UNLIKE}
 
@@ -114,7 +124,8 @@ def _costs(trial: Trial, shown: Sequence[str]) -> Costs:
     pretraining = medians(0, before)
     halves = {name: [value for step, value in ticks[name] if 2 * step > config.steps] for name in shown}
     shown_means = {name: float(np.mean(half or [np.nan])) for name, half in halves.items()}
-    return Costs(seconds, waiting, sent, shown_means, (before, pretraining[0], pretraining[2]))
+    along = {name: ticks[name] for name in shown}
+    return Costs(seconds, waiting, sent, shown_means, (before, pretraining[0], pretraining[2]), along)
 
 
 def _result(trial: Trial, records: list[dict[str, Any]], costs: Costs, best: str) -> Result:

@@ -64,7 +64,7 @@ def resolved(place: Endpoint, rank: int) -> str:
     """The address, in digits, of the place that learner `rank` announced. Raises `UserError` if there is none."""
     try:
         return _first_address(place.host)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # such as a..b
         raise UserError(
             f"native exchange: learner {rank} is at {place.host}, which has no address here ({error}); see its "
             "--gossip_advertise"

@@ -135,6 +135,8 @@ def listen(settings: Settings) -> dict[str, Any]:
     """Listen; returns what the others need to know of this learner."""
     secret = wire_key.of_file(settings.wire_key_file) if settings.wire_key_file else None
     asked = addresses.to_listen_on(settings.gossip_listen)
+    library.can_seal()  # built by now: whatever fails next is the address
+    library.functions()
     try:
         port, door = library.listen(*asked, settings.gossip_shared_memory == "auto")
     except UserError as error:

@@ -4,7 +4,7 @@ import socket
 from typing import Any
 
 from tfdgan import distributed
-from tfdgan.distributed import job
+from tfdgan.distributed import collectives, job
 from tfdgan.errors import UserError
 from tfdgan.gossip.native import addresses, bootstrap, library, security
 
@@ -76,9 +76,18 @@ def _another_way(name: str, value: Any) -> UserError:
     )
 
 
-def note_end(rank: int, process: str) -> None:
-    """Take a supervisor's word that a learner's process has ended; another process may have its place by now."""
-    if rank == distributed.rank() or not 0 <= rank < job.size():
-        return
-    if bootstrap.running().learners[rank].get("process") == process:
-        library.has_ended(rank, "is gone (its process has ended, as its supervisor says)")
+def note_end(rank: int, process: str) -> list[tuple[str, int]]:
+    """Take a supervisor's word that a learner's process has ended; returns `lobbies`.
+
+    Another process may have the place by now.
+    """
+    if rank != distributed.rank() and 0 <= rank < job.size():
+        if bootstrap.running().learners[rank].get("process") == process:
+            library.has_ended(rank, "is gone (its process has ended, as its supervisor says)")
+    return lobbies()
+
+
+def lobbies() -> list[tuple[str, int]]:
+    """(host, port) of each lobby of the learners that live."""
+    learners = bootstrap.running().learners
+    return [learners[rank]["lobby"] for rank in collectives.ranks() if "lobby" in learners[rank]]

@@ -29,7 +29,7 @@ def of_file(path: str, name: str = _OF_THE_USER) -> bytes:
         raise UserError(f"{name}={path}: not readable ({error.strerror}){make}") from error
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "no text"
-        raise UserError(f"{name}={path}: not readable ({why}); give a file of 64 hexadecimal digits") from error
+        raise UserError(f"{name}={path}: not readable ({why}); give a file that you may read") from error
     if mode & 0o077:
         raise UserError(f"{name}={path}: mode {mode:04o} lets others read it; run chmod 600 {path}")
     found = _DIGITS.fullmatch(text)
