@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import socket
 import subprocess
 import time
@@ -102,10 +103,14 @@ def running(learners, workdir, *flags):
         job.wait()
 
 
-def free_port():
-    """A port that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
+def free_port(count=1):
+    """A port that nobody uses now, the first of so many; of those that the system gives to nobody who asks for any."""
+    while True:
+        port = random.SystemRandom().randrange(10_000, 30_000)
+        with contextlib.ExitStack() as listeners, contextlib.suppress(OSError):
+            for number in range(port, port + count):
+                listeners.enter_context(socket.create_server(("127.0.0.1", number)))
+            return port
 
 
 def said(workdir):

@@ -144,7 +144,7 @@ def test_a_place_is_taken_by_a_process_that_nobody_supervised(tmp_path):
     key = tmp_path / "key"
     key.write_text("5" * 64)
     key.chmod(0o600)
-    port, listen = free_port(), free_port()
+    port, listen = free_port(), free_port(3)
     flags = [*FLAGS, "--on_peer_loss=degrade", f"--wire_key_file={key}", "--wire_security=encrypted"]
 
     def begin(*more, log):

@@ -178,7 +178,7 @@ def test_without_a_launcher_training_is_the_same_bit_for_bit(tmp_path):
     train(3, tmp_path / "launched", *flags)
     # By version 6 of the internet, which Horovod cannot speak, where this machine has it.
     host = "[::1]" if has_ipv6() else "127.0.0.1"
-    meeting = [f"--rendezvous={host}:{free_port()}", f"--gossip_listen={host}:{free_port()}", "--learners=3"]
+    meeting = [f"--rendezvous={host}:{free_port()}", f"--gossip_listen={host}:{free_port(3)}", "--learners=3"]
     meeting.append(f"--workdir={tmp_path}/met")
     commands = [python("-m", "tfdgan.train", *flags, *meeting, f"--learner={rank}", cold=False) for rank in (2, 1, 0)]
     how = dict(cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)

@@ -7,6 +7,7 @@ import time
 import horovod.tensorflow as hvd
 import pytest
 import tensorflow as tf
+from jobs import free_port
 
 from distributed.closed_form import LARGE, inputs
 from tfdgan import gossip
@@ -39,7 +40,7 @@ def test_what_only_one_learner_gets_wrong_is_everybodys_error(tmp_path):
 
 def test_mixes_equal_horovods_bit_for_bit(tmp_path):
     """Learner 1 is behind a router that forwards a port."""
-    port = collectives.gather(_free_port() if RANK == 0 else None, "port")[0]
+    port = collectives.gather(free_port(2) if RANK == 0 else None, "port")[0]
     places = {"gossip_listen": f"127.0.0.1:{port}"}
     if RANK == 1:
         places["gossip_advertise"] = f"localhost:{_forwarded(port + 1) - hvd.local_rank()}"
@@ -79,8 +80,3 @@ def _forwarded(port):
 
     threading.Thread(target=serve, daemon=True).start()
     return listener.getsockname()[1]
-
-
-def _free_port():
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()[1]
