@@ -4,8 +4,6 @@ import contextlib
 import json
 import os
 import pathlib
-import random
-import socket
 import subprocess
 import time
 import zipfile
@@ -101,16 +99,6 @@ def running(learners, workdir, *flags):
     finally:
         job.kill()
         job.wait()
-
-
-def free_port(count=1):
-    """A port that nobody uses now, the first of so many; of those that the system gives to nobody who asks for any."""
-    while True:
-        port = random.SystemRandom().randrange(10_000, 30_000)
-        with contextlib.ExitStack() as listeners, contextlib.suppress(OSError):
-            for number in range(port, port + count):
-                listeners.enter_context(socket.create_server(("127.0.0.1", number)))
-            return port
 
 
 def said(workdir):

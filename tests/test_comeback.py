@@ -12,7 +12,8 @@ import numpy as np
 import psutil
 import pytest
 from conftest import ROOT, environment, horovodrun, python
-from jobs import event_steps, free_port
+from jobs import event_steps
+from ports import free_port
 
 pytestmark = [pytest.mark.distributed, pytest.mark.slow, pytest.mark.alone, pytest.mark.xdist_group("peer loss")]
 

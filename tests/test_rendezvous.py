@@ -11,7 +11,8 @@ import time
 import pytest
 from conftest import ROOT, environment, launch, python
 from distributed.resume_runs import TINY
-from jobs import free_port, stored, train
+from jobs import stored, train
+from ports import free_port
 
 from tfdgan.cli import flagfiles
 from tfdgan.distributed import rendezvous

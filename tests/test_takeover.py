@@ -9,7 +9,8 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT, environment, python
-from jobs import event_pictures, event_steps, free_port
+from jobs import event_pictures, event_steps
+from ports import free_port
 
 from tfdgan.training import score_log
 

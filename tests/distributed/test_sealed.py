@@ -7,7 +7,7 @@ import time
 import horovod.tensorflow as hvd
 import pytest
 import tensorflow as tf
-from jobs import free_port
+from ports import free_port
 
 from distributed.closed_form import LARGE, inputs
 from tfdgan import gossip
