@@ -114,8 +114,9 @@ def test_a_learner_far_away_gets_in_through_a_crowd(run, address, files):
     for output in run("crowd", 10_000, address, files):
         rate, waited, before, since = map(float, re.findall(r"\d+(?:\.\d+)?", output))
         assert rate > 5_000 and waited < 2
-        # By half, and without a sanitizer, as docs/results.md has it; here two crowds share the cores with other tests.
-        assert since > before / 8, output
+        # By half, and without a sanitizer, as docs/results.md has it. Here two crowds share the cores with other tests:
+        # up to 7 times were seen, and what is looked for is an exchange that stands still.
+        assert since > before / 20, output
 
 
 @pytest.mark.slow
