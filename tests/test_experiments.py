@@ -5,6 +5,7 @@ import importlib
 import collapse
 import over_network
 import pytest
+import quality_diversity
 import recalibration
 from conftest import ROOT
 
@@ -58,6 +59,25 @@ def test_the_table_of_recalibration():
     lines = recalibration.table({"a": {0: (1.0, 1.5), 1: (3.0, 3.5)}, "b": {2: (4.0, 3.0)}}, "FD").splitlines()
     assert lines[0] == "| arm | FD | with new statistics | difference | seeds |"
     assert lines[2] == "| a | 2 +- 13 | 2.5 +- 13 | 0.5 +- 0 | 0, 1 |" and lines[3] == "| b | 4 | 3 | -1 | 2 |"
+
+
+def test_quality_beside_a_reference_of_equal_diversity():
+    """The reference's line goes from (.2, 6) by (.4, 5) to (.6, 3): at .3 it has 5.5, at .5 it has 4."""
+    reference = [(0.4, 5.0), (0.2, 6.0), (0.6, 3.0)]
+    assert quality_diversity.above([(0.3, 5.0), (0.5, 4.5)], reference) == pytest.approx(0.0)
+    assert quality_diversity.above([(0.3, 5.0), (0.7, 9.0)], reference) == pytest.approx(-0.5)
+    assert str(quality_diversity.above([(0.1, 5.0)], reference)) == "nan"
+    arms = {
+        "a": {seed: {1.0: (0.2, 6.0), 0.5: (0.6, 3.0)} for seed in (0, 1)},
+        "b": {seed: {1.0: (0.4, 5.0 + seed), 0.5: (0.7, 1.0)} for seed in (0, 1)},
+        "c": {0: {1.0: (0.9, 1.0)}},
+    }
+    rows = quality_diversity.table(arms, "NLL_oracle").splitlines()[2:]
+    assert rows == [
+        "| a | 6 +- 0 | 0.2 +- 0 |  | 0, 1 |",
+        "| b | 5.5 +- 6.4 | 0.4 +- 0 | 1 +- 6.4 | 0, 1 |",  # .5 and 1.5 above 4.5
+        "| c | 1 | 0.9 | out of its range | 0 |",
+    ]
 
 
 def test_the_time_to_a_score_over_a_network_by_hand():

@@ -9,13 +9,13 @@ arms trains some steps in a lab (root, Linux). The score to reach is the one tha
 lab's learners share this machine's cores, so a step's time holds their contention, too. What is measured is kept.
 """
 
-import json
 import os
 import re
 import sys
 
 import numpy as np
 from absl import flags
+from comparison_results import first_score
 
 from tfdgan.cli import command
 from tfdgan.cli.scalars import scalars
@@ -120,17 +120,12 @@ def main(argv):
     flag_values = command.parse(argv, _define)
     path, output = command.required(flag_values, "results", "output")
     rate = links.rate(flag_values.rate)
-    try:
-        with open(path) as file:
-            score, *_ = json.load(file)
-            runs, best = score["runs"], score["best"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"--results={path}: not readable as the results of a comparison ({error})") from error
-    if best != "low":
+    score = first_score(path)
+    if score["best"] != "low":
         raise UserError(f"--results={path}: holds {score['score']}; give a score first of which low is better")
     jobs.end_by_signals()
     results, network = {}, {}
-    for run in runs:
+    for run in score["runs"]:
         results.setdefault(run["arm"], []).append(run)
     target = float(np.mean([run["values"][-1] for run in next(iter(results.values()))]))
     what = f"{flag_values.rate}-{flag_values.delay}"

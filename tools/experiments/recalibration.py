@@ -7,11 +7,11 @@ checkpoint is scored twice, as it is and with statistics from `batches` batches,
 arm, means over seeds with 95% intervals.
 """
 
-import json
 import os
 import sys
 
 from absl import flags
+from comparison_results import first_score
 
 from tfdgan import distributed
 from tfdgan.cli import command
@@ -62,12 +62,8 @@ def table(found, name):
 def main(argv):
     flag_values = command.parse(argv, _define)
     (path,) = command.required(flag_values, "results")
-    try:
-        with open(path) as file:
-            score, *_ = json.load(file)
-            name, runs = score["score"], score["runs"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"--results={path}: not readable as the results of a comparison ({error})") from error
+    score = first_score(path)
+    name, runs = score["score"], score["runs"]
     distributed.start()
     found = {}
     for run in runs:
