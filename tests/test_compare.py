@@ -117,6 +117,13 @@ def test_seeds_are_different_whole_numbers(seeds, path):
         compare_command.main(["compare", f"--arms={path}", "--output=out", f"--seeds={seeds}"])
 
 
+@pytest.mark.parametrize("flag", ["only", "reference"])
+@pytest.mark.parametrize("name", ["other", ""])
+def test_an_arm_that_is_not_in_the_file(flag, name, path):
+    with pytest.raises(UserError, match=f"^{flag}={name}: no such arm; there are .+, "):
+        compare_command.main(["compare", f"--arms={path}", "--output=out", f"--{flag}={name}"])
+
+
 def test_no_arms_file(tmp_path):
     with pytest.raises(UserError, match="none.toml: cannot be read"):
         arms.read(str(tmp_path / "none.toml"), [])
@@ -258,7 +265,9 @@ def test_real_runs_and_their_report(tmp_path):
     assert all((tmp_path / "out" / run["workdir"] / "config.flags").is_file() for run in runs)
     # To one neighbour once a step, 2 bytes each: MLPs 2-8-8-8-2 (24 + 72 + 72 + 18) and 2-8-8-8-1 (9 at the end).
     assert [run["bytes_a_step"] for run in runs] == [0, 0, *[2 * (186 + 177)] * 2]
-    again = compare(tmp_path, tmp_path / "out", "--seeds=0", "--only=two", "--only=broken")
+    assert "| good samples at step 40 | to alone |" in table
+    again = compare(tmp_path, tmp_path / "out", "--seeds=0", "--only=two", "--only=broken", "--reference=two")
     said = again.communicate(timeout=120)[0]
     assert "broken, seed 0: trying again, it had ended with: exit code 2: error: " in said
     assert "two, seed 0: done" not in said  # it was before
+    assert "| good samples at step 40 | to two |" in said and "percents are of the mean of two." in said

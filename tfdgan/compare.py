@@ -23,6 +23,8 @@ def _define(flag_values: flags.FlagValues) -> None:
     flags.DEFINE_integer("jobs", 1, "Runs at a time, of all their learners each.", 1, flag_values=flag_values)
     text = "Name of an arm to train, of those in the file; may be given several times."
     flags.DEFINE_multi_string("only", [], text, flag_values=flag_values)
+    text = "Name of the arm that the others are compared with, by default the file's first."
+    flags.DEFINE_string("reference", None, text, flag_values=flag_values)
     text = "Name of a score to compare, by default the first; may be given several times, for a table each."
     flags.DEFINE_multi_string("score", [], text, flag_values=flag_values)
     text = "Name of a TensorBoard scalar, for a column of means over the second half, and for a panel of scalars.png; "
@@ -45,9 +47,10 @@ def main(argv: list[str]) -> None:
 
     chosen = arms.read(path, flag_values.extra)
     known = [arm.name for arm in chosen]
-    for name in flag_values.only:
+    reference = known[0] if flag_values.reference is None else flag_values.reference
+    for flag, name in [*(("only", name) for name in flag_values.only), ("reference", reference)]:
         if name not in known:
-            raise UserError(f"--only={name}: no such arm; there are {', '.join(known)}")
+            raise UserError(f"--{flag}={name}: no such arm; there are {', '.join(known)}")
 
     loading.load_tensorflow(whole=False)  # only now, so that errors in the arms show at once
     from tfdgan.cli.comparison import report, results, trials
@@ -60,7 +63,7 @@ def main(argv: list[str]) -> None:
         if not done:
             return ""
         found = results.read(done, flag_values.score, flag_values.scalar)
-        return report.write(output, found, known[0], [run.name for run in runs if not run.done])
+        return report.write(output, found, reference, [run.name for run in runs if not run.done])
 
     def write_so_far() -> None:
         try:

@@ -13,15 +13,15 @@ from tfdgan.errors import UserError
 from tfdgan.storage import files
 
 
-def write(output: str, scores: dict[str, list[Result]], first: str, missing: Sequence[str]) -> str:
+def write(output: str, scores: dict[str, list[Result]], reference: str, missing: Sequence[str]) -> str:
     """Write table.md, results.json, plot.png, and scalars.png where some are asked for; returns the text of table.md.
 
     Args:
       scores: {name of a score: results of all runs that have some, the arms in the order of the file}.
-      first: the arm that the others are compared with.
+      reference: the arm that the others are compared with.
       missing: names of runs that are not done.
     """
-    text = tables(scores, first, missing)
+    text = tables(scores, reference, missing)
     files.write_text(os.path.join(output, "table.md"), text)
     files.write_text(os.path.join(output, "results.json"), json.dumps(_numbers(scores, output), indent=1) + "\n")
     drawn = {"plot.png": pictures.of_scores(scores)}
@@ -34,7 +34,7 @@ def write(output: str, scores: dict[str, list[Result]], first: str, missing: Seq
     return text
 
 
-def tables(scores: dict[str, list[Result]], first: str, missing: Sequence[str]) -> str:
+def tables(scores: dict[str, list[Result]], reference: str, missing: Sequence[str]) -> str:
     """A markdown table for each score, what training took after the first, how all is to be read, and what is missing.
 
     Raises:
@@ -42,11 +42,11 @@ def tables(scores: dict[str, list[Result]], first: str, missing: Sequence[str]) 
     """
     lines: list[str] = []
     for name, results in scores.items():
-        lines += [*_table(name, results, first, costs=not lines), ""]
+        lines += [*_table(name, results, reference, costs=not lines), ""]
     lines += [
         "Means over the seeds with 95% intervals (Student's t). Differences are taken seed by seed; percents are of "
-        "the first arm's mean. Times are medians over ticks, without scores and set-up; minutes are from the start to "
-        "the last score, with both. MB are what a learner sends. Of pretraining no time or MB a step is shown.",
+        f"the mean of {reference}. Times are medians over ticks, without scores and set-up; minutes are from the start "
+        "to the last score, with both. MB are what a learner sends. Of pretraining no time or MB a step is shown.",
     ]
     shown = next(iter(scores.values()))[0].costs.shown
     if shown:
@@ -59,8 +59,8 @@ def tables(scores: dict[str, list[Result]], first: str, missing: Sequence[str]) 
     return "\n".join(lines) + "\n"
 
 
-def _table(name: str, results: Sequence[Result], first: str, costs: bool) -> list[str]:
-    """The lines of a table, a row an arm: means over seeds with intervals; differences to the first arm, seed by seed.
+def _table(name: str, results: Sequence[Result], reference: str, costs: bool) -> list[str]:
+    """The lines of a table, a row an arm: means over seeds with intervals; differences to the reference, seed by seed.
 
     Last scores are taken at the last step that all runs of the table have reached. The column of best scores is empty
     if the scores do not say whether high or low is better.
@@ -70,17 +70,17 @@ def _table(name: str, results: Sequence[Result], first: str, costs: bool) -> lis
     if not common:
         raise UserError(f"{name}: the runs have no scored step in common; give all arms one --eval_every")
     step = max(common)
-    head = ["arm", f"{name} at step {step}", f"to {first}", "best", "seeds"]
+    head = ["arm", f"{name} at step {step}", f"to {reference}", "best", "seeds"]
     if costs:
         head += [*_FIGURES, *results[0].costs.shown]
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     pick = {"high": np.max, "low": np.min}.get(results[0].best)
-    reference = _at(arms.get(first, {}), step)
+    compared_with = _at(arms.get(reference, {}), step)
     for arm, runs in arms.items():
         last = _at(runs, step)
-        difference = statistics.paired(last, reference) if arm != first else None
+        difference = statistics.paired(last, compared_with) if arm != reference else None
         best = statistics.interval([float(pick(run.values)) for run in runs.values()]) if pick else ""
-        cells = [arm, statistics.interval(list(last.values())), _difference(difference, reference), best]
+        cells = [arm, statistics.interval(list(last.values())), _difference(difference, compared_with), best]
         cells.append(", ".join(map(str, sorted(runs))))
         if costs:
             cells += [text(_mean(figure, runs)) for figure, text in _FIGURES.values()]
