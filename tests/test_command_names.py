@@ -35,7 +35,7 @@ def test_version():
     "words, line",
     [
         (("tarin",), "error: tarin: no such command; did you mean train?"),
-        (("train", "--batchsize=3"), "error: --batchsize: no such flag; did you mean batch_size?"),
+        (("train", "--batchsize=3"), "error: --batchsize: no such flag; did you mean --batch_size?"),
         (("train", "--steps=x"), "error: --steps=x: give a whole number"),
         (("train", "--beta_1=x"), "error: --beta_1=x: give a number"),
         (("train", "--jit=maybe"), "error: --jit=maybe: give true or false, or --jit and --nojit"),
@@ -72,6 +72,8 @@ def test_names_that_were_meant():
     assert meant("tarin", ["train", "export"]) == "; did you mean train?"
     assert meant("x", ["train", "export"]) == "; there are train, export"
     assert meant("x", ["train"], otherwise="") == ""
+    assert meant("BATCHSIZE", ["batch_size"], prefix="--") == "; did you mean --batch_size?"
+    assert meant("rex", ["Rex"]) == "; did you mean Rex?"
 
 
 @pytest.mark.slow

@@ -51,7 +51,7 @@ def parse(
     except flags.CantOpenFlagFileError as error:
         raise UserError(_without_flagfile(error)) from error
     except flags.UnrecognizedFlagError as error:
-        known = meant(error.flagname, flag_values, otherwise="; --help lists them")
+        known = meant(error.flagname, flag_values, otherwise="; --help lists them", prefix="--")
         raise UserError(f"--{error.flagname}: no such flag{known}") from error
     except flags.Error as error:
         raise UserError(_plain(error)) from error
