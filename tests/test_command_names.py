@@ -8,7 +8,9 @@ import pytest
 from conftest import ROOT, launch
 
 import tfdgan
-from tfdgan.cli import presets
+from tfdgan.cli import command, flagfile_order, flagfiles, presets
+from tfdgan.cli.config import Config
+from tfdgan.cli.options import TrainOptions
 from tfdgan.errors import UserError
 from tfdgan.options.names import meant
 
@@ -47,6 +49,18 @@ def test_version():
             "--flagfile=configs/cifar.flags?",
         ),
         (("train", "--preset"), "error: --preset=: no such configuration; there are cifar, "),
+        (
+            ("train", "--preset=digits", "--preset", "cifar"),
+            "error: --preset=cifar: a second one beside --preset=digits; give one of them",
+        ),
+        (("evaluate", "--preset=digits"), "error: --preset: on the command line of train alone; elsewhere give --fl"),
+        (("train", "--flagfile=docs/digits.png"), "error: --flagfile=docs/digits.png: is no text in UTF-8 ("),
+        (("train", "--flagfile"), "error: --flagfile with no argument"),
+        (("train", "--task=imag"), "error: --task=imag: choose one of image, text, style_transfer, or package.mod"),
+        (
+            ("train", "--model=dcgann"),
+            "error: --model=dcgann: choose one of dcgan, resnet, ct_resnet, sagan, r3gan, mlp, o",
+        ),
         (("evaluate",), "error: --workdir is missing: give --workdir=..."),
     ],
 )
@@ -58,6 +72,50 @@ def test_what_is_not_there(words, line):
 def test_help_says_how_it_was_called():
     assert said("train", "--help")[1].startswith("usage: tfdgan train [--preset=NAME | --flagfile=FILE] [--FLAG=VALUE")
     assert said("export", "-h")[1].startswith("usage: tfdgan export [--flagfile=FILE] [--FLAG=VALUE ...]")
+
+
+@pytest.mark.parametrize("name", ["launch", "supervise", "compare", "doctor"])
+def test_help_of_the_commands_that_have_no_options(name):
+    for words in ((name, "--help"), ("help", name)):
+        code, out, errors = said(*words)
+        assert (code, errors) == (0, "") and out.startswith(f"usage: tfdgan {name} ")
+        assert max(map(len, out.splitlines())) <= 100 and "repeat this option" not in out
+    assert ("--seeds\n      Seeds, one run of each arm for each. (default: '0,1,2')" in out) == (name == "compare")
+
+
+def test_flags_win_over_flagfiles_wherever_they_stand(tmp_path):
+    """So a wrong value is an error, and a workdir is the one that was asked for, before a file and after it."""
+    (tmp_path / "inner.flags").write_text("--steps=3\n--batch_size=5\n")
+    (tmp_path / "a.flags").write_text(f"--flagfile={tmp_path}/inner.flags\n--steps=4\n")
+    (tmp_path / "b.flags").write_text("--steps=6\n")
+    a, b = (["--flagfile", f"{tmp_path}/{name}.flags"] for name in "ab")
+    for words, steps in ((a, 4), ([*a, *b], 6), ([*b, *a], 4), (["--steps=7", *a, *b], 7), ([*a, "--steps", "7"], 7)):
+        given = command.parse_options(["train", *words], TrainOptions, Config)
+        assert (given["steps"], given.get("batch_size")) == (steps, 5)
+    code, _, errors = said("train", "--steps=0", "--preset=digits")
+    assert code == 2 and errors.startswith("error: --steps=0: ")
+    assert flagfile_order.files_first(["x", "--", "--flagfile=a"]) == ["x", "--", "--flagfile=a"]
+    assert flagfile_order.files_first(["x", "--a", "--flagfile"]) == ["x", "--a", "--flagfile"]
+
+
+def test_a_workdir_whose_flags_were_changed_by_hand(tmp_path):
+    for line, message in (
+        ("--steps=x", "--steps=x: give a whole number"),
+        ("--bathc_size=3", "--bathc_size: no such flag; did you mean --batch_size?"),
+    ):
+        (tmp_path / "config.flags").write_text(f"{line}\n")
+        with pytest.raises(UserError) as caught:
+            flagfiles.load(str(tmp_path))
+        assert caught.value.as_flags() == f"{tmp_path}/config.flags: {message}"
+
+
+def test_nobody_reads_what_is_printed():
+    """As under `| head -1`: no error line, and the exit code of SIGPIPE."""
+    words = [sys.executable, "-m", "tfdgan", "doctor"]
+    with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as doctor:
+        doctor.stdout.close()
+        assert doctor.stderr.read() == ""
+    assert doctor.returncode == 141
 
 
 def test_a_preset_is_a_flagfile():

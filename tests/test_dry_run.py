@@ -15,6 +15,7 @@ DRY = ("-m", "tfdgan.train", "--dry_run")
 
 def test_two_learners_say_what_a_run_will_take(tmp_path):
     flags = ("--flagfile=configs/gaussians.flags", "--width_g=16", "--width_d=8", f"--workdir={tmp_path}/a/run")
+    flags += ("--clip_norm_c=1",)
     said = launch(2, *DRY, *flags).stdout
     # Critic: 2 -> 8 -> 8 -> 8 -> 1; generator: 32 -> 16 -> 16 -> 16 -> 2, dense layers with biases.
     assert re.search(r"samples: [\d,]+ of shape \(2,\) for each learner, \d+ a batch", said)
@@ -26,6 +27,7 @@ def test_two_learners_say_what_a_run_will_take(tmp_path):
     assert re.search(r"network: \S+ MB a step from each learner", said)
     assert said.count("dry run: training can start; nothing was written into the workdir") == 1
     assert re.search(r"memory: at most \d{3},?\d* MB a learner so far, 0.\d+ MB of it weights and slots", said)
+    assert said.count("note: --clip_norm_c has no effect beside the other flags") == 1
     assert list(tmp_path.iterdir()) == []
 
 

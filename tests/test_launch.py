@@ -8,6 +8,7 @@ import time
 import pytest
 from conftest import ROOT, environment
 
+from tfdgan import launch
 from tfdgan.cli import quiet
 from tfdgan.cli.launching.lines import Line, parsed
 from tfdgan.cli.launching.screen import Screen
@@ -67,6 +68,13 @@ def test_an_error_is_the_last_line(lines, code, ends, exit_code, capsys):
     assert shown == ends
 
 
+def test_learners_that_were_asked_to_end_while_they_load_have_saved_nothing(capsys):
+    screen = Screen(has_bar=False)
+    screen.show(parsed("Process 1 exit with status code 143.", True))
+    assert screen.close(143, was_asked=True) == 143
+    assert capsys.readouterr().err == "interrupted: learners ended before they could save\n"
+
+
 def test_errors_of_a_job_that_goes_on_are_shown_at_once(capsys):
     screen = Screen(has_bar=False, goes_on=True)
     screen.show(parsed("[1]<stderr>:fault: learner 1: x", True))
@@ -95,18 +103,26 @@ def test_progress_is_a_bar(capsys):
     "words, message",
     [
         (["-np", "2"], "error: launch: no command; give one of train, supervise, evaluate"),
-        (["-np", "2", "export"], "error: launch: no command"),
+        (["-np", "2", "export"], "error: launch: export is for one process: call tfdgan export without launch"),
         (["-np", "2", "trian"], "error: launch: no command; did you mean train?"),
         (["-np", "0", "train"], "error: launch: -np 0: give a whole number, at least 1"),
         (["-np=x", "train"], "error: launch: -np x: give a whole number, at least 1"),
         (["-np", "train"], "error: launch: -np : give a whole number, at least 1"),
         (["-np", "2", "--bogus", "train"], "error: launch: unrecognized arguments: --bogus"),
         (["train", "--steps=3"], "error: launch: how many learners? give -np"),
+        (["--np", "2", "train"], "error: launch --np 2: how many learners? give -np"),
     ],
 )
 def test_what_cannot_be_launched(words, message):
     done = subprocess.run([sys.executable, "-m", "tfdgan", "launch", *words], capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 2 and done.stderr.startswith(message)
+
+
+def test_help_of_the_command_that_is_launched(capsys):
+    with pytest.raises(SystemExit) as ended:
+        launch.main(["tfdgan launch", "-np", "2", "train", "--help"])
+    out = capsys.readouterr().out
+    assert not ended.value.code and out.startswith("usage: tfdgan train ") and out.count("--batch_size\n") == 1
 
 
 def launched(*words):

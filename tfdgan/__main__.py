@@ -5,6 +5,7 @@ import sys
 
 import tfdgan
 from tfdgan.cli import command
+from tfdgan.errors import UserError
 from tfdgan.options.names import meant
 
 COMMANDS = {
@@ -21,8 +22,15 @@ COMMANDS = {
 
 
 def main() -> None:
+    """Do what the command line asks for."""
+    command.run(_main, sys.argv)
+
+
+def _main(argv: list[str]) -> None:
     """Do what the first word asks for."""
-    name, arguments = (sys.argv[1], sys.argv[2:]) if len(sys.argv) > 1 else ("--help", [])
+    name, arguments = (argv[1], argv[2:]) if len(argv) > 1 else ("--help", [])
+    if name == "help" and arguments:
+        name, arguments = arguments[0], ["--help"]
     if name in ("--help", "-h", "help"):
         width = max(map(len, COMMANDS))
         lines = [f"  {name:{width}}  {text}" for name, text in COMMANDS.items()]
@@ -30,10 +38,9 @@ def main() -> None:
     elif name in ("--version", "version"):
         print(f"tfdgan {tfdgan.__version__}")
     elif name in COMMANDS:
-        command.run(importlib.import_module(f"tfdgan.{name}").main, [f"tfdgan {name}", *arguments])
+        importlib.import_module(f"tfdgan.{name}").main([f"tfdgan {name}", *arguments])
     else:
-        print(f"error: {name}: no such command{meant(name, COMMANDS)}", file=sys.stderr)
-        sys.exit(2)
+        raise UserError(f"{name}: no such command{meant(name, COMMANDS)}")
 
 
 if __name__ == "__main__":

@@ -3,12 +3,14 @@
     tfdgan launch -np 8 train --preset=cifar
     tfdgan launch -np 8 -H host1:4,host2:4 train --flagfile=my.flags
 
-What stands before the command's name goes to horovodrun as it is, after --gloo unless --mpi is given. Lines of the
-first learner have no prefix, those of learner 3 begin with [3]; TensorFlow's own lines are left out; progress is a bar
-on a terminal; an error is the last line, and its exit code is 2. After Ctrl-C or SIGTERM the learners of this host have
-a minute to save; those of other hosts stop with them.
+What stands before the command's name goes to horovodrun as it is, after --gloo unless --mpi is
+given; horovodrun --help lists such options. Lines of the first learner have no prefix, those of
+learner 3 begin with [3]; TensorFlow's own lines are left out; progress is a bar on a terminal; an
+error is the last line, and its exit code is 2. After Ctrl-C or SIGTERM the learners of this host
+have a minute to save; those of other hosts stop with them.
 """
 
+import importlib
 import importlib.util
 import queue
 import signal
@@ -24,6 +26,9 @@ from tfdgan.errors import UserError
 from tfdgan.options.names import meant
 
 _COMMANDS = ("train", "supervise", "evaluate")
+_OF_ONE = ("generate", "export", "report", "compare", "doctor", "launch")
+_USAGE = f"usage: tfdgan launch -np NUMBER [OPTION ...] {'|'.join(_COMMANDS)} [--FLAG=VALUE ...]"
+_HELP = {"-h", "--help"}
 
 
 def main(argv: list[str]) -> None:
@@ -40,13 +45,17 @@ def main(argv: list[str]) -> None:
 def _split(words: list[str]) -> tuple[list[str], list[str]]:
     """(horovodrun's options, the command and its flags)."""
     place = next((n for n, word in enumerate(words) if word in _COMMANDS), None)
-    if {"-h", "--help"} & set(words[:place]):
-        print((__doc__ or "").strip())
+    if _HELP & set(words[:place]):
+        print(f"{_USAGE}\n\n{(__doc__ or '').strip()}")
         raise SystemExit(0)
     if place is None:
+        if alone := next((word for word in words if word in _OF_ONE), None):
+            raise UserError(f"launch: {alone} is for one process: call tfdgan {alone} without launch")
         found = next((near for word in words if (near := meant(word, _COMMANDS, otherwise=""))), "")
         given = f"; give one of {', '.join(_COMMANDS)}, as tfdgan launch -np 2 train ..."
         raise UserError(f"launch: no command{found or given}")
+    if _HELP & set(words[place:]):
+        importlib.import_module(f"tfdgan.{words[place]}").main([f"tfdgan {words[place]}", "--help"])
     _check_learners(words[:place])
     return words[:place], words[place:]
 
@@ -55,7 +64,8 @@ def _check_learners(options: list[str]) -> None:
     """Raise `UserError` unless horovodrun's options say how many learners there are."""
     place = next((n for n, word in enumerate(options) if word.split("=")[0] in ("-np", "--num-proc")), None)
     if place is None:
-        raise UserError("launch: how many learners? give -np, as tfdgan launch -np 2 train ...")
+        given = " ".join(["launch", *options])
+        raise UserError(f"{given}: how many learners? give -np, as tfdgan launch -np 2 train ...")
     name, _, number = options[place].partition("=")
     number = number or next(iter(options[place + 1 :]), "")
     if not number.isdecimal() or int(number) < 1:
@@ -92,7 +102,7 @@ def _run(words: list[str], screen: Screen) -> int:
         job.wait()
         raise
     code = job.wait()
-    return screen.close(code if code >= 0 else 128 - code)
+    return screen.close(code if code >= 0 else 128 - code, was_asked=bool(asked))
 
 
 def _show(job: subprocess.Popen[str], screen: Screen) -> None:

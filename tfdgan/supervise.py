@@ -20,7 +20,7 @@ def main(argv: list[str]) -> None:
         text = "How often a learner is started again, in all."
         flags.DEFINE_integer("max_restarts", 20, text, lower_bound=0, flag_values=flag_values)
 
-    found = command.parse(argv[:where], define)
+    found = command.parse(argv[:where], define, more="-m MODULE [--FLAG=VALUE ...]")
     if not argv[where + 1 :]:
         raise UserError("-m is missing: give the learner's command, such as -m tfdgan.train --flagfile=...")
     learner = [sys.executable, "-m", *argv[where + 1 :], "--on_peer_loss=degrade"]

@@ -1,12 +1,12 @@
 """What the commands share: flags in, exit code out.
 
-Exit codes: 0 done; 2 the user gave something that cannot be used (one line says what); 1 anything else.
+Exit codes: 0 done; 2 the user gave something that cannot be used (one line says what); 130 after Ctrl-C before there is
+something to save; 141 nobody reads what is printed; 1 anything else.
 `horovodrun` turns every failure into 1.
 """
 
 import math
 import os
-import re
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,12 +14,12 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from tfdgan.cli import quiet
+from tfdgan.cli import flag_errors, flagfile_order, quiet
 from tfdgan.distributed import launch
 from tfdgan.errors import JobOver, LocalFault, SharedError, TrainingFault, UserError
 from tfdgan.options import Options
-from tfdgan.options.names import meant
 
+_NOBODY_READS = 141  # as of a program that SIGPIPE ends
 _RANK_0_SPEAKS_FIRST = 10.0  # seconds, as learners of a busy machine come to it one after the other
 
 
@@ -36,30 +36,31 @@ def parse_options(argv: Sequence[str], *kinds: type[Options]) -> dict[str, Any]:
 
 
 def parse(
-    argv: Sequence[str], define: Callable[[flags.FlagValues], None], kinds: Sequence[type[Options]] = ()
+    argv: Sequence[str],
+    define: Callable[[flags.FlagValues], None],
+    kinds: Sequence[type[Options]] = (),
+    more: str = "",
 ) -> flags.FlagValues:
     """Parse `argv` by the flags that `define(flag_values)` defines, flagfiles included.
 
     Args:
       kinds: classes of options, for the groups of --help.
+      more: what else belongs on the command line, for the usage line of --help.
     """
     flag_values = flags.FlagValues()
     define(flag_values)
     flags.DEFINE_boolean("help", False, "Show this help.", short_name="h", flag_values=flag_values)
+    ordered = flagfile_order.files_first(argv)
     try:
-        rest = flag_values(argv)
-    except flags.CantOpenFlagFileError as error:
-        raise UserError(_without_flagfile(error)) from error
-    except flags.UnrecognizedFlagError as error:
-        known = meant(error.flagname, flag_values, otherwise="; --help lists them", prefix="--")
-        raise UserError(f"--{error.flagname}: no such flag{known}") from error
-    except flags.Error as error:
-        raise UserError(_plain(error)) from error
+        rest = flag_values(ordered)
+    except flag_errors.CAUGHT as error:
+        raise flag_errors.of(error, flag_values, flagfile_order.files(argv)) from error
     if flag_values.help:
         from tfdgan.cli import help
 
         starts = "[--preset=NAME | --flagfile=FILE]" if "batch_size" in flag_values else "[--flagfile=FILE]"
-        print(help.text(f"usage: {_program(argv)} {starts} [--FLAG=VALUE ...]", flag_values, kinds))
+        usage = " ".join(["usage:", _program(argv), starts, "[--FLAG=VALUE ...]", *([more] if more else [])])
+        print(help.text(usage, flag_values, kinds))
         raise SystemExit(0)
     for name in flag_values:
         value = flag_values[name].value
@@ -70,23 +71,6 @@ def parse(
     return flag_values
 
 
-_WANTED = {
-    "invalid literal for int()": "give a whole number",
-    "could not convert string to float": "give a number",
-    "Non-boolean argument to boolean flag": "give true or false, or --NAME and --noNAME",
-}
-
-
-def _plain(error: flags.Error) -> str:
-    """The message of absl's error: of a value of another kind, what is wanted."""
-    text = str(error).replace("\n", " ")
-    if found := re.match(r"flag --(\w+)=(.*?): (.*)", text):
-        name, value, why = found.groups()
-        wanted = next((wanted for start, wanted in _WANTED.items() if start in why), why)
-        return f"--{name}={value}: {wanted.replace('NAME', name)}"
-    return text
-
-
 def _program(argv: Sequence[str]) -> str:
     """How the command was called."""
     if argv[0].startswith("tfdgan "):
@@ -94,14 +78,6 @@ def _program(argv: Sequence[str]) -> str:
     name = os.path.basename(argv[0])
     in_package = os.path.basename(os.path.dirname(os.path.abspath(argv[0]))) == "tfdgan"
     return f"python -m tfdgan.{name.removesuffix('.py')}" if in_package else name
-
-
-def _without_flagfile(error: flags.CantOpenFlagFileError) -> str:
-    """The message of absl's error with the flag as the user gave it, which the file system's error tells."""
-    cause = error.__context__
-    if isinstance(cause, OSError):
-        return f"--flagfile={cause.filename}: cannot be read ({cause.strerror})"
-    return str(error)
 
 
 def require(values: dict[str, Any], *names: str) -> list[Any]:
@@ -130,6 +106,9 @@ def run(main: Callable[[list[str]], None], argv: list[str]) -> None:
         _end(f"error: {error.as_flags()}" if launch.has_floor() else None, 2)
     except LocalFault as error:
         _end(f"fault: learner {launch.rank()}: {error}", 1)
+    except BrokenPipeError:  # who read what is printed has gone, such as `head`; at exit nothing more may be written
+        quiet.lead_nowhere(sys.stdout)
+        _end(None, _NOBODY_READS)
     except (UserError, OSError) as error:
         if launch.rank():
             # Learner 0 has the same error as a rule, and its exit ends this process during the wait.

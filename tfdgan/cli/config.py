@@ -40,5 +40,6 @@ def config_class(task: str | None) -> type[TaskOptions]:
     """The options that a command has flags for: `Config`, or those of a task of your own, `package.module:Class`."""
     if task is None or task in names.NAMES:
         return Config
+    names.check(task)
     loading.load_tensorflow()  # before the user's module, which imports TensorFlow
     return names.options_of(task)

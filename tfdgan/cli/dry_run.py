@@ -49,6 +49,7 @@ def dry_run(options: TaskOptions) -> None:
     trainer = parts.trainer
     for remark in parts.remarks:
         say_once(f"note: {remark}")
+    preparation.say_unused(options)
     shape = tuple(parts.source.sample_shape)
     say_once(f"samples: {len(parts.source):,} of shape {shape} for each learner, {options.batch_size} a batch")
     for player in trainer.players:
@@ -102,8 +103,9 @@ def _timed(trainer: Trainer, batches: object, first: int, steps: int, phase: str
         seconds.append(time.perf_counter() - begun)
     traced, following = (max(times) for times in zip(*collectives.gather(seconds, "dry_run.seconds"), strict=True))
     pace = f"{_number(1e3 * following)} ms" if following < 1 else f"{_number(following)} s"
+    all_steps = "1 step takes" if steps == 1 else f"{steps:,} steps take"
     return (
-        f"{phase}: first step {_number(traced)} s (it is traced), then {pace} a step; {steps:,} steps take some "
+        f"{phase}: first step {_number(traced)} s (it is traced), then {pace} a step; {all_steps} some "
         f"{_duration(following * steps)}; scores, checkpoints and what is done at every k-th step only are not counted"
     )
 

@@ -132,5 +132,4 @@ def _open(run: Run, options: TaskOptions, start: int, claim: Claim) -> None:
             files.write_text(os.path.join(options.workdir, flagfiles.FLAGFILE), flags)
     values: dict[str, Any] = {name: value for name, value in dataclasses.asdict(options).items() if name != "workdir"}
     run.open_logs(start, values, flags, claim)
-    for name in options.without_effect():
-        say_once(f"note: --{name} has no effect beside the other flags")
+    preparation.say_unused(options)

@@ -7,6 +7,7 @@ from typing import Any
 
 from absl import flags
 
+from tfdgan.cli import flag_errors, flagfile_order
 from tfdgan.cli.config import config_class
 from tfdgan.errors import UserError
 from tfdgan.options import Options
@@ -49,8 +50,8 @@ def task_asked(argv: Sequence[str]) -> str | None:
     for name in ("task", "workdir"):
         flags.DEFINE_string(name, None, "", flag_values=first)
     try:
-        first(argv, known_only=True)
-    except flags.Error:  # the whole command line is parsed next, and says what is wrong
+        first(flagfile_order.files_first(argv), known_only=True)
+    except flag_errors.CAUGHT:  # the whole command line is parsed next, and says what is wrong
         return None
     path = os.path.join(expanded("workdir", first.workdir or ""), FLAGFILE)
     if first.task is None and first.workdir and os.path.isfile(path):
@@ -87,10 +88,7 @@ def read(path: str, **changes: Any) -> TaskOptions:
     """The options of a flagfile, such as those of configs/, with `changes`."""
     kind, flag_values = config_class(_task_in(path)), flags.FlagValues()
     define(flag_values, kind)
-    try:
-        flag_values([path, f"--flagfile={path}"])
-    except flags.Error as error:
-        raise UserError(f"{path}: {error}") from error
+    _take(flag_values, path)
     for name in sorted(set(changes) - set(kind.names())):
         raise UserError(f"--{name}={changes[name]}: means nothing for the task of {path}")
     return kind(**{**given(flag_values, kind), **changes})
@@ -123,8 +121,13 @@ def _task_in(path: str) -> str | None:
     """The task that a flagfile names."""
     found = flags.FlagValues()
     flags.DEFINE_string("task", None, "", flag_values=found)
-    try:
-        found([path, f"--flagfile={path}"], known_only=True)
-    except flags.Error as error:
-        raise UserError(f"{path}: {error}") from error
+    _take(found, path, known_only=True)
     return found.task
+
+
+def _take(flag_values: flags.FlagValues, path: str, known_only: bool = False) -> None:
+    """Set the flags that a flagfile gives."""
+    try:
+        flag_values([path, f"--flagfile={path}"], known_only=known_only)
+    except flag_errors.CAUGHT as error:
+        raise UserError(f"{path}: {flag_errors.of(error, flag_values, [path]).as_flags()}") from error

@@ -1,5 +1,6 @@
 """The text of --help: a usage line, then the flags in groups."""
 
+import re
 import textwrap
 from collections.abc import Sequence
 
@@ -46,11 +47,18 @@ def _groups(kinds: Sequence[type[Options]]) -> list[tuple[str, list[str]]]:
     return list(found.items())
 
 
+def _about(flag: flags.Flag) -> str:
+    """What a flag is, and its default, if it has one."""
+    text = re.sub(r";\s*repeat this option to specify a list of values$", "", flag.help)  # which absl adds
+    has_default = flag.default not in (None, [], False) and "(default: " not in text
+    return f"{text} (default: {flag.default_as_str})" if has_default else text
+
+
 def _group(title: str, names: Sequence[str], flag_values: flags.FlagValues) -> str:
     lines = [title]
     for name in names:
         lines.append(f"  --{name}")
         lines += textwrap.wrap(
-            flag_values[name].help, _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_long_words=False
+            _about(flag_values[name]), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_long_words=False
         )
     return "\n".join(lines)

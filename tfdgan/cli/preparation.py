@@ -20,11 +20,18 @@ from tfdgan.storage import files
 from tfdgan.storage.claim import Claim
 from tfdgan.tasks.options import TaskOptions
 from tfdgan.training.monitor import say
+from tfdgan.training.record import say_once
 
 
 def is_first_of_host() -> bool:
     """True for one learner of each host, which makes what all learners of the host read."""
     return job.local_rank() == 0
+
+
+def say_unused(options: TaskOptions) -> None:
+    """A note for each option that was given and does nothing."""
+    for name in options.without_effect():
+        say_once(f"note: --{name} has no effect beside the other flags")
 
 
 def start(options: TaskOptions, own_strategy: bool) -> Visit | None:

@@ -18,13 +18,16 @@ def folder() -> pathlib.Path:
 
 
 def replaced(argv: Sequence[str]) -> list[str]:
-    """The command line with a flagfile in place of each preset. Raises `UserError` for an unknown name."""
-    found = []
+    """The command line with a flagfile in place of a preset. Raises `UserError` for an unknown name, and for two."""
+    found, given = [], []
     rest = iter(argv)
     for word in rest:
-        if word == _FLAG:
-            word = f"{_FLAG}={next(rest, '')}"
-        found.append(f"--flagfile={_path(word.removeprefix(f'{_FLAG}='))}" if word.startswith(f"{_FLAG}=") else word)
+        if word == _FLAG or word.startswith(f"{_FLAG}="):
+            given.append(next(rest, "") if word == _FLAG else word.removeprefix(f"{_FLAG}="))
+            word = f"--flagfile={_path(given[-1])}"
+        found.append(word)
+    if len(given) > 1:
+        raise UserError(f"--preset={given[1]}: a second one beside --preset={given[0]}; give one of them")
     return found
 
 

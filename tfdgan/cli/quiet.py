@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import TextIO
 
 _LEVEL = "TF_CPP_MIN_LOG_LEVEL"
 _NOISE = (  # for Python and for grep -E
@@ -23,6 +24,13 @@ def is_noise(line: str) -> bool:
 def be_quiet() -> None:
     """Let TensorFlow's C++ speak only where it ends the process, unless the environment says otherwise."""
     os.environ.setdefault(_LEVEL, "3")
+
+
+def lead_nowhere(stream: TextIO) -> None:
+    """Drop what is written to a stream from now on: nobody reads it any more."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """What stands on the screen of a launched job: learners' lines, a progress bar, and at last the error, if any."""
 
 import contextlib
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from tfdgan.cli import quiet
 from tfdgan.cli.launching.lines import Line
 
 _REASON = re.compile(r"(?:horovodrun(?:\.py)?: error|\w+Error): (.+)")
@@ -51,12 +51,13 @@ class Screen:
         else:
             self._write(line)
 
-    def close(self, code: int) -> int:
+    def close(self, code: int, was_asked: bool = False) -> int:
         """End the bar, say how the job has ended, and return the command's exit code.
 
         Args:
           code: horovodrun's exit code, which is 1 for every failure of a learner. It is 1, too, where the shell around
             a learner got horovodrun's SIGTERM just after the learner had ended well, as it was asked to.
+          was_asked: the job was asked to end.
         """
         if self._is_stopped and not self._ends:
             code = 0
@@ -64,6 +65,8 @@ class Screen:
             if self._bar is not None:
                 self._bar.close()
             last = self._ends if code or not self._goes_on else []
+            if code and was_asked and not last:
+                last = ["interrupted: learners ended before they could save"]
             for text in last or (self._of_horovodrun(code) if code else []):
                 print(text, file=sys.stderr, flush=True)
         return 2 if code and any(text.startswith("error: ") for text in self._ends) else code
@@ -95,6 +98,4 @@ def _heard(stream: TextIO) -> Iterator[None]:
     try:
         yield
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+        quiet.lead_nowhere(stream)

@@ -135,7 +135,8 @@ class ImageOptions(TaskOptions):
 
     def _check_names(self) -> None:
         if self.model not in MODELS and not references.is_reference(self.model):
-            raise UserError(f"--model={self.model}: choose one of {', '.join(MODELS)}, or package.module:factory")
+            named = ", ".join(name for name in MODELS if name != "given")  # a word for what Python passes in
+            raise UserError(f"--model={self.model}: choose one of {named}, or package.module:factory")
         own = [_OF_SENTENCES[self.dataset]] if self.dataset in _OF_SENTENCES else []
         tasks = ["text", "style_transfer"] if self.dataset.startswith("file:") else own
         if tasks:
