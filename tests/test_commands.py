@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import shutil
+import re
 import subprocess
 import sys
 
@@ -51,14 +52,19 @@ def test_tensorboard_has_everything(run):
         *("loss/critic", "loss/generator", "loss/critic_spread", "loss/generator_spread", "loss/gradient_penalty"),
         *("gradient_norm/critic", "gradient_norm/generator", "consensus/distance", "consensus/distance_exact"),
         *("time/step", "time/waiting", "time/waiting_share", "speed/samples_per_second", "samples", "flags"),
-        "score/FD (digits_classifier)",
+        "score/FD digits_classifier",
     }
     content = events.PluginTagToContent("hparams")["_hparams_/session_start_info"]
     kept = metadata.parse_session_start_info_plugin_data(content).hparams
     assert {name for name in tags if "/" in name and not name.startswith(("score/", "_hparams_"))} <= set(MEANINGS)
     (layout,) = (event.tensor_proto.string_val[0] for event in events.Tensors("custom_scalars__config__"))
-    charts = [chart.title for chart in Layout.FromString(layout).category[0].chart]
-    assert charts[:2] == ["scores", "losses"] and len(charts) == 5
+    charts = Layout.FromString(layout).category[0].chart
+    assert [chart.title for chart in charts][:2] == ["scores", "losses"] and len(charts) == 5
+    for chart in charts:  # whose patterns match tags from their start on; no line is drawn of a tag with brackets
+        found = {tag for tag in tags for pattern in chart.multiline.tag if re.match(pattern, tag)}
+        if chart.title != "scores":
+            assert found and found <= {pattern.rstrip("$") for pattern in chart.multiline.tag}
+    assert not [tag for tag in tags if re.search(r"[()]", tag)]
     assert set(kept) == {field.name for field in dataclasses.fields(Config)} - {"workdir"}
     assert (kept["batch_size"].number_value, kept["random_mixing"].bool_value) == (32, True)
     assert [event.step for event in events.Tensors("loss/critic")] == [10, 20]

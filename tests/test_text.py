@@ -118,7 +118,7 @@ def test_what_training_shows(captions):
     assert f"samples: {workdir}/samples/00000070.txt" in said
     assert len((workdir / "samples/00000070.txt").read_text().splitlines()) == 16
     tags = set(EventAccumulator(str(workdir / "tensorboard")).Reload().Tags()["tensors"])
-    assert tags >= {"loss/likelihood", "loss/critic", "samples", "score/BLEU-2", "score/NLL_gen (test)"}
+    assert tags >= {"loss/likelihood", "loss/critic", "samples", "score/BLEU-2", "score/NLL_gen test"}
 
 
 def test_generate_writes_sentences(captions, tmp_path):

@@ -1,13 +1,15 @@
 """What TensorBoard shows of a run at first sight: the charts that matter, and what each scalar says."""
 
+import re
+
 from tensorboard.plugins.custom_scalar import layout_pb2
 
-_CHARTS = {
-    "scores": [r"score/.*"],
-    "losses": ["loss/critic", "loss/generator", "loss/likelihood"],
-    "consensus distance": ["consensus/distance", "consensus/distance_exact"],
-    "seconds a step": ["time/step", "time/waiting"],
-    "share of a step spent waiting": ["time/waiting_share"],
+_CHARTS = {  # patterns of tags, which otherwise match longer tags too
+    "scores": ["score/.*"],
+    "losses": ["loss/critic$", "loss/generator$", "loss/likelihood$"],
+    "consensus distance": ["consensus/distance$", "consensus/distance_exact$"],
+    "seconds a step": ["time/step$", "time/waiting$"],
+    "share of a step spent waiting": ["time/waiting_share$"],
 }
 
 MEANINGS = {
@@ -44,6 +46,14 @@ MEANINGS = {
     "time/waiting": "seconds of a step in which a learner waits for others",
     "time/waiting_share": "the same, as a share of the step",
 }
+
+
+def score_tag(name: str) -> str:
+    """The tag of a score: TensorBoard's custom scalars draw nothing of a tag that has brackets.
+
+    Of "FD (digits_classifier)": "score/FD digits_classifier".
+    """
+    return f"score/{re.sub('[()]', '', name)}"
 
 
 def layout() -> layout_pb2.Layout:

@@ -176,5 +176,5 @@ def plot_scores(step: int, scores: Sequence[Score], writer: tf.summary.SummaryWr
     with writer.as_default(step=step):
         for score in scores:
             signature = ", ".join(f"{key} {value}" for key, value in score.signature.items())
-            tf.summary.scalar(f"score/{score.name}", score.value, description=signature)
+            tf.summary.scalar(dashboard.score_tag(score.name), score.value, description=signature)
     writer.flush()
