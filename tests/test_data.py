@@ -223,6 +223,8 @@ def test_folder_needs_a_size_and_images(pictures, tmp_path):
     with pytest.raises(UserError, match="image_size"):
         folder.load(str(pictures), form=Form(), **ALL)
     (tmp_path / "empty" / "train").mkdir(parents=True)
+    with pytest.raises(UserError, match="dataset=folder:none: no such folder or .zip file"):
+        folder.load("none", form=Form((8, 8)), **ALL)
     with pytest.raises(UserError, match="folder:.*empty: no images among 0 files"):
         folder.load(str(tmp_path / "empty"), form=Form((8, 8)), **ALL)
     with pytest.raises(UserError, match="no images"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tfdgan.data import from_user, load
+from tfdgan.data import from_user, given, load
 from tfdgan.data.images import Form
 from tfdgan.errors import UserError
 from tfdgan.tasks.image import nets
@@ -98,6 +98,10 @@ def test_labels_of_pipelines_may_have_an_axis(labels):
         (lambda: dataset({"image": np.zeros((4, 2))}), "its elements are dicts"),
         (lambda: unknown(None, np.zeros((2, 3))), "samples of unknown shape"),
         (lambda: unknown([None, None, 3], np.zeros((2, 5, 5, 3))), "which differ in size"),
+        (
+            lambda: dataset(np.zeros((64, 28, 28), np.uint8)).batch(32, drop_remainder=True),
+            r"samples of shape \(32, 28, 28\), which are no images",
+        ),
     ],
 )
 def test_pipelines_that_cannot_be_used(data, said):
@@ -111,11 +115,34 @@ def unknown(shape, samples):
     return data.apply(tf.data.experimental.assert_cardinality(len(samples)))
 
 
-def test_labels_stay_with_their_samples_though_the_order_changes_later():
-    """What changes after the first 256 samples is not seen; a label never comes with another sample."""
+def test_an_order_that_changes_later_is_refused_too():
+    numbers = tf.data.Dataset.range(600).map(lambda i: tf.cast([i], tf.float32))
+    data = numbers.take(300).concatenate(numbers.skip(300).shuffle(300))
+    with pytest.raises(UserError, match="dataset=mine: sample 3.. is another one at each pass"):
+        from_user(data.apply(tf.data.experimental.assert_cardinality(600)), name="mine")
+
+
+def test_what_tells_whether_learners_divide_the_same_samples_in_the_same_order():
+    """`whole` is the same for each learner's part, another one in another order; `key` tells parts apart."""
+    samples, order = np.arange(12, dtype=np.float32).reshape(6, 2), [1, 0, 2, 3, 4, 5]
+    for kind in (lambda x: x, dataset):
+        parts = [from_user(kind(samples), rank, 2) for rank in (0, 1)]
+        assert parts[0].whole == parts[1].whole != "" and parts[0].key != parts[1].key
+        assert from_user(kind(samples), 1, 2).key == parts[1].key
+        other = from_user(kind(samples[order]), 1, 2)
+        assert other.whole != parts[0].whole
+    assert from_user((samples, np.arange(6))).whole != from_user((samples, np.arange(6)[order])).whole
+    gapped = np.stack([samples, samples], axis=-1)[..., 0]
+    assert from_user(gapped).whole == from_user(samples).whole
+
+
+def test_labels_stay_with_their_samples_though_the_order_changes_later(monkeypatch):
+    """What changes after the samples that are compared is not seen; a label never comes with another sample."""
+    monkeypatch.setattr(given, "_LOOK", 256)
     numbers = tf.data.Dataset.range(600).map(lambda i: (tf.cast([i], tf.float32), 10 + i % 2))
     data = numbers.take(300).concatenate(numbers.skip(300).shuffle(300))
     source = from_user(data.apply(tf.data.experimental.assert_cardinality(600)))
+    assert source.key is None  # so nothing is kept that other samples would not have
     for samples, labels in source.stream(100, 0, 0, labelled=True).take(6):
         np.testing.assert_array_equal(samples.numpy()[:, 0] % 2, labels.numpy())
 
@@ -225,6 +252,24 @@ def test_images_in_numpy_files(tmp_path):
     np.testing.assert_allclose(values(load(f"array:{tmp_path}/deep.npy")).ravel(), [-1, 1, -0.6], atol=1e-6)
 
 
+def test_arrays_of_a_file_that_are_not_read_are_named(tmp_path):
+    images = np.zeros((3, 2, 2, 1), np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, targets=np.arange(3), x_test=images)
+    said = "3 samples of 2x2x1; no classes; not read: targets, x_test (labels are called labels, y, y_train, arr_1)"
+    assert load(f"array:{tmp_path}/a.npz").summary == said
+    np.savez(tmp_path / "b.npz", x_train=images, y_train=np.arange(3), x_test=images)
+    assert load(f"array:{tmp_path}/b.npz").summary.endswith("; 3 classes: 0 1, 1 1, 2 1; not read: x_test")
+
+
+@pytest.mark.parametrize("form", [Form(), Form((2, 2)), Form(channels=3)])
+def test_numbers_out_of_range_are_found_before_images_are_fitted(form, tmp_path):
+    pixels = np.zeros((3, 4, 4, 1), np.float32)
+    pixels[1, 0, 0, 0] = 200
+    np.save(tmp_path / "a.npy", pixels)
+    with pytest.raises(UserError, match=r"a.npy: image values from 0 to 200 in sample 1; scale all to"):
+        load(f"array:{tmp_path}/a.npy", form=form)
+
+
 def test_points_in_numpy_files(tmp_path):
     points = np.random.default_rng(0).standard_normal((5, 3))
     np.savez(tmp_path / "b.npz", x=points, y=np.array(["b", "a", "b", "a", "b"]))
@@ -251,7 +296,7 @@ def test_points_in_numpy_files(tmp_path):
         (lambda path: np.save(path.open("wb"), np.zeros((3, 0))), r"float64 \(3, 0\); give images"),
         (
             lambda path: np.save(path.open("wb"), np.array([["a"]], object)),
-            r"holds Python objects; save texts by .astype",
+            r"holds Python objects; save images of one size as one array of numbers, and texts by .astype",
         ),
         (lambda path: np.savez(path.open("wb"), pictures=np.zeros(3)), "holds pictures; call images or points images"),
         (lambda path: np.save(path.open("wb"), np.zeros((2, 4, 4, 1), bool)), "images of bool; give uint8"),

@@ -144,6 +144,7 @@ def write_records(path, labels, compression=""):
             features = {
                 "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content.getvalue()])),
                 "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+                "two": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"a", b"b"])),
             }
             writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
 
@@ -167,9 +168,11 @@ def test_records_with_a_feature_of_images(tmp_path):
     [
         (
             dict(feature="picture"),
-            "^feature=picture: record 0 of .* has no such feature .*, but image/encoded, label",
+            "^feature=picture: record 0 of .* has no such feature .*, but image/encoded, label, two",
         ),
-        (dict(label_feature="image/encoded"), "label_feature=image/encoded: record 0"),
+        (dict(label_feature="image/encoded"), "label_feature=image/encoded: record 0 .* holds bytes there; whole nu"),
+        (dict(feature="label"), "^feature=label: record 0 of .* holds whole numbers there; bytes are wanted"),
+        (dict(feature="two"), "^feature=two: record 0 of .* has 2 values there; one is wanted"),
         (dict(partition="by_label"), "partition=by_label: .* give .*label_feature"),
     ],
 )
@@ -189,6 +192,31 @@ def test_records_may_be_compressed_and_lie_beside_others(tmp_path):
         assert next(iter(source.once(2))).shape == (2, 6, 4, 1) and source.classes is None
     with pytest.raises(UserError, match="info.json"):
         tfrecord.load(str(tmp_path / "r[1]" / "info.json"), **named)
+
+
+def test_records_that_were_changed_have_another_key_and_each_learner_the_same_whole(tmp_path):
+    named = dict(form=Form(), feature="image/encoded", label_feature="", partition="iid", size=2)
+    found = []
+    for labels in ([0, 1, 2, 3], [0, 1, 2, 4]):
+        write_records(tmp_path / "a.tfrecord", labels)
+        found.append([tfrecord.load(str(tmp_path / "a.tfrecord"), rank=rank, **named) for rank in (0, 1)])
+    assert len({source.key for pair in found for source in pair}) == 4
+    (one, two), (other, _) = found
+    assert one.whole == two.whole != other.whole
+
+
+def test_the_damaged_file_of_several_is_named_and_what_is_passed_over(tmp_path):
+    for name in ("a.tfrecord", "b.tfrec", "c.tfrecord-00000-of-00001"):
+        write_records(tmp_path / name, [0, 1])
+    (tmp_path / "features.json").write_text("{}")
+    named = dict(form=Form(), feature="image/encoded", label_feature="", **ALL)
+    said = tfrecord.load(str(tmp_path), **named).summary
+    assert "3 files (1 passed over, without tfrec in their names: features.json), 6 images read" in said
+    content = bytearray((tmp_path / "b.tfrec").read_bytes())
+    content[60] ^= 1
+    (tmp_path / "b.tfrec").write_bytes(content)
+    with pytest.raises(UserError, match=r"no TFRecord file, or a damaged one: \S*/b.tfrec$"):
+        tfrecord.load(str(tmp_path), **named)
 
 
 def test_files_that_hold_no_records(tmp_path):

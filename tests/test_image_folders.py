@@ -58,6 +58,8 @@ def test_layouts(tmp_path, names, classes, passed, zipped):
     assert source.classes == (len(classes) or None) and source.class_names == classes
     source.check()
     assert next(iter(source.once(2))).shape == (2, 6, 4, 3)
+    loose = f"no classes, since {outer if zipped else ''}a.png lies in no folder"
+    assert source.summary.endswith(loose) == (set(names) == {"a.png", "cat/b.png"})
 
 
 def test_contents_decide_the_key(tmp_path):

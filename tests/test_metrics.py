@@ -13,8 +13,11 @@ from tfdgan.errors import UserError
 from tfdgan.metrics import SavedModelExtractor, Score, modes
 from tfdgan.metrics.consensus_distance import distance, sketch, sketched_distance
 from tfdgan.metrics.frechet import Moments, frechet_distance
+from tfdgan.tasks.image.options import ImageOptions
+from tfdgan.tasks.image.task import ImageTask
 from tfdgan.training.average import ModelAverage
 from tfdgan.training.noise import Noise
+from tfdgan.training.scoring import no_progress
 
 
 def moments(features):
@@ -234,3 +237,23 @@ def test_noise_is_distributed_as_it_says():
     # Standard errors: .007 and .005; .002.
     assert abs(normal.mean()) < 0.03 and abs(normal.std() - 1) < 0.02
     assert uniform.min() >= 0 and uniform.max() < 1 and abs(uniform.mean() - 0.5) < 0.009
+
+
+@pytest.mark.parametrize(
+    "shape, said",
+    [
+        ((5,), "scores images, not samples of shape 5; leave it out"),
+        ((8, 8, 1), "does not take images of 8x8x1; train with .*channels=3"),
+    ],
+)
+def test_samples_that_an_extractor_does_not_take(tmp_path, shape, said):
+    """Before training, and where a run that was trained without the extractor is scored by it."""
+    tf.saved_model.save(Means("pool_3", "logits"), str(tmp_path / "means"))
+    model = "mlp" if len(shape) == 1 else "dcgan"
+    options = ImageOptions(dataset="given", inception=str(tmp_path / "means"), model=model)
+    task = ImageTask(options, samples=np.zeros((4, *shape)))
+    with pytest.raises(UserError, match=f"inception=.*means: {said}"):
+        task.check(task.source())
+    task.sample_shape = shape
+    with pytest.raises(UserError, match=f"inception=.*means: {said}"):
+        task.measure(None, 2, 0, (0, 1), real=True, thorough=False, progress=no_progress)

@@ -62,6 +62,7 @@ def build(
         samples = visit.told["facts"]["samples"]
     else:
         preparation.check_same_data(options.dataset, task.digest)
+        preparation.check_same_order(options.dataset, source.whole)
         samples = _digest(source)
     with collectives.together():
         generator, critic = task.build_models(source.sample_shape, source.classes)

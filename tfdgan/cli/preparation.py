@@ -180,6 +180,22 @@ def check_same_data(dataset: str, digest: str) -> None:
             )
 
 
+def check_same_order(dataset: str, whole: str) -> None:
+    """Raise an error on every learner unless all divide the same samples in the same order.
+
+    Args:
+      dataset: what --dataset is.
+      whole: `Source.whole` of this learner.
+    """
+    first, *others = collectives.gather(whole, "data.order")
+    for learner, other in enumerate(others, start=1):
+        if other != first:
+            raise SharedError(
+                f"--dataset={dataset}: learner {learner} has other samples than learner 0, or the same in another "
+                "order, so some would be trained on twice and others never; leave out shuffling without a fixed seed"
+            )
+
+
 def _check_same_matrix(options: TaskOptions) -> None:
     """Raise an error on every learner if hosts read different mixing matrices: no mean would be kept."""
     if options.gossips and options.topology not in topology.NAMES:

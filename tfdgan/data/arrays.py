@@ -26,7 +26,7 @@ class ArraySource(Source):
         that they name. None where items are samples.
       check: function that raises `UserError` if an item cannot be read.
       dtype: of samples, where items are samples.
-      summary: as `Source` says.
+      whole, summary: as `Source` says.
     """
 
     def __init__(
@@ -41,10 +41,11 @@ class ArraySource(Source):
         state: Callable[[], str] | None = None,
         check: Callable[[], None] | None = None,
         dtype: str = "float32",
+        whole: str = "",
         summary: str = "",
     ) -> None:
         self._items, self._labels, self._decode = np.asarray(items), np.asarray(labels), decode
-        self._dtype, self._convert, self.summary = dtype, as_samples, summary
+        self._dtype, self._convert, self.whole, self.summary = dtype, as_samples, whole, summary
         self.classes, self.class_names = classes, tuple(class_names)
         self._state, self._check = state, check
 

@@ -140,4 +140,5 @@ def _summary(found: listing.Listing, headers: Sequence[image_file.Header], form:
     text = f"{found.where}: {files:,} files, {read:,} images read"
     text += f", passed over {over}" if over else ""
     text += f"; {image_file.fit(form, headers)}"
-    return f"{text}; {labels.described(found.labels, found.classes)}"
+    why = f", since {found.loose} lies in no folder" if found.loose else ""
+    return f"{text}; {labels.described(found.labels, found.classes)}{why}"

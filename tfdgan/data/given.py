@@ -16,11 +16,14 @@ from tfdgan.data.source import Source, as_written
 from tfdgan.errors import UserError
 
 _AT_ONCE = 1 << 24  # numbers that are checked at once
-_LOOK = 256  # samples by which two passes are compared
+_LOOK, _LEAST = 1 << 27, 256  # numbers, and samples, at least, by which two passes of a pipeline are compared
+_MOST_CHANNELS = 4  # of an image in a pipeline; what has more is a batch of grey ones
 _SLACK = 1e-3  # beyond [-1, 1], of rounding
 
 
-def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", name: str = "given") -> Source:
+def from_user(
+    data: Any, rank: int = 0, size: int = 1, partition: str = "iid", name: str = "given", note: str = ""
+) -> Source:
     """A learner's shard of the user's own data.
 
     Images are uint8 [h, w, c], which are scaled to [-1, 1], or floats in [-1, 1]; all else is taken as it is. Arrays
@@ -29,11 +32,12 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
     Args:
       data: samples as an array [n, ...], a pair (samples, labels), or a finite tf.data.Dataset of samples or of such
         pairs, batched or not, with a known cardinality, that gives the same at each pass, which is checked of the
-        first 256 samples. Batches have a first axis of no fixed length, or labels. Labels are whole numbers or, in
-        arrays, texts; classes are those that occur, numbered in their order.
+        first 2^27 numbers and at least 256 samples. Batches have a first axis of no fixed length, or labels. Labels are
+        whole numbers or, in arrays, texts; classes are those that occur, numbered in their order.
       rank, size: which part of how many.
       partition: "iid" or "by_label", as `partition.indices` divides.
       name: what `--dataset` names the data by, for errors.
+      note: what else is to be said of the data, for the source's summary.
 
     Raises:
       UserError: data of another kind, data that cannot be divided so, NaN, Inf, or images out of range.
@@ -41,7 +45,7 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
     where = f"--dataset={name}"
     if isinstance(data, tf.data.Dataset):
         try:
-            return _of_dataset(data, rank, size, partition, where)
+            return _of_dataset(data, rank, size, partition, where, note)
         except tf.errors.OpError as error:
             reason = fault_in(error) or f"{where}: cannot be read ({type(error).__name__}: {_first_line(error)})"
             raise UserError(reason) from error
@@ -66,7 +70,7 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
         raise UserError(f"--partition=by_label: {where} has no labels; return (samples, labels)")
     scaled = samples.ndim == 4 and samples.dtype == np.uint8
     if not scaled:
-        _check_values(samples, where)
+        check_values(samples, where)
     mine = parts.indices(kinds, rank, size, partition)
     return ArraySource(
         samples[mine],
@@ -74,8 +78,19 @@ def from_user(data: Any, rank: int = 0, size: int = 1, partition: str = "iid", n
         classes=len(names) or None,
         class_names=names,
         as_samples=images.scaled if scaled else None,
-        summary=_summary(kinds, names, samples.shape[1:], size) + _doubt(samples),
+        whole=_checksum(samples, kinds),
+        summary=_summary(kinds, names, samples.shape[1:], size) + _doubt(samples) + note,
     )
+
+
+def _checksum(*arrays: np.ndarray) -> str:
+    """Of the numbers in arrays."""
+    found = 0
+    for array in arrays:
+        rows = max(1, _AT_ONCE // max(1, array[:1].size))
+        for first in range(0, len(array), rows):  # of which some arrays are copied, since they have gaps
+            found = zlib.crc32(np.ascontiguousarray(array[first : first + rows]).data, found)
+    return f"{found:08x}"
 
 
 def _doubt(samples: np.ndarray) -> str:
@@ -98,7 +113,7 @@ def _summary(kinds: np.ndarray, names: list[str], shape: Any, size: int) -> str:
     return text + labels.left_out(len(kinds), size)
 
 
-def _check_values(samples: np.ndarray, where: str) -> None:
+def check_values(samples: np.ndarray, where: str) -> None:
     """Raise `UserError` that names the first sample with NaN, Inf or, of images, a number out of [-1, 1]."""
     are_images = samples.ndim == 4
     if not samples.size or (samples.dtype.kind != "f" and not are_images):
@@ -119,11 +134,11 @@ def _check_values(samples: np.ndarray, where: str) -> None:
             )
 
 
-def _of_dataset(data: tf.data.Dataset, rank: int, size: int, partition: str, where: str) -> Source:
+def _of_dataset(data: tf.data.Dataset, rank: int, size: int, partition: str, where: str, note: str) -> Source:
     data, labelled = _single(data, where)
     if partition == "by_label" and not labelled:
         raise UserError(f"--partition=by_label: {where} is a tf.data.Dataset without labels; return (samples, labels)")
-    _check_order(data, where)
+    looked_at, whole = _check_order(data, where)
     total = int(data.cardinality())
     spec = tf.nest.flatten(data.element_spec)[0]
     kinds, names = np.zeros(total, np.int64), list[str]()
@@ -154,7 +169,9 @@ def _of_dataset(data: tf.data.Dataset, rank: int, size: int, partition: str, whe
         label=(lambda record: record["label"]) if labelled else None,
         classes=len(names) or None,
         class_names=names,
-        summary=_summary(kinds, names, spec.shape, size),
+        key=f"{whole} {partition} {rank}/{size}" if looked_at == total else None,
+        whole=whole,
+        summary=_summary(kinds, names, spec.shape, size) + note,
     )
 
 
@@ -178,12 +195,22 @@ def _single(data: tf.data.Dataset, where: str) -> tuple[tf.data.Dataset, bool]:
     batched = _is_batched(samples.shape, spec[1].shape if pair else None, where)
     if None in samples.shape[1 if batched else 0 :]:
         raise UserError(f"{where}: samples of shape {samples.shape}, which differ in size; bring them to one")
+    _check_is_image(samples.shape[1 if batched else 0 :], where)
     if not batched:
         return (_with_channel(data, pair) if samples.shape.rank == 2 and samples.dtype == tf.uint8 else data), pair
     sizes = data.map(as_written(lambda *batch: tf.shape(tf.nest.flatten(batch)[0], tf.int64)[0]))
     total = sizes.reduce(np.int64(0), as_written(lambda total, count: total + count))
     data = data.unbatch().apply(tf.data.experimental.assert_cardinality(total))
     return (_with_channel(data, pair) if samples.shape.rank == 3 and samples.dtype == tf.uint8 else data), pair
+
+
+def _check_is_image(shape: tf.TensorShape, where: str) -> None:
+    """Raise `UserError` if what looks like one image must be several grey ones: a batch of a fixed length."""
+    if shape.rank == 3 and shape[-1] > _MOST_CHANNELS:
+        raise UserError(
+            f"{where}: samples of shape {shape}, which are no images [height, width, channels]; give single images "
+            "(unbatch), with the channels last"
+        )
 
 
 def _with_channel(data: tf.data.Dataset, pair: bool) -> tf.data.Dataset:
@@ -215,21 +242,28 @@ def _is_batched(sample: tf.TensorShape, label: tf.TensorShape | None, where: str
     raise UserError(f"{where}: labels of shape {label} beside samples of {sample}; map them to one whole number each")
 
 
-def _check_order(data: tf.data.Dataset, where: str) -> None:
-    """Raise `UserError` if two passes differ: learners would see some samples twice, and others never."""
+def _check_order(data: tf.data.Dataset, where: str) -> tuple[int, str]:
+    """(number of the first samples that were looked at, their checksum).
+
+    Raises `UserError` if two passes differ: learners would see some samples twice, and others never.
+    """
+    shape = tf.nest.flatten(data.element_spec)[0].shape
+    look_at = max(_LEAST, _LOOK // max(1, shape.num_elements() or 1))
 
     def look() -> list[int]:
         return [
             zlib.crc32(b"".join(np.ascontiguousarray(part).tobytes() for part in tf.nest.flatten(element)))
-            for element in data.take(_LOOK).as_numpy_iterator()
+            for element in data.take(look_at).as_numpy_iterator()
         ]
 
-    for index, (first, second) in enumerate(itertools.zip_longest(look(), look())):
+    one, two = look(), look()
+    for index, (first, second) in enumerate(itertools.zip_longest(one, two)):
         if first != second:
             raise UserError(
                 f"{where}: sample {index} is another one at each pass; leave out shuffle, which training does, and "
                 "what changes samples at random"
             )
+    return len(one), _checksum(np.array(one, np.int64))
 
 
 def _assertions(index: tf.Tensor, sample: tf.Tensor, where: str) -> list[tf.Operation]:

@@ -7,6 +7,11 @@ import numpy as np
 
 from tfdgan.errors import UserError
 
+_HOW = {
+    "folder": "put every image into its class's folder",
+    "array": "give a .npz file with an array called labels",
+    "tfrecord": "name them by --label_feature",
+}
 _SHOWN, _LONGEST = 12, 40  # classes that are named; characters of a name
 
 
@@ -28,6 +33,14 @@ def numbered(labels: Any, where: str) -> tuple[np.ndarray, list[str]]:
     kinds, places = np.unique(labels, return_inverse=True)
     names = [kind.decode(errors="replace") if isinstance(kind, bytes) else str(kind) for kind in kinds.tolist()]
     return places.astype(np.int64), names
+
+
+def how_to_give(dataset: str) -> str:
+    """What to do where `--dataset` has no labels but should have some."""
+    kind, is_of_files, _ = dataset.partition(":")
+    if is_of_files and kind in _HOW:
+        return _HOW[kind]
+    return "return (samples, labels)" if is_of_files or dataset == "given" else "take a set that has some"
 
 
 def shown(name: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from tfdgan.data.image_file import ENDINGS
 from tfdgan.errors import UserError
 
-_JUNK = {"__macosx", "thumbs.db", "desktop.ini", "lost+found"}
+_JUNK = {"__macosx", "thumbs.db", "desktop.ini", "lost+found", "@eadir", "$recycle.bin"}
 _SPLITS = {"train": ("train", "training"), "test": ("test", "testing"), "validation": ("val", "valid", "validation")}
 _ALL_SPLITS = {name for names in _SPLITS.values() for name in names}
 
@@ -28,6 +28,7 @@ class Listing:
       names: of the images, as paths below `where`.
       labels: int64 [n], the place of an image's class among `classes`; zeros without classes.
       classes: the names of the classes that images have, sorted; () where images lie in no folders.
+      loose: an image that lies in no folder beside others that do, for which there are no classes; "" without.
       passed_over: {why: how many files}.
       open: function from a name to an open file.
     """
@@ -36,6 +37,7 @@ class Listing:
     names: list[str]
     labels: np.ndarray
     classes: tuple[str, ...]
+    loose: str
     passed_over: dict[str, int]
     open: Callable[[str], IO[bytes]]
 
@@ -59,6 +61,8 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
     Raises:
       UserError: no images, no such split, no such zip file, or a folder that cannot be read.
     """
+    if not os.path.exists(path):
+        raise UserError(f"--dataset=folder:{path}: no such folder or .zip file")
     if os.path.isdir(path) or not path.lower().endswith(".zip"):
         everything = {name: name for name in _walk(path)}
         open_file: Callable[[str], IO[bytes]] = functools.partial(_open, path)
@@ -76,7 +80,8 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
         outer = _outer(list(inner))
         inner = {name.removeprefix(outer): stored for name, stored in inner.items()}
     names = list(inner)
-    in_folders = all("/" in name for name in names) and classes != ()
+    alone = [name for name in names if "/" not in name]
+    in_folders = not alone and classes != ()
     kind = {name: _top(name) if in_folders else "" for name in names}
     if classes:
         passed_over["of unknown classes"] = sum(kind[name] not in classes for name in names)
@@ -88,7 +93,8 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
     names.sort(key=lambda name: (kind[name], name))
     random.Random(split).shuffle(names)
     labels = np.array([number.get(kind[name], 0) for name in names], np.int64)
-    return Listing(path, [inner[name] for name in names], labels, found, dict(+passed_over), open_file)
+    loose = inner[min(alone)] if alone and len(alone) < len(names) else ""
+    return Listing(path, [inner[name] for name in names], labels, found, loose, dict(+passed_over), open_file)
 
 
 def _images(everything: list[str]) -> tuple[list[str], collections.Counter[str]]:

@@ -59,7 +59,8 @@ def load(
             name.removeprefix("tfrecord:"), form=form, **named, rank=rank, size=size, partition=partition
         )
     if name.startswith("array:"):
-        return from_user(array_file.read(name.removeprefix("array:"), form), rank, size, partition, name)
+        arrays, note = array_file.read(name.removeprefix("array:"), form)
+        return from_user(arrays, rank, size, partition, name, note)
     if references.is_reference(name):
         return from_user(_made(name), rank, size, partition, name)
     return tfds_images.load(name, data_dir=data_dir, form=form, rank=rank, size=size, partition=partition, split=split)

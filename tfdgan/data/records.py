@@ -33,7 +33,7 @@ class RecordSource(Source):
       classes: labels are below this number, on every learner; None where labels mean nothing.
       class_names: as `Source` says.
       key: a text; other records have another key. None if no such text is known.
-      summary: as `Source` says.
+      whole, summary: as `Source` says.
     """
 
     def __init__(
@@ -46,11 +46,12 @@ class RecordSource(Source):
         classes: int | None = None,
         class_names: Sequence[str] = (),
         key: str | None = None,
+        whole: str = "",
         summary: str = "",
     ) -> None:
         self._records, self._count, self._decode, self._label = records, int(count), decode, label
         self.classes, self.class_names = classes, tuple(class_names)
-        self._key, self.summary = key, summary
+        self._key, self.whole, self.summary = key, whole, summary
 
     @functools.cached_property
     def sample_shape(self) -> tuple[int, ...]:

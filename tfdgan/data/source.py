@@ -20,11 +20,14 @@ class Source(abc.ABC):
       class_names: of class 0, 1, ..., the same on every learner; () where classes have no names.
       key: a text; sources with other samples have other keys. What was computed from all samples may be kept under the
         key. None if no such text is known.
+      whole: a text on the samples of all learners in the order in which they are divided. Where learners have different
+        texts, some samples would be several learners', and others nobody's. "" if no such text is known.
       summary: one line for people on what was found and read, of all learners' parts; "" if there is nothing to say.
     """
 
     classes: int | None
     class_names: tuple[str, ...] = ()
+    whole: str = ""
     summary: str = ""
 
     @property

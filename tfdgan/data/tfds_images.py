@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 from types import ModuleType
 from typing import Any
 
@@ -81,9 +82,8 @@ def _builder(tfds: ModuleType, name: str, data_dir: str) -> Any:
         builder = tfds.builder(name, data_dir=data_dir or None)
     except (tfds.core.DatasetNotFoundError, ValueError, AssertionError) as error:
         if os.path.exists(name):
-            raise UserError(
-                f"--dataset={name}: is a file or folder; did you mean --dataset=folder:{name}, or array:{name}?"
-            ) from error
+            near = shlex.quote(f"--dataset={'folder' if os.path.isdir(name) else 'array'}:{name}")
+            raise UserError(f"--dataset={name}: is a file or folder; did you mean {near}?") from error
         reason = str(error).strip().split("\n")[0]
         raise UserError(
             f"--dataset={name}: not gaussians, digits, folder:PATH, array:PATH, tfrecord:PATH, package.module:function "

@@ -2,6 +2,7 @@
 
 import functools
 import glob
+import hashlib
 import io
 import os
 from typing import Any
@@ -15,6 +16,9 @@ from tfdgan.data import partition as parts
 from tfdgan.data.records import RecordSource, chosen
 from tfdgan.data.source import as_written
 from tfdgan.errors import UserError
+
+_SHOWN = 3  # files that are named
+_KINDS = {"bytes_list": "bytes", "int64_list": "whole numbers", "float_list": "floats"}
 
 
 def load(
@@ -36,8 +40,8 @@ def load(
       UserError: no such files, no such feature, images that differ in size without a size to bring them to.
     """
     where = f"--dataset=tfrecord:{path}"
-    files = _files(path, where)
-    headers, found = _looked_at(files, feature, label_feature, where)
+    files, passed_over = _files(path, where)
+    headers, found, whole = _looked_at(files, feature, label_feature, where)
     kinds, names = labels.numbered(found, where) if label_feature else (found, [])
     form = image_file.complete(form, headers, where)
     if partition == "by_label" and not label_feature:
@@ -67,22 +71,39 @@ def load(
         label=(lambda record: record["label"]) if label_feature else None,
         classes=len(names) or None,
         class_names=names,
-        summary=f"{path}: {len(files):,} files, {len(kinds):,} images read; {image_file.fit(form, headers)}; "
+        key=f"{whole} {feature} {label_feature} {partition} {rank}/{size} {form}",
+        whole=whole,
+        summary=f"{path}: {len(files):,} files{passed_over}, {len(kinds):,} images read; "
+        + f"{image_file.fit(form, headers)}; "
         + labels.described(kinds, names)
         + labels.left_out(len(kinds), size),
     )
 
 
-def _files(path: str, where: str) -> list[str]:
+def _files(path: str, where: str) -> tuple[list[str], str]:
+    """(the files, what is said of those that were passed over)."""
     if os.path.isfile(path):
-        return [path]
+        return [path], ""
     found = sorted(glob.glob(os.path.join(glob.escape(path), "*") if os.path.isdir(path) else path))
-    files = [file for file in found if os.path.isfile(file) and not os.path.basename(file).startswith(".")]
+    there = [file for file in found if os.path.isfile(file) and not os.path.basename(file).startswith(".")]
     # What writes records into a folder may describe them there, too.
-    files = [file for file in files if "tfrecord" in os.path.basename(file)] or files
+    files = [file for file in there if "tfrec" in os.path.basename(file)] or there
     if not files:
         raise UserError(f"{where}: no such file, folder or pattern")
-    return files
+    others = [os.path.basename(file) for file in there if file not in files]
+    names = ", ".join(others[:_SHOWN]) + (", ..." if len(others) > _SHOWN else "")
+    return files, f" ({len(others):,} passed over, without tfrec in their names: {names})" if others else ""
+
+
+def _damaged(files: list[str]) -> str:
+    """The first file that cannot be read to its end."""
+    for file in files:
+        try:
+            for _ in _records([file]):
+                pass
+        except tf.errors.OpError:
+            return file
+    return ", ".join(files[:_SHOWN])
 
 
 def _records(files: list[str]) -> tf.data.TFRecordDataset:
@@ -91,28 +112,36 @@ def _records(files: list[str]) -> tf.data.TFRecordDataset:
 
 def _looked_at(
     files: list[str], feature: str, label_feature: str, where: str
-) -> tuple[list[image_file.Header], np.ndarray]:
-    """(the header of each record's image, labels int64 [n], zeros without them)."""
-    headers, found_labels = list[image_file.Header](), list[int]()
+) -> tuple[list[image_file.Header], np.ndarray, str]:
+    """(the header of each record's image, labels int64 [n], zeros without them; a hash of all records)."""
+    headers, found_labels, content = list[image_file.Header](), list[int](), hashlib.blake2b(digest_size=12)
     wanted = [("feature", feature, "bytes_list")]
     if label_feature:
         wanted.append(("label_feature", label_feature, "int64_list"))
     try:
         for index, record in enumerate(_records(files).as_numpy_iterator()):
             found = tf.train.Example.FromString(record).features.feature
+            content.update(len(record).to_bytes(8, "little") + record)
             for flag, name, kind in wanted:
                 if name not in found or len(getattr(found[name], kind).value) != 1:
-                    there = ", ".join(sorted(found)) or "none"
-                    raise UserError(
-                        f"--{flag}={name}: record {index} of {where} has no such feature of one value, but {there}"
-                    )
+                    raise UserError(f"--{flag}={name}: record {index} of {where} {_instead(found, name, kind)}")
             opener = functools.partial(io.BytesIO, found[feature].bytes_list.value[0])
             headers.append(image_file.header(opener, f"{where}, record {index}"))
             found_labels.append(found[label_feature].int64_list.value[0] if label_feature else 0)
     except tf.errors.OpError as error:
-        raise UserError(f"{where}: no TFRecord file, or a damaged one, among {', '.join(files[:3])}") from error
+        raise UserError(f"{where}: no TFRecord file, or a damaged one: {_damaged(files)}") from error
     except DecodeError as error:
         raise UserError(f"{where}: its records are no tf.train.Examples") from error
     if not headers:
         raise UserError(f"{where}: holds no records")
-    return headers, np.array(found_labels, np.int64)
+    return headers, np.array(found_labels, np.int64), content.hexdigest()
+
+
+def _instead(found: Any, name: str, kind: str) -> str:
+    """What a record has in place of one value of the kind in the feature `name`."""
+    if name not in found:
+        return f"has no such feature of one value, but {', '.join(sorted(found)) or 'none'}"
+    held = found[name].WhichOneof("kind")
+    if held == kind:
+        return f"has {len(getattr(found[name], kind).value)} values there; one is wanted"
+    return f"holds {_KINDS.get(held, 'nothing')} there; {_KINDS[kind]} are wanted"

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfdgan import data
-from tfdgan.data import Source, digits, gaussians, images
+from tfdgan.data import Source, digits, gaussians, images, labels
 from tfdgan.data.given import fault_in
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score, modes
@@ -83,7 +83,7 @@ class ImageTask(Task):
             raise UserError(f"--dataset={options.dataset}: {share}; use fewer learners or more data")
         if options.conditional and source.classes is None:
             raise UserError(
-                f"--conditional: --dataset={options.dataset} has no labels; give some (--label_feature of records), "
+                f"--conditional: --dataset={options.dataset} has no labels; {labels.how_to_give(options.dataset)}, "
                 "or leave it out"
             )
         return source
@@ -108,15 +108,16 @@ class ImageTask(Task):
 
     def _check_extractor(self, batch: np.ndarray) -> None:
         """Raise `UserError` if there is an extractor that does not take such samples."""
-        if self._extractor:
-            shape = "x".join(map(str, batch.shape[1:]))
-            try:
-                self._extractor(batch)
-            except (TypeError, tf.errors.OpError) as error:
-                hint = "; give --channels=3" if batch.shape[-1] == 1 and not self.options.channels else ""
-                raise UserError(
-                    f"--inception={self.options.inception}: does not take images of {shape}{hint}"
-                ) from error
+        if not self._extractor:
+            return
+        named, shape = f"--inception={self.options.inception}", "x".join(map(str, batch.shape[1:]))
+        if batch.ndim != 4:
+            raise UserError(f"{named}: scores images, not samples of shape {shape}; leave it out")
+        try:
+            self._extractor(batch)
+        except (TypeError, tf.errors.OpError) as error:
+            hint = "; train with --channels=3" if batch.shape[-1] == 1 and not self.options.channels else ""
+            raise UserError(f"{named}: does not take images of {shape}{hint}") from error
 
     @property
     def conditional(self) -> bool:
@@ -237,6 +238,7 @@ class ImageTask(Task):
     ) -> dict[str, np.ndarray]:
         """As `Task.measure` says. With `thorough` features are kept for scores that need them one by one."""
         number, measured = self.number(number), {}
+        self._check_extractor(np.zeros((2, *self.sample_shape), np.float32))
         if self.options.dataset == "gaussians":
             drawn = (samples for _, samples in sampler.batches(number, seed, part=part))
             counts = (modes.good_per_mode(samples, gaussians.CENTRES, gaussians.SIGMA) for samples in drawn)
@@ -287,9 +289,9 @@ class ImageTask(Task):
         """Scores by features: of the extractor that was given, and of the data's own extractor if there is one."""
         extractors = [self._extractor] if self._extractor else []
         if self.options.dataset == "digits":
-            greys, labels = digits.arrays()
+            greys, kinds = digits.arrays()
             samples = np.stack([images.to_sample(grey).numpy() for grey in greys])
-            extractors.insert(0, digits_classifier.load(samples, labels))
+            extractors.insert(0, digits_classifier.load(samples, kinds))
         if not extractors:
             return []
         split = self.options.eval_split or self.options.split
