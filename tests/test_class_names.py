@@ -73,6 +73,10 @@ def pets():
     return np.zeros([8, 2], np.float32), np.array(kinds * 4)
 
 
+def mixed():
+    return np.random.default_rng(distributed.rank()).permutation(np.arange(8)[:, np.newaxis].astype(np.float32))
+
+
 def pair(config, sample_shape, classes=None):
     raise AssertionError("built, although a label means another class elsewhere")
 """
@@ -89,6 +93,10 @@ def test_learners_whose_classes_have_other_names(tmp_path):
     # Labels that nobody uses may mean anything.
     done = launch(2, "-m", "tfdgan.train", *flags, "--noconditional", check=False, PYTHONPATH=path)
     assert "reads other data" not in done.stderr and "built, although" in done.stderr
+    done = launch(
+        2, "-m", "tfdgan.train", *flags, "--noconditional", "--dataset=others:mixed", check=False, PYTHONPATH=path
+    )
+    assert "error: --dataset=others:mixed: learner 1 has other samples than learner 0, or the same in an" in done.stderr
 
 
 PAIR = """
