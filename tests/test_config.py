@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from tfdgan.cli import flagfile_order, flagfiles
 from tfdgan.cli.config import Config
 from tfdgan.cli.options import EvaluateOptions, ExportOptions, WorkdirOptions
 from tfdgan.errors import UserError
@@ -326,6 +327,25 @@ def test_paths_are_expanded_in_every_flag_that_has_one(monkeypatch):
     assert (options.data_dir, options.topology) == ("a place", "/home/ann/w.npy")
     with pytest.raises(UserError, match=r"workdir=\$NOWHERE/x: the variable NOWHERE is not set"):
         ImageOptions(workdir="$NOWHERE/x")
+    with pytest.raises(UserError, match="workdir=~nobody_here/x: there is no user nobody_here with a home folder"):
+        ImageOptions(workdir="~nobody_here/x")
+    assert flagfile_order.files(["train", "--flagfile=$PLACE/a", "--flagfile", "~/b"]) == ["a place/a", "/home/ann/b"]
+
+
+def test_where_the_data_of_a_run_lie_now(tmp_path):
+    """evaluate and generate may be told so; other data, or others of their kind's, are none of the run's."""
+    for before, now, is_taken in (
+        ("folder:a", "folder:b", True),
+        ("cifar10", "cifar10", True),
+        ("folder:a", "array:b.npy", False),
+        ("cifar10", "digits", False),
+    ):
+        (tmp_path / "config.flags").write_text(f"--dataset={before}\n")
+        if is_taken:
+            assert flagfiles.load(str(tmp_path), dataset=now).dataset == now
+        else:
+            with pytest.raises(UserError, match=f"dataset={now}: {tmp_path} was trained on {before}; give the place"):
+                flagfiles.load(str(tmp_path), dataset=now)
 
 
 def test_a_workdir_of_the_home_folder(tmp_path):

@@ -2,6 +2,7 @@
 
 import sys
 import types
+import warnings
 
 import numpy as np
 import pytest
@@ -217,6 +218,27 @@ def test_corrupt_image_is_named(pictures):
     with pytest.raises(UserError, match="corrupt image .*cat/3.png") as caught:
         folder.load(str(pictures), form=Form((8, 8)), **ALL).check()
     assert "\n" not in str(caught.value)
+
+
+def test_data_that_have_changed_are_told_from_those_of_training(pictures):
+    """By names, classes and sizes of files: so each learner knows all, and a run of other learners does."""
+    options = ImageOptions(dataset=f"folder:{pictures}", image_size=8, width_g=4, width_d=4)
+    parts = [folder.load(str(pictures), form=Form((8, 8)), rank=rank, size=2, partition="iid") for rank in (0, 1)]
+    assert parts[0].whole == parts[1].whole != ""
+    task, later = ImageTask(options), ImageTask(options)
+    task.build_models(task.source().sample_shape)
+    assert task.facts["data"] == parts[0].whole
+    later.rebuild(task.facts)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        later._real("train")
+    next((pictures / "train" / "cat").glob("*.png")).unlink()
+    with pytest.warns(UserWarning, match="dataset=folder:.* has changed since the generator was trained on it"):
+        later._real("train")
+    later.rebuild({"sample_shape": (8, 8, 3)})  # of a checkpoint that does not say
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        later._real("train")
 
 
 def test_folder_needs_a_size_and_images(pictures, tmp_path):

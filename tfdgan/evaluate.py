@@ -16,7 +16,8 @@ def main(argv: list[str]) -> None:
     given = command.parse_options(argv, EvaluateOptions)
     (path,) = command.require(given, "workdir")
     options = EvaluateOptions(**given)
-    changes = {name: given[name] for name in ("inception", "data_dir", "references", "beam") if name in given}
+    changed = ("inception", "data_dir", "dataset", "references", "beam")
+    changes = {name: given[name] for name in changed if name in given}
     if options.watch and options.step:
         raise UserError("--watch: scores every checkpoint; leave --step out")
     trained = flagfiles.load(path, **changes)

@@ -26,7 +26,7 @@ def main(argv: list[str]) -> None:
     loading.load_tensorflow(whole=references.named_in(options))
     from tfdgan.cli import workdir as workdirs
 
-    changes = {name: own[name] for name in ("inception", "data_dir", "beam") if name in own}
+    changes = {name: own[name] for name in ("inception", "data_dir", "dataset", "beam") if name in own}
     task, sampler, step = workdirs.load(path, given.get("step"), **changes)
     written = task.write_samples(sampler, step, wanted)
     # If samples go to standard output, nothing else may go there.

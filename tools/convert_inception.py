@@ -18,6 +18,7 @@ from absl import flags
 
 from tfdgan.cli import command
 from tfdgan.errors import UserError
+from tfdgan.options.paths import expanded
 
 
 def _define(flag_values):
@@ -45,7 +46,7 @@ def main(argv):
     flag_values = command.parse(argv, _define)
     if not flag_values.weights or not flag_values.output:
         raise UserError("--weights and --output are both needed")
-    path, output = (os.path.expanduser(name) for name in (flag_values.weights, flag_values.output))
+    path, output = (expanded(name, flag_values[name].value) for name in ("weights", "output"))
     if not os.path.isfile(path):
         raise UserError(f"--weights={path}: no such file")
     if os.path.exists(output):

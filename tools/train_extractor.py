@@ -17,6 +17,7 @@ from absl import flags
 
 from tfdgan.cli import command
 from tfdgan.errors import UserError
+from tfdgan.options.paths import expanded
 from tfdgan.tasks import ImageOptions
 
 _BATCH = 128
@@ -122,7 +123,7 @@ def write(both, report, output):
 
 def main(argv):
     flag_values = command.parse(argv, _define)
-    (output,) = command.required(flag_values, "output")
+    output = expanded("output", *command.required(flag_values, "output"))
     if os.path.exists(output):
         raise UserError(f"--output={output}: exists already; choose a new folder")
     where = {name: flag_values[name].value for name in ("data_dir", "image_size")}

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Sequence
 
+from tfdgan.options.paths import expanded
+
 _FLAGFILE = re.compile(r"--?flagfile(?:=(.*))?")
 
 
@@ -28,7 +30,7 @@ def _split(argv: Sequence[str]) -> tuple[list[str], list[str]]:
         if word == "--":
             others += [word, *rest]
         elif name:
-            found.append(name)
+            found.append(expanded("flagfile", name))
         else:
             others.append(word)
     return found, others

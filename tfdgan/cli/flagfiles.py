@@ -11,7 +11,7 @@ from tfdgan.cli import flag_errors, flagfile_order
 from tfdgan.cli.config import config_class
 from tfdgan.errors import UserError
 from tfdgan.options import Options
-from tfdgan.options.paths import expanded
+from tfdgan.options.paths import KINDS, expanded
 from tfdgan.tasks.options import TaskOptions
 
 FLAGFILE = "config.flags"
@@ -81,7 +81,10 @@ def load(workdir: str, **changes: Any) -> TaskOptions:
     path = os.path.join(workdir, FLAGFILE)
     if not os.path.isfile(path):
         raise UserError(f"--workdir={workdir}: nothing was trained there ({FLAGFILE} is missing)")
-    return read(path, workdir=workdir, **changes)
+    found = read(path, workdir=workdir, **changes)
+    if "dataset" in changes:
+        _check_moved(found.dataset, read(path).dataset, workdir)
+    return found
 
 
 def read(path: str, **changes: Any) -> TaskOptions:
@@ -92,6 +95,15 @@ def read(path: str, **changes: Any) -> TaskOptions:
     for name in sorted(set(changes) - set(kind.names())):
         raise UserError(f"--{name}={changes[name]}: means nothing for the task of {path}")
     return kind(**{**given(flag_values, kind), **changes})
+
+
+def _check_moved(now: str, before: str, workdir: str) -> None:
+    """Raise `UserError` if a dataset cannot be what a workdir was trained on, in another place."""
+    kind, is_path, _ = before.partition(":")
+    if now != before and (not is_path or kind not in KINDS or now.partition(":")[0] != kind):
+        raise UserError(
+            f"--dataset={now}: {workdir} was trained on {before}; give the place where the same data lie now"
+        )
 
 
 def write(options: Options) -> str:

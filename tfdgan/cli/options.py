@@ -34,6 +34,9 @@ class EvaluateOptions(WorkdirOptions):
 
     inception: str = option("", "SavedModel with outputs pool_3 and logits, by which images are scored.", path=True)
     data_dir: str = option("", "Folder of the data, if not the folder of training.", path=True)
+    dataset: str = option(
+        "", "The data of training, if they lie elsewhere now, as folder:PATH or of the kind that they had.", path=True
+    )
     references: str = option(
         "", "File of sentences as people rewrote them, if not the file of training (style_transfer).", path=True
     )

@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import hashlib
 import os
 import random
 import zipfile
@@ -31,6 +32,7 @@ class Listing:
       loose: an image that lies in no folder beside others that do, for which there are no classes; "" without.
       passed_over: {why: how many files}.
       open: function from a name to an open file.
+      size: function from a name to a file's bytes.
     """
 
     where: str
@@ -40,6 +42,15 @@ class Listing:
     loose: str
     passed_over: dict[str, int]
     open: Callable[[str], IO[bytes]]
+    size: Callable[[str], int]
+
+    @property
+    def digest(self) -> str:
+        """A hash of all files' names, classes and sizes, for which none is read."""
+        found = hashlib.blake2b(digest_size=12)
+        for name, label in zip(self.names, self.labels.tolist(), strict=True):
+            found.update(f"{name}\0{label}\0{self.size(name)}\n".encode(errors="surrogateescape"))
+        return found.hexdigest()
 
 
 def of(path: str, split: str = "train", classes: Sequence[str] | None = None) -> Listing:
@@ -66,10 +77,11 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
     if os.path.isdir(path) or not path.lower().endswith(".zip"):
         everything = {name: name for name in _walk(path)}
         open_file: Callable[[str], IO[bytes]] = functools.partial(_open, path)
+        size: Callable[[str], int] = functools.partial(_size, path)
     else:
         archive = _archive(path)
         everything = {i.filename.replace("\\", "/"): i.filename for i in archive.infolist() if not i.is_dir()}
-        open_file = archive.open
+        open_file, size = archive.open, functools.partial(_stored_size, archive)
     images, passed_over = _images(list(everything))
     outer = _outer(images)
     inner = {name.removeprefix(outer): everything[name] for name in images}
@@ -94,7 +106,7 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
     random.Random(split).shuffle(names)
     labels = np.array([number.get(kind[name], 0) for name in names], np.int64)
     loose = inner[min(alone)] if alone and len(alone) < len(names) else ""
-    return Listing(path, [inner[name] for name in names], labels, found, loose, dict(+passed_over), open_file)
+    return Listing(path, [inner[name] for name in names], labels, found, loose, dict(+passed_over), open_file, size)
 
 
 def _images(everything: list[str]) -> tuple[list[str], collections.Counter[str]]:
@@ -176,3 +188,11 @@ def _archive(path: str) -> zipfile.ZipFile:
 
 def _open(folder: str, name: str) -> IO[bytes]:
     return open(os.path.join(folder, name), "rb")
+
+
+def _size(folder: str, name: str) -> int:
+    return os.path.getsize(os.path.join(folder, name))
+
+
+def _stored_size(archive: zipfile.ZipFile, name: str) -> int:
+    return archive.getinfo(name).file_size

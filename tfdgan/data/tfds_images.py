@@ -60,8 +60,8 @@ def load(
 
     named = builder.info.splits[re.split(r"[\[+]", split)[0]]  # num_bytes, which slices lack, tells copies apart
     fitted = f" {form}" if form != images.AS_IT_IS else ""
-    which = f"{builder.info.full_name} {split} {named.num_bytes} {named.shard_lengths} {partition} {rank}/{size}"
-    more: dict[str, Any] = {"key": which + fitted}
+    whole = f"{builder.info.full_name} {split} {named.num_bytes} {named.shard_lengths}"
+    more: dict[str, Any] = {"key": f"{whole} {partition} {rank}/{size}{fitted}", "whole": whole}
     kinds: Any = features["label"] if "label" in features else None
     labelled = isinstance(kinds, tfds.features.ClassLabel) and bool(kinds.num_classes)
     if labelled:

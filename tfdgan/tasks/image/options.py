@@ -221,6 +221,11 @@ class ImageGenerateOptions(GenerateOptions):
         path=True,
     )
     data_dir: str = option("", "Folder of the data of --layout=neighbours, if not the folder of training.", path=True)
+    dataset: str = option(
+        "",
+        "The data of --layout=neighbours, if they lie elsewhere now, as folder:PATH or of the kind that they had.",
+        path=True,
+    )
     frames: int = option(0, "Samples along a path of --layout=interpolation, at least 2; 0 stands for 8.", minimum=0)
     label: str = option(
         "",
@@ -248,7 +253,7 @@ class ImageGenerateOptions(GenerateOptions):
         if self.frames == 1:
             raise UserError("--frames=1: a path needs at least 2")
         if self.layout != "neighbours":
-            for name in ("neighbours", "inception", "data_dir"):
+            for name in ("neighbours", "inception", "data_dir", "dataset"):
                 if value := getattr(self, name):
                     raise UserError(f"--{name}={value}: only --layout=neighbours looks at real samples")
         self.check_output(".png", ".npz")

@@ -1,6 +1,7 @@
 """Images, and points: which data, nets, scores and pictures belong together."""
 
 import functools
+import warnings
 from typing import Any
 
 import keras
@@ -53,6 +54,7 @@ class ImageTask(Task):
         self.sample_shape: tuple[int, ...] = ()  # known once the models are built
         self.classes: int | None = None
         self._class_names: list[str] = []  # known once there is a source, or a checkpoint is loaded
+        self._whole, self._trained_on = "", ""  # `Source.whole` of training: of this run's; of a checkpoint's
         if (options.model == "given") != (generator is not None and critic is not None):
             raise UserError(
                 f"--model={options.model}: pass generator and critic together, with model='given' in the options"
@@ -68,6 +70,7 @@ class ImageTask(Task):
     def source(self, rank: int = 0, size: int = 1) -> Source:
         source = self._source(rank, size, self.options.cache_mb, self.options.split)
         self._class_names = list(source.class_names) if self.options.conditional else []
+        self._whole = source.whole
         return source
 
     def _source(self, rank: int, size: int, cache_mb: float, split: str) -> Source:
@@ -86,6 +89,14 @@ class ImageTask(Task):
                 f"--conditional: --dataset={options.dataset} has no labels; {labels.how_to_give(options.dataset)}, "
                 "or leave it out"
             )
+        return source
+
+    def _real(self, split: str) -> Source:
+        """All samples of a split, with which generated ones are compared."""
+        source = self._source(0, 1, cache_mb=0, split=split)
+        if split == self.options.split and self._trained_on not in ("", source.whole):
+            changed = f"--dataset={self.options.dataset} has changed since the generator was trained on it"
+            warnings.warn(changed, stacklevel=2)
         return source
 
     def check(self, source: Source) -> None:
@@ -138,10 +149,12 @@ class ImageTask(Task):
     @property
     def facts(self) -> dict[str, Any]:
         names = {"class_names": self._class_names} if 0 < len(self._class_names) <= _MOST_NAMES else {}
-        return {"sample_shape": self.sample_shape, **names, "classes": self.classes}
+        data = {"data": self._whole} if self._whole else {}
+        return {"sample_shape": self.sample_shape, **names, "classes": self.classes, **data}
 
     def rebuild(self, facts: dict[str, Any]) -> tuple[keras.Model, keras.Model]:
         self._class_names = facts.get("class_names", [])  # checkpoints of earlier versions have none
+        self._trained_on = facts.get("data", "")
         return super().rebuild(facts)
 
     def feed(self, generator: keras.Model) -> LatentFeed:
@@ -206,7 +219,7 @@ class ImageTask(Task):
             samples_file.write(options.output, step, sheet, samples, self.draw)
             return said
         self._check_extractor(samples[:2])
-        source, extractor = self._source(0, 1, cache_mb=0, split=self.options.split), self._extractor
+        source, extractor = self._real(self.options.split), self._extractor
         near = nearest.in_source(samples, source, options.neighbours, extractor)
         by = f"features of {extractor.name} {extractor.digest}" if extractor else "pixels"
         samples_file.write(options.output, step, sheet, samples, self.draw, near)
@@ -295,7 +308,7 @@ class ImageTask(Task):
         if not extractors:
             return []
         split = self.options.eval_split or self.options.split
-        real = self._source(0, 1, cache_mb=0, split=split)  # read once, of which each learner takes a part
+        real = self._real(split)  # read once, of which each learner takes a part
         return [FeatureScores(extractor, real, split) for extractor in extractors]
 
 
