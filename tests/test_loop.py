@@ -39,14 +39,22 @@ def test_other_samples_than_before(tmp_path):
     train_for(tmp_path, 2)
     others = POINTS.copy()
     others[63, 1] += 1
-    with pytest.raises(UserError, match=r"not the data that \S+ was trained on; samples: 1 \w{16} -> 1 \w{16}; use"):
+    changed = r"not the data that \S+ was trained on: samples, or their order, have changed; use another workdir"
+    with pytest.raises(UserError, match=changed):
         train_for(tmp_path, 3, points=others)
     train_for(tmp_path, 3)
     # A job of two of which one was lost before the checkpoint: the other's samples are no longer those of a half.
     path = tmp_path / "checkpoints/00000003/manifest.json"
     manifest = json.loads(path.read_text())
-    path.write_text(json.dumps({**manifest, "samples": f"2 {manifest['samples'].split()[1]}"}))
-    train_for(tmp_path, 4, points=others)
+    path.write_text(json.dumps({**manifest, "samples": "2 0123"}))
+    with pytest.raises(UserError, match=changed):
+        train_for(tmp_path, 4, points=others)
+    train_for(tmp_path, 4)
+    path = tmp_path / "checkpoints/00000004/manifest.json"
+    without = {name: value for name, value in json.loads(path.read_text()).items() if name != "data"}
+    path.write_text(json.dumps({**without, "samples": "1 0123"}))  # as of an earlier version
+    with pytest.raises(UserError, match=changed):
+        train_for(tmp_path, 5)
 
 
 @pytest.mark.filterwarnings("ignore:tfdgan.start")

@@ -68,12 +68,17 @@ def resume(
     return found.step, found.holder
 
 
+_HASHES = ("data", "samples")  # of all learners' samples; of each learner's
+
+
 def _check_facts(manifest: Mapping[str, Any], facts: Mapping[str, Any], whose: str) -> None:
     """Raise `UserError` if the data has other facts than the checkpoint."""
     for name, now in json.loads(json.dumps(facts)).items():
         then = manifest.get(name, now)
         if then == now:
             continue
+        if name in _HASHES:
+            raise UserError(f"{whose} was trained on: samples, or their order, have changed; use another workdir")
         difference = f"{then} -> {now}"
         if isinstance(then, list) and isinstance(now, list):
             pairs = itertools.zip_longest(then, now)
