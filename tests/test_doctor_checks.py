@@ -1,7 +1,9 @@
 """The checks of the command doctor, one at a time: by hand, what is told and what is found."""
 
 import dataclasses
+import shlex
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -94,6 +96,21 @@ def test_training_that_does_not_load():
     (found,) = software.training(tried)
     assert found.stops == ALL and found.mend.endswith("-m pip install tqdm")
     assert software.training(fresh.Outcome({}, "tensorflow", "gone")) == []
+
+
+def test_bytecode_that_is_not_kept(tmp_path):
+    source = tmp_path / "a package/__init__.py"
+    source.parent.mkdir()
+    source.touch()
+    (found,) = software.bytecode([str(source)], True)
+    assert printing.line(found).startswith(
+        "note     bytecode: none of a package is kept (PYTHONDONTWRITEBYTECODE is set): each start takes some 7 seconds"
+    )
+    assert found.mend.endswith(f" -m compileall -q -j 0 '{source.parent}'") and not found.stops
+    (found,) = software.bytecode([str(source)], False)
+    assert "(their folders cannot be written)" in found.text
+    subprocess.run([sys.executable, *shlex.split(found.mend)[1:]], check=True)
+    assert software.bytecode([str(source)], True) == []
 
 
 def test_gpus():

@@ -1,6 +1,9 @@
 """Python, TensorFlow, Keras, and the packages that training loads."""
 
+import importlib.util
+import os
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 
 from tfdgan.cli.doctor import commands
@@ -83,6 +86,23 @@ def training(tried: Outcome) -> list[Finding]:
         mend = commands.pip_install(tried.lacks.split(".")[0]) if tried.lacks else ""
         return [Finding(Status.BROKEN, "tfdgan", f"tfdgan: does not load ({tried.fault})", mend, ALL)]
     return [Finding(Status.OK, "tfdgan", "tfdgan: training loads")]
+
+
+def bytecode(sources: Sequence[str], is_off: bool) -> list[Finding]:
+    """Whether Python keeps what it has compiled of packages that were just loaded; nothing where it does.
+
+    Args:
+      sources: the packages' __init__.py files.
+      is_off: Python is told to keep none.
+    """
+    lost = [os.path.dirname(one) for one in sources if not os.path.isfile(importlib.util.cache_from_source(one))]
+    if not lost:
+        return []
+    why = "PYTHONDONTWRITEBYTECODE is set" if is_off else "their folders cannot be written"
+    names = " and ".join(map(os.path.basename, lost))
+    text = f"bytecode: none of {names} is kept ({why}): each start takes some 7 seconds longer"
+    mend = f"{commands.python()} -m compileall -q -j 0 {' '.join(map(shlex.quote, lost))}"
+    return [Finding(Status.NOTE, "bytecode", text, mend)]
 
 
 def gpus(tried: Outcome) -> list[Finding]:
