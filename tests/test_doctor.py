@@ -130,7 +130,7 @@ def test_a_broken_horovod_no_cache_few_files_and_no_compiler(tmp_path):
     assert f"mend: take {tmp_path} out of PYTHONPATH" in said["horovod"][1]
     assert said["cache"][0] == "broken" and f"{tmp_path}/file/cache cannot be written (Not a dir" in said["cache"][1]
     assert said["open"][0] == "note" and "open files: 40 a process" in said["open"][1]
-    assert said["g++,"][0] == "missing" and "mend: apt-get install g++ cmake make" in said["g++,"][1]
+    assert said["g++"][0] == "missing" and "mend: apt-get install g++ (" in said["g++"][1]
     assert said["native"][0] == "missing" and "cannot be built" in said["native"][1]
     assert done.stdout.splitlines()[-1] == "training can start, alone only"
 
@@ -199,13 +199,13 @@ def test_the_last_line(stops, said):
     assert printing.line(findings[0]) == "missing  other: gone; mend: mend it"
 
 
-def test_fix_without_compiler_or_cmake_is_refused(monkeypatch, tmp_path):
+def test_fix_without_compiler_is_refused(monkeypatch, tmp_path):
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     horovod, native = finding("horovod", fix=Fix.HOROVOD), finding("exchange", fix=Fix.EXCHANGE)
-    with pytest.raises(UserError, match=r"fix: horovod and native exchange: g\+\+, cmake, make missing; mend: apt-get"):
+    with pytest.raises(UserError, match=r"fix: horovod and native exchange: g\+\+ is missing; mend: apt-get"):
         mending.wanted([native, horovod])
-    with pytest.raises(UserError, match=r"fix: native exchange: g\+\+ missing; mend: apt-get install g\+\+ \("):
+    with pytest.raises(UserError, match=r"fix: native exchange: g\+\+ is missing; mend: apt-get install g\+\+ \("):
         mending.wanted([native])
     with pytest.raises(UserError, match="fix: tensorflow: gone; first: mend it"):
         mending.wanted([finding("tensorflow", *ALL), horovod])

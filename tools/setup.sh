@@ -21,9 +21,8 @@ if [ -x "$venv/bin/python" ] && [ "$("$venv/bin/python" --version)" != "$("$pyth
   echo "setup: $venv has $("$venv/bin/python" --version), $python is $("$python" --version); make clean first" >&2
   exit 2
 fi
-for tool in g++ cmake make; do
-  command -v "$tool" >/dev/null || { echo "setup: $tool is missing (Debian: apt-get install g++ cmake make)" >&2; exit 2; }
-done  # without OpenSSL's headers the last step says what is missing, and all works but sealing
+command -v g++ >/dev/null || { echo "setup: g++ is missing (Debian: apt-get install g++)" >&2; exit 2; }
+# Without OpenSSL's headers the last step says what is missing, and all works but sealing.
 
 rm -f "$venv"/.done-*
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
@@ -37,8 +36,10 @@ pip install --quiet --disable-pip-version-check --no-compile "$tensorflow==$vers
   --requirement <(printf '%s\n' "$pins")
 bash tools/build_horovod.sh
 pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-# Load once what training loads, for its bytecode. Should it fail, `tfdgan doctor` says why.
-python -m tfdgan.cli.doctor.probe_tensorflow >/dev/null 2>&1 || true
+# Load once what training loads, for its bytecode, on another core than the compiler's. Should it fail, `tfdgan doctor`
+# says why.
+python -m tfdgan.cli.doctor.probe_tensorflow >/dev/null 2>&1 &
 # What is built, and TensorFlow's own lines, are of no use here.
 python -m tfdgan.gossip.native.build 2>&1 >/dev/null |
   { grep -v -E '^([IWE][0-9]{4} |WARNING: All log messages before absl|To enable the following)' || true; } >&2
+wait

@@ -72,6 +72,8 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
     Raises:
       UserError: no images, no such split, no such zip file, or a folder that cannot be read.
     """
+    if split not in _SPLITS:
+        raise UserError(f"--dataset=folder:{path}: no split {split}; a folder has {', '.join(_SPLITS)}")
     if not os.path.exists(path):
         raise UserError(f"--dataset=folder:{path}: no such folder or .zip file")
     if os.path.isdir(path) or not path.lower().endswith(".zip"):

@@ -33,7 +33,7 @@ def load(
       form: what images of digits, files and TFDS sets are brought to.
       cache_mb: memory for decoded images of a folder, in 10^6 bytes.
       feature, label_feature: of TFRecord files, as `tfrecord.load` takes them.
-      split: of a TFDS set, as `tfds_images.load` takes it.
+      split: of a TFDS set, as `tfds_images.load` takes it; of a folder, as `listing.of` takes it.
       partition: "iid" or "by_label", as `partition.indices` divides.
       seed: of data that are drawn (gaussians).
       rank, size: which part of how many; (0, 1) is everything.
@@ -51,7 +51,13 @@ def load(
         return digits.load(form=form, rank=rank, size=size, partition=partition)
     if name.startswith("folder:"):
         return folder.load(
-            name.removeprefix("folder:"), form=form, rank=rank, size=size, partition=partition, cache_mb=cache_mb
+            name.removeprefix("folder:"),
+            form=form,
+            rank=rank,
+            size=size,
+            partition=partition,
+            split=split,
+            cache_mb=cache_mb,
         )
     if name.startswith("tfrecord:"):
         named = dict(feature=feature, label_feature=label_feature)

@@ -21,6 +21,7 @@ from tfdgan.gossip.native import compiler
 from tfdgan.storage import cache, files
 
 VERSION = "0.28.1"
+_TOOLS = ("cmake==4.4.5", "ninja==1.13.2")  # wheels, which are there for the build alone
 _PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check")
 _MARK = ".horovod-built-for"  # a file of the environment, with the name of the wheel's folder
 _LOG_LINES = 40
@@ -94,8 +95,13 @@ def _build(folder: str, say: Callable[[str], None]) -> None:
     beside = f"{folder}.{os.getpid()}"
     with tempfile.TemporaryDirectory(prefix="horovod-") as work:
         source = _source(work)
-        made = os.path.join(work, "wheel")
+        made, tools = os.path.join(work, "wheel"), os.path.join(work, "tools")
+        pip("install", "--no-deps", "--target", tools, *_TOOLS)
         variables = {
+            "HOROVOD_CMAKE": os.path.join(tools, "cmake/data/bin/cmake"),  # bin/cmake is a script that wants PYTHONPATH
+            "PATH": os.pathsep.join((os.path.join(tools, "bin"), os.environ.get("PATH", os.defpath))),
+            "CMAKE_GENERATOR": "Ninja",
+            "NINJA_STATUS": "[%p] ",
             "HOROVOD_WITH_TENSORFLOW": "1",
             "HOROVOD_WITH_GLOO": "1",
             "HOROVOD_WITHOUT_PYTORCH": "1",
@@ -103,7 +109,6 @@ def _build(folder: str, say: Callable[[str], None]) -> None:
             "CMAKE_POLICY_VERSION_MINIMUM": "3.5",
             # Horovod uses these headers without including them; until GCC 12 other headers included them.
             "CXXFLAGS": f"{os.environ.get('CXXFLAGS', '')} -include cstdint -include stdexcept -include string",
-            "MAKEFLAGS": f"-j{len(os.sched_getaffinity(0))}",
             **({} if mpi else {"HOROVOD_WITHOUT_MPI": "1"}),
         }
         _compile(["wheel", "--verbose", "--wheel-dir", made, source], {**os.environ, **variables}, say)
@@ -113,13 +118,17 @@ def _build(folder: str, say: Callable[[str], None]) -> None:
 
 
 def _source(work: str) -> str:
-    """The folder of Horovod's source, made to build against TensorFlow above 2.18, and by GCC above 12."""
+    """The folder of Horovod's source, made to build by Ninja, against TensorFlow above 2.18, and by GCC above 12."""
     pip(
         *("download", "--no-deps", "--no-binary", "horovod", "--no-build-isolation", "--no-cache-dir"),
         *("--dest", work, f"horovod=={VERSION}"),
     )
     shutil.unpack_archive(os.path.join(work, f"horovod-{VERSION}.tar.gz"), work)
     source = os.path.join(work, f"horovod-{VERSION}")
+    # Horovod calls the builder as it would call make.
+    setup = pathlib.Path(source, "setup.py")
+    make, ninja = "['-j8']", f"['-j{len(os.sched_getaffinity(0))}']"
+    setup.write_text(setup.read_text().replace("'VERBOSE=1'", "'-v'").replace(make, ninja))
     # xla_mpi_ops.cc includes headers that moved after TensorFlow 2.18; it only serves collectives inside XLA.
     rules = pathlib.Path(source, "horovod/tensorflow/CMakeLists.txt")
     lines = rules.read_text().splitlines(keepends=True)

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from tfdgan.cli.doctor import commands, fresh, horovod_build, tools
 from tfdgan.cli.doctor.finding import Finding, Fix, Way
 from tfdgan.errors import UserError
-from tfdgan.gossip.native import compiler
 
 
 def wanted(findings: Sequence[Finding]) -> list[Fix]:
@@ -17,11 +16,8 @@ def wanted(findings: Sequence[Finding]) -> list[Fix]:
         raise UserError(f"--fix: {first.text}; first: {first.mend or 'mend that'}")
     fixes = [fix for fix in Fix if any(one.fix == fix for one in findings)]
     absent = tools.missing()
-    if Fix.HOROVOD not in fixes:
-        absent = [one for one in absent if one == compiler.command()[0]]
     if fixes and absent:
-        what = " and ".join(fixes)
-        raise UserError(f"--fix: {what}: {', '.join(absent)} missing; mend: {tools.mend(absent)}")
+        raise UserError(f"--fix: {' and '.join(fixes)}: {absent} is missing; mend: {tools.mend(absent)}")
     if Fix.HOROVOD in fixes and not importlib.util.find_spec("pip"):
         raise UserError(f"--fix: horovod: pip is missing; mend: {commands.python()} -m ensurepip")
     return fixes

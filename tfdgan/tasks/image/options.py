@@ -40,10 +40,12 @@ class ImageOptions(TaskOptions):
         minimum=0,
         local=True,
     )
-    split: str = option("train", "Split of a TFDS set that is learned from, or a slice of one, as 'train[:1000]'.")
+    split: str = option(
+        "train", "Split of a folder or a TFDS set that is learned from, or a slice of the latter, as 'train[:1000]'."
+    )
     eval_split: str = option(
         "",
-        "Split of a TFDS set whose images generated ones are compared with, as 'test'; empty: the one learned from.",
+        "Split of a folder or a TFDS set that generated images are compared with, as 'test'; empty: --split.",
         free=True,
     )
     feature: str = option("image", "Feature of the records of --dataset=tfrecord:PATH that holds an encoded image.")
@@ -163,8 +165,11 @@ class ImageOptions(TaskOptions):
         pads = self.resize == "pad" and "resize" not in found
         if not (self.dataset.startswith(("folder:", "tfrecord:")) or pads):
             found |= {"background"}
-        if self.dataset in _MADE_HERE or self.dataset.startswith(("folder:", "array:", "tfrecord:")) or own_data:
-            found |= {"data_dir", "split", "eval_split"}
+        is_file = self.dataset.startswith(("array:", "tfrecord:"))
+        if self.dataset in _MADE_HERE or is_file or own_data:
+            found |= {"split", "eval_split"}
+        if "split" in found or self.dataset.startswith("folder:"):
+            found |= {"data_dir"}
         if not self.dataset.startswith("tfrecord:"):
             found |= {"feature", "label_feature"}
         return found

@@ -1,15 +1,13 @@
 """Images, and points: which data, nets, scores and pictures belong together."""
 
 import functools
-import warnings
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfdgan import data
-from tfdgan.data import Source, digits, gaussians, images, labels
+from tfdgan.data import Source, digits, gaussians, images
 from tfdgan.data.given import fault_in
 from tfdgan.errors import UserError
 from tfdgan.metrics import Score, modes
@@ -19,6 +17,7 @@ from tfdgan.tasks.base import Task, Weights
 from tfdgan.tasks.image import class_names, digits_classifier, nearest, nets, pictures, samples_file, sheets
 from tfdgan.tasks.image.export import ImageModule
 from tfdgan.tasks.image.options import ImageGenerateOptions, ImageOptions
+from tfdgan.tasks.image.real import RealSamples
 from tfdgan.tasks.image.scores import FeatureScores
 from tfdgan.tasks.latent_sampler import LatentSampler
 from tfdgan.training.feed import LatentFeed
@@ -50,11 +49,10 @@ class ImageTask(Task):
         samples: Any = None,
     ) -> None:
         super().__init__(options)
-        self._samples, self._models = samples, (generator, critic)
+        self._real, self._models = RealSamples(options, samples), (generator, critic)
         self.sample_shape: tuple[int, ...] = ()  # known once the models are built
         self.classes: int | None = None
         self._class_names: list[str] = []  # known once there is a source, or a checkpoint is loaded
-        self._whole, self._trained_on = "", ""  # `Source.whole` of training: of this run's; of a checkpoint's
         if (options.model == "given") != (generator is not None and critic is not None):
             raise UserError(
                 f"--model={options.model}: pass generator and critic together, with model='given' in the options"
@@ -68,54 +66,13 @@ class ImageTask(Task):
         return class_names.digest(self._class_names)
 
     def source(self, rank: int = 0, size: int = 1) -> Source:
-        source = self._source(rank, size, self.options.cache_mb, self.options.split)
+        source = self._real.part(rank, size)
         self._class_names = list(source.class_names) if self.options.conditional else []
-        self._whole = source.whole
-        return source
-
-    def _source(self, rank: int, size: int, cache_mb: float, split: str) -> Source:
-        options = self.options
-        if self._samples is not None:
-            source = data.from_user(self._samples, rank, size, options.partition)
-        else:
-            how = dict(data_dir=options.data_dir, form=options.form, partition=options.partition, seed=options.seed)
-            records = dict(feature=options.feature, label_feature=options.label_feature)
-            source = data.load(options.dataset, **how, **records, split=split, cache_mb=cache_mb, rank=rank, size=size)
-        if not len(source):
-            share = f"learner {rank} of {size} gets no samples"
-            raise UserError(f"--dataset={options.dataset}: {share}; use fewer learners or more data")
-        if options.conditional and source.classes is None:
-            raise UserError(
-                f"--conditional: --dataset={options.dataset} has no labels; {labels.how_to_give(options.dataset)}, "
-                "or leave it out"
-            )
-        return source
-
-    def _real(self, split: str) -> Source:
-        """All samples of a split, with which generated ones are compared."""
-        source = self._source(0, 1, cache_mb=0, split=split)
-        if split == self.options.split and self._trained_on not in ("", source.whole):
-            changed = f"--dataset={self.options.dataset} has changed since the generator was trained on it"
-            warnings.warn(changed, stacklevel=2)
         return source
 
     def check(self, source: Source) -> None:
         """Raise `UserError` unless samples can be read and the extractor, if there is one, takes them."""
-        source.check()
-        if self.options.eval_split:  # a name that is not there is an error now, not at the first score
-            self._source(0, 1, cache_mb=0, split=self.options.eval_split)
-        named = f"--dataset={self.options.dataset}"
-        try:
-            batch = next(iter(source.once(64))).numpy()
-        except tf.errors.OpError as error:
-            reason = (error.message or type(error).__name__).split("\n")[0]
-            raise UserError(fault_in(error) or f"{named}: cannot be read ({reason[:200]})") from error
-        low, high = float(batch.min()), float(batch.max())
-        if not np.isfinite([low, high]).all():
-            raise UserError(f"{named}: holds NaN or Inf; remove them")
-        if batch.ndim == 4 and max(-low, high) > 1 + 1e-3:
-            raise UserError(f"{named}: image values from {low:.4g} to {high:.4g}; scale them to [-1, 1]")
-        self._check_extractor(batch[:2])
+        self._check_extractor(self._real.check(source)[:2])
 
     def _check_extractor(self, batch: np.ndarray) -> None:
         """Raise `UserError` if there is an extractor that does not take such samples."""
@@ -149,12 +106,12 @@ class ImageTask(Task):
     @property
     def facts(self) -> dict[str, Any]:
         names = {"class_names": self._class_names} if 0 < len(self._class_names) <= _MOST_NAMES else {}
-        data = {"data": self._whole} if self._whole else {}
+        data = {"data": self._real.whole} if self._real.whole else {}
         return {"sample_shape": self.sample_shape, **names, "classes": self.classes, **data}
 
     def rebuild(self, facts: dict[str, Any]) -> tuple[keras.Model, keras.Model]:
         self._class_names = facts.get("class_names", [])  # checkpoints of earlier versions have none
-        self._trained_on = facts.get("data", "")
+        self._real.trained_on = facts.get("data", "")
         return super().rebuild(facts)
 
     def feed(self, generator: keras.Model) -> LatentFeed:
@@ -219,7 +176,7 @@ class ImageTask(Task):
             samples_file.write(options.output, step, sheet, samples, self.draw)
             return said
         self._check_extractor(samples[:2])
-        source, extractor = self._real(self.options.split), self._extractor
+        source, extractor = self._real.everything(self.options.split), self._extractor
         near = nearest.in_source(samples, source, options.neighbours, extractor)
         by = f"features of {extractor.name} {extractor.digest}" if extractor else "pixels"
         samples_file.write(options.output, step, sheet, samples, self.draw, near)
@@ -308,7 +265,7 @@ class ImageTask(Task):
         if not extractors:
             return []
         split = self.options.eval_split or self.options.split
-        real = self._real(split)  # read once, of which each learner takes a part
+        real = self._real.everything(split)  # read once, of which each learner takes a part
         return [FeatureScores(extractor, real, split) for extractor in extractors]
 
 
