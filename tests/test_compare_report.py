@@ -83,6 +83,17 @@ def test_the_table(path):
     np.testing.assert_allclose(mean.get_xydata(), [[1, 5.5], [2, 6.25]])
 
 
+def test_learners_that_send_nothing_have_no_axis_of_bytes(path):
+    found = results_of(path, {"CP-OAdam": {0: [9, 4]}, "points": {0: [3, 5]}})
+    one, other = (dataclasses.replace(run, costs=dataclasses.replace(run.costs, bytes=np.nan)) for run in found)
+    other = dataclasses.replace(other, costs=dataclasses.replace(other.costs, bytes=0))
+    figure = pictures.of_scores({"FD": [one, other]})
+    assert [axis.get_xlabel() for axis in figure.axes] == ["step", "seconds of training"]
+    figure.canvas.draw()
+    numbers = [text.get_text() for text in figure.axes[0].get_yticklabels(which="both")]
+    assert {"3", "4", "6"} <= set(numbers) and not any("^" in number for number in numbers)
+
+
 def test_several_scores_have_a_table_and_a_row_of_plots_each(path):
     fd, other = ({"CP-OAdam": {0: [9, 4]}, "points": {0: [3, last]}} for last in (5, 6))
     scores = {"FD": results_of(path, fd), "KID": results_of(path, other, "high")}

@@ -72,12 +72,17 @@ def test_quality_beside_a_reference_of_equal_diversity():
         "b": {seed: {1.0: (0.4, 5.0 + seed), 0.5: (0.7, 1.0)} for seed in (0, 1)},
         "c": {0: {1.0: (0.9, 1.0)}},
     }
-    rows = quality_diversity.table(arms, "NLL_oracle").splitlines()[2:]
+    rows = quality_diversity.table(arms, "NLL_oracle", "a").splitlines()[2:]
     assert rows == [
         "| a | 6 +- 0 | 0.2 +- 0 |  | 0, 1 |",
         "| b | 5.5 +- 6.4 | 0.4 +- 0 | 1 +- 6.4 | 0, 1 |",  # .5 and 1.5 above 4.5
         "| c | 1 | 0.9 | out of its range | 0 |",
     ]
+    # At .6 b's line has 2 1/3 and 2 2/3, and a has 3.
+    assert (
+        quality_diversity.table(arms, "NLL_oracle", "b").splitlines()[2]
+        == "| a | 6 +- 0 | 0.2 +- 0 | 0.5 +- 2.1 | 0, 1 |"
+    )
 
 
 def test_the_time_to_a_score_over_a_network_by_hand():

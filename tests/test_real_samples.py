@@ -37,7 +37,7 @@ def test_a_folder_is_learned_from_and_compared_with_by_its_splits(tmp_path):
     [
         (dict(split="train[:5]"), r"folder:\S+: no split train\[:5\]; a folder has train, test, validation"),
         (dict(eval_split="validation"), "no split validation, only test, train; name the folder validation"),
-        (dict(eval_split="test"), "eval_split=test: holds images of 9x9x1, those learned from are 8x8x1; give image_size"),
+        (dict(eval_split="test"), "eval_split=test: holds images of 9x9x1, those learned from are 8x8x1; give im"),
         (dict(split="test", conditional=True, model="resnet"), "^conditional: .* has no labels"),
     ],
 )

@@ -3,9 +3,10 @@
     python tools/experiments/quality_diversity.py --results=runs/text_oracle/results.json --output=runs/text_diversity
 
 One temperature says little, since any model trades diversity for quality (Caccia et al., "Language GANs Falling Short",
-ICLR 2020). So each run's last generator is scored over temperatures, and its quality set beside that of the first arm,
-of the same seed, at the same diversity (self-BLEU-4), between the first arm's points on a straight line. Quality is
-NLL_oracle, where there is an oracle, else BLEU-4. What is measured is kept: the same command goes on.
+ICLR 2020). So each run's last generator is scored over temperatures, and its quality set beside that of a reference,
+the first arm, of the same seed, at the same diversity (self-BLEU-4), between the reference's points on a straight line.
+Quality is NLL_oracle, where there is an oracle, else BLEU-4. What is measured is kept: the same command goes on, and
+with --reference it compares with another arm.
 """
 
 import os
@@ -33,6 +34,8 @@ def _define(flag_values):
     text = "results.json of a comparison of sentences, beside its runs."
     flags.DEFINE_string("results", None, text, flag_values=flag_values)
     flags.DEFINE_integer("samples", 2000, "Sentences a temperature.", lower_bound=1, flag_values=flag_values)
+    text = "Arm that the others are compared with, by default the first."
+    flags.DEFINE_string("reference", None, text, flag_values=flag_values)
     flags.DEFINE_string("output", None, "Folder for points.tsv, table.md and plot.png.", flag_values=flag_values)
 
 
@@ -63,20 +66,19 @@ def above(points, reference):
     return float(np.mean(found)) if found else float("nan")
 
 
-def table(points, quality):
-    """A markdown table of {arm: {seed: {temperature: (diversity, quality)}}}; the first arm is the reference."""
-    first = next(iter(points))
+def table(points, quality, reference):
+    """A markdown table of {arm: {seed: {temperature: (diversity, quality)}}}, each arm compared with the reference."""
     head = [
         f"{quality} at temperature 1",
         f"{_DIVERSITY} at temperature 1",
-        f"{quality} to {first}, equal {_DIVERSITY}",
+        f"{quality} to {reference}, equal {_DIVERSITY}",
     ]
     lines = [f"| arm | {' | '.join(head)} | seeds |", "|---" * 5 + "|"]
     for arm, by_seed in points.items():
         cells = [statistics.interval([at[1.0][place] for at in by_seed.values()]) for place in (1, 0)]
-        if arm != first:
-            shared = [seed for seed in by_seed if seed in points[first]]
-            apart = [above(by_seed[seed].values(), points[first][seed].values()) for seed in shared]
+        if arm != reference:
+            shared = [seed for seed in by_seed if seed in points[reference]]
+            apart = [above(by_seed[seed].values(), points[reference][seed].values()) for seed in shared]
             apart = [difference for difference in apart if np.isfinite(difference)]
             cells.append(statistics.interval(apart) if apart else "out of its range")
         else:
@@ -143,7 +145,10 @@ def main(argv):
     for run in runs:
         at = {t: (one[_DIVERSITY], one[quality]) for t, one in found[run["arm"], run["seed"]].items()}
         points.setdefault(run["arm"], {})[run["seed"]] = at
-    text = table(points, quality)
+    reference = flag_values.reference or next(iter(points))
+    if reference not in points:
+        raise UserError(f"--reference={reference}: no such arm; there are {', '.join(points)}")
+    text = table(points, quality, reference)
     files.write_text(os.path.join(output, "table.md"), text)
     plot(points, quality, os.path.join(output, "plot.png"))
     print(text)
