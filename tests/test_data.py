@@ -147,6 +147,10 @@ def test_digits_are_pictures_from_black_to_white():
 def test_digits_resized_keep_their_mean():
     native = next(iter(digits.load(form=Form(), **ALL).once(20))).numpy()
     smaller, larger = (next(iter(digits.load(form=Form((side, side)), **ALL).once(20))).numpy() for side in (4, 16))
+    said = digits.load(form=Form((16, 16)), **ALL).summary
+    assert said.startswith(
+        "digits: 1,797 images read; 16x16x1 (height x width x channels, crop from 8x8); 10 classes: 0 1"
+    )
     assert smaller.shape == (20, 4, 4, 1) and larger.shape == (20, 16, 16, 1)
     # A pixel is the mean of four; or one of four, a quarter of the way to the next.
     np.testing.assert_allclose(smaller[:, 0, 0], native[:, :2, :2].mean(axis=(1, 2)), atol=1e-6)
@@ -231,14 +235,14 @@ def test_data_that_have_changed_are_told_from_those_of_training(pictures):
     later.rebuild(task.facts)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        later._real("train")
+        later._real.everything("train")
     next((pictures / "train" / "cat").glob("*.png")).unlink()
     with pytest.warns(UserWarning, match="dataset=folder:.* has changed since the generator was trained on it"):
-        later._real("train")
+        later._real.everything("train")
     later.rebuild({"sample_shape": (8, 8, 3)})  # of a checkpoint that does not say
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        later._real("train")
+        later._real.everything("train")
 
 
 def test_folder_needs_a_size_and_images(pictures, tmp_path):

@@ -284,6 +284,10 @@ def test_points_in_numpy_files(tmp_path):
     assert generator.output_shape == (None, 3) and critic.output_shape == (None, 1)
     with pytest.raises(UserError, match="^model=dcgan: made for images, not for points of 3 numbers; use .*model=mlp"):
         nets.build(dataclasses.replace(options, model="dcgan"), source.sample_shape, None)
+    with pytest.raises(UserError, match=r"not for samples \(8, 8\); give grey images a channel \(x\[..., None\]\), or"):
+        nets.build(dataclasses.replace(options, model="dcgan"), (8, 8), None)
+    with pytest.raises(UserError, match=r"^model=dcgan: \(3, 8, 8\) has the channels first; give them last \(np.movea"):
+        nets.build(dataclasses.replace(options, model="dcgan"), (3, 8, 8), None)
 
 
 @pytest.mark.parametrize(
@@ -291,7 +295,8 @@ def test_points_in_numpy_files(tmp_path):
     [
         (lambda path: path.write_text("no"), "no .npy or .npz file"),
         (lambda path: np.save(path.open("wb"), np.zeros((3, 2), int)), r"int64 \(3, 2\); give images .* or points"),
-        (lambda path: np.save(path.open("wb"), np.zeros((3, 1, 8, 8))), r"float64 \(3, 1, 8, 8\); give images"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 1, 8, 8))), r"\(3, 1, 8, 8\) has the channels first; give"),
+        (lambda path: np.save(path.open("wb"), np.zeros((3, 8, 8, 2))), r"float64 \(3, 8, 8, 2\); give images"),
         (lambda path: np.save(path.open("wb"), np.array([[1.0], [np.nan]])), "sample 1 holds NaN or Inf"),
         (lambda path: np.save(path.open("wb"), np.zeros((3, 0))), r"float64 \(3, 0\); give images"),
         (

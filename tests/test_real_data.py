@@ -91,9 +91,13 @@ def test_splits_and_slices_of_a_tfds_set(data_folder):
     assert [len(source) for source in (whole, few, test)] == [50_000, 1_000, 10_000]
     np.testing.assert_array_equal(next(iter(few.once(4))), next(iter(whole.once(4))))
     assert len({source.key for source in (whole, few, test)}) == 3
+    assert few.summary.startswith(
+        "cifar10/3.0.2, train[:1000]: 1,000 images read; 32x32x3 (height x width x channels); 10 classes: airplane"
+    )
     assert few.class_names == tuple("airplane automobile bird cat deer dog frog horse ship truck".split())
     parts = [data.load("cifar10", split="train[:1000]", rank=rank, size=3, **where) for rank in range(3)]
     assert [len(part) for part in parts] == [333] * 3
+    assert parts[0].summary.endswith("; left out so that 3 learners have as many: 1")
     by_label = data.load("cifar10", split="train[:1000]", partition="by_label", rank=1, size=2, **where)
     assert len(by_label) == 500
     with pytest.raises(

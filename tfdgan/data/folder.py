@@ -140,6 +140,6 @@ def _summary(found: listing.Listing, headers: Sequence[image_file.Header], form:
     over = ", ".join(f"{count:,} {why}" for why, count in sorted(found.passed_over.items()))
     text = f"{found.where}: {files:,} files, {read:,} images read"
     text += f", passed over {over}" if over else ""
-    text += f"; {image_file.fit(form, headers)}"
+    text += f"; {image_file.fit(form, {header.size for header in headers})}"
     why = f", since {found.loose} lies in no folder" if found.loose else ""
     return f"{text}; {labels.described(found.labels, found.classes)}{why}"

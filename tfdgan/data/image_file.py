@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import IO
 
 import numpy as np
@@ -136,11 +136,11 @@ def complete(form: Form, headers: Sequence[Header], where: str) -> Form:
     return dataclasses.replace(form, size=size, channels=channels)
 
 
-def fit(form: Form, headers: Sequence[Header]) -> str:
-    """The form in words, and from which sizes images are brought to it."""
-    sizes = {header.size for header in headers}
-    span = _by(min(sizes)) if len(sizes) == 1 else f"{_by(min(sizes))} to {_by(max(sizes))}"
-    resized = f", {form.resize} from {span}" if sizes != {form.size} else ""
+def fit(form: Form, sizes: Collection[tuple[int, int]]) -> str:
+    """The form in words, and from which sizes images are brought to it; without any, these are not known."""
+    least, most = _by(min(sizes, default=(0, 0))), _by(max(sizes, default=(0, 0)))
+    span = "several sizes" if not sizes else least if least == most else f"{least} to {most}"
+    resized = f", {form.resize} from {span}" if set(sizes) != {form.size} else ""
     return f"{_by(form.size or (0, 0))}x{form.channels} (height x width x channels{resized})"
 
 

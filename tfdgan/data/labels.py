@@ -50,12 +50,14 @@ def shown(name: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 3]}..."
 
 
-def described(labels: np.ndarray, names: Sequence[str]) -> str:
-    """How many classes there are, and how many samples each has; "no classes" without names."""
+def described(labels: np.ndarray | None, names: Sequence[str]) -> str:
+    """How many classes there are, and how many samples each has, if labels are known; "no classes" without names."""
     if not names:
         return "no classes"
-    counts = np.bincount(labels, minlength=len(names))
-    each = [f"{shown(name)} {count:,}" for name, count in zip(names, counts.tolist(), strict=True)][:_SHOWN]
+    each = [shown(name) for name in names[:_SHOWN]]
+    if labels is not None:
+        counts = np.bincount(labels, minlength=len(names)).tolist()
+        each = [f"{name} {count:,}" for name, count in zip(each, counts, strict=False)]
     some = "class" if len(names) == 1 else "classes"
     return f"{len(names)} {some}: {', '.join(each)}{', ...' if len(names) > _SHOWN else ''}"
 

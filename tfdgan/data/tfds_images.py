@@ -1,5 +1,6 @@
 """Any image set of TensorFlow Datasets, read as a stream, decoded as late as possible."""
 
+import dataclasses
 import os
 import re
 import shlex
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from tfdgan.data import images
+from tfdgan.data import image_file, images, labels
 from tfdgan.data import partition as parts
 from tfdgan.data.records import RecordSource, chosen
 from tfdgan.data.source import as_written
@@ -61,9 +62,14 @@ def load(
     named = builder.info.splits[re.split(r"[\[+]", split)[0]]  # num_bytes, which slices lack, tells copies apart
     fitted = f" {form}" if form != images.AS_IT_IS else ""
     whole = f"{builder.info.full_name} {split} {named.num_bytes} {named.shard_lengths}"
+    own, channels = (None if None in feature.shape else feature.shape[:2]), form.channels or feature.shape[-1]
+    read_as = image_file.fit(dataclasses.replace(form, size=form.size or own, channels=channels), [own] if own else [])
     more: dict[str, Any] = {"key": f"{whole} {partition} {rank}/{size}{fitted}", "whole": whole}
     kinds: Any = features["label"] if "label" in features else None
     labelled = isinstance(kinds, tfds.features.ClassLabel) and bool(kinds.num_classes)
+    classes = labels.described(None, kinds.names if labelled else ())
+    more["summary"] = f"{builder.info.full_name}, {split}: {length:,} images read; {read_as}; {classes}"
+    more["summary"] += labels.left_out(length, size)
     if labelled:
         more |= dict(label=lambda record: record["label"], classes=kinds.num_classes, class_names=kinds.names)
     if partition == "iid":
@@ -71,9 +77,9 @@ def load(
         return RecordSource(read(part), builder.info.splits[part].num_examples, decode, **more)
     if not labelled:
         raise UserError(f"--partition=by_label: {name} has no labels")
-    labels = np.array([int(label) for label in read(split).map(as_written(lambda record: record["label"]))])
-    mine = parts.indices(labels, rank, size, partition)
-    return RecordSource(chosen(read(split), mine, len(labels)), len(mine), decode, **more)
+    found = np.array([int(label) for label in read(split).map(as_written(lambda record: record["label"]))])
+    mine = parts.indices(found, rank, size, partition)
+    return RecordSource(chosen(read(split), mine, len(found)), len(mine), decode, **more)
 
 
 def _builder(tfds: ModuleType, name: str, data_dir: str) -> Any:

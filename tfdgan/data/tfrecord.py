@@ -74,7 +74,7 @@ def load(
         key=f"{whole} {feature} {label_feature} {partition} {rank}/{size} {form}",
         whole=whole,
         summary=f"{path}: {len(files):,} files{passed_over}, {len(kinds):,} images read; "
-        + f"{image_file.fit(form, headers)}; "
+        + f"{image_file.fit(form, {header.size for header in headers})}; "
         + labels.described(kinds, names)
         + labels.left_out(len(kinds), size),
     )

@@ -24,12 +24,11 @@ def build(options: ImageOptions, sample_shape: tuple[int, ...], classes: int | N
       classes: how many there are, for conditional nets.
 
     Raises:
-      UserError: the nets are made for images, and the samples are none.
+      UserError: the nets are made for images, and the samples are none, or have their channels first.
     """
     name, labels = options.model, [classes] if classes else []
-    if len(sample_shape) != 3 and name != "mlp" and not references.is_reference(name):
-        what = f"points of {sample_shape[0]} numbers" if len(sample_shape) == 1 else f"samples {sample_shape}"
-        raise UserError(f"--model={name}: made for images, not for {what}; use --model=mlp")
+    if name != "mlp" and not references.is_reference(name):
+        _check_are_images(name, sample_shape)
     factory = references.load("model", name) if references.is_reference(name) else _named(options)
     with building.built(options.precision, options.seed):
         generator, critic = building.call_factory(name, factory, options, sample_shape, *labels)
@@ -46,6 +45,18 @@ def build_classifier(options: ImageOptions, critic: keras.Model) -> keras.Model:
         if options.model == "ct_resnet":
             return ct_resnet.classifier(critic, options.width_d, options.initial_weights)
         return building.clone_as_classifier(critic)
+
+
+def _check_are_images(model: str, shape: tuple[int, ...]) -> None:
+    if len(shape) == 1:
+        raise UserError(f"--model={model}: made for images, not for points of {shape[0]} numbers; use --model=mlp")
+    if len(shape) != 3:
+        raise UserError(
+            f"--model={model}: made for images, not for samples {shape}; give grey images a channel (x[..., None]), "
+            "or use --model=mlp"
+        )
+    if shape[0] in (1, 3) and shape[2] not in (1, 3):
+        raise UserError(f"--model={model}: {shape} has the channels first; give them last (np.moveaxis(x, 1, -1))")
 
 
 def _named(options: ImageOptions) -> Callable[..., Pair]:
