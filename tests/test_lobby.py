@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 import time
+from types import SimpleNamespace
 
 import ml_dtypes
 import numpy as np
@@ -335,3 +336,12 @@ def test_another_version_of_the_package_is_refused_by_itself(tmp_path):
     with pytest.raises(UserError, match=rf"join={place}: the job runs tfdgan 0.1.9, this is {__version__}; install"):
         joining.ask(ImageOptions(join=place, on_peer_loss="degrade", wire_key_file=str(tmp_path / "key")))
     lobby.close("over", "the test is over")
+
+
+def test_a_guest_with_other_data_is_refused():
+    guest = SimpleNamespace(told={"facts": {"digest": "classes", "whole": "samples"}})
+    joining.check_data(guest, "d", "classes", "samples")
+    with pytest.raises(UserError, match="dataset=d: this process has other samples than the job, or the same in ano"):
+        joining.check_data(guest, "d", "classes", "others")
+    with pytest.raises(UserError, match="dataset=d: this process reads other data than the job, or names classes"):
+        joining.check_data(guest, "d", "others", "samples")

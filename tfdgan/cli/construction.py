@@ -58,7 +58,7 @@ def build(
         each = f"; {len(source):,} for each learner" if distributed.size() > 1 else ""
         say_once(f"data: {source.summary}{each}")
     if visit:
-        joining.check_data(visit, options.dataset, task.digest)
+        joining.check_data(visit, options.dataset, task.digest, source.whole)
         samples = visit.told["facts"]["samples"]
     else:
         preparation.check_same_data(options.dataset, task.digest)

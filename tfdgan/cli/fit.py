@@ -98,7 +98,8 @@ def _train(
     if (visit or (entry.assembly and entry.assembly.degrades)) and options.can_set_back and strategy is None:
         values = flagfiles.values(options, ignore="local")
         facts = {
-            "version": __version__, "values": values, "digest": task.digest, "samples": samples, "token": entry.token
+            "version": __version__, "values": values, "token": entry.token,
+            "digest": task.digest, "whole": source.whole, "samples": samples,
         }  # fmt: skip
         with collectives.together():
             admission = Admission(entry.assembly, options.workdir, facts)

@@ -97,8 +97,19 @@ def _key(options: TaskOptions) -> Callable[[bytes], bytes]:
     return lambda salt: wire_key.of_run(secret, salt) if any(salt) else secret
 
 
-def check_data(visit: Visit, dataset: str, digest: Any) -> None:
-    """Raise `UserError` unless the numbers in samples mean the same here as for the job."""
+def check_data(visit: Visit, dataset: str, digest: Any, whole: str) -> None:
+    """Raise `UserError` unless samples mean the same here as for the job, and are divided in the same order.
+
+    Args:
+      visit: of this process.
+      dataset: what --dataset is.
+      digest, whole: `Task.digest` and `Source.whole` of this process.
+    """
+    if whole != visit.told["facts"]["whole"]:
+        raise UserError(
+            f"--dataset={dataset}: this process has other samples than the job, or the same in another order, so some "
+            "would be trained on twice and others never; copy the job's"
+        )
     if digest != visit.told["facts"]["digest"]:
         raise UserError(
             f"--dataset={dataset}: this process reads other data than the job, or names classes otherwise; "
