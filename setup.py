@@ -59,6 +59,7 @@ setup(
     extras_require={
         "cpu": ["tensorflow-cpu>=2.18"],
         "gpu": ["tensorflow[and-cuda]>=2.18"],
+        "fidelity": ["torch>=2", "torch-fidelity>=0.4"],  # reads Inception's weights; tests compare scores with it
         "horovod": ["horovod>=0.28.1"],  # python -m tfdgan.doctor --fix builds it, for TensorFlow above 2.18 too
         "test": ["import-linter>=2", "mypy>=1.11", "nltk>=3.9", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.6"],
     },

@@ -236,7 +236,10 @@ def test_too_few_samples_for_a_covariance_are_said(flat, tmp_path, monkeypatch, 
     scored.take_real(scored.measure_real((0, 1), no_bar))
     found = scored.scores(scored.measure([(0, IMAGES[:number])], number, thorough=False), {})
     said = "4 samples give no covariance of 4 features: take 5 or more"
-    assert [score.signature.get("warning") for score in found] == [said if warns else None, None]
+    too_few = f"{number} samples in 10 splits: fewer in each than classes, take {10 * flat.sizes((2, 2, 1))[1]} or more"
+    assert [score.signature.get("warning") for score in found] == [said if warns else None, too_few]
+    whole = scored.scores(scored.measure([(0, IMAGES)], 600, thorough=False), {})
+    assert not any("warning" in score.signature for score in whole)
 
 
 def test_images_of_another_size_are_resized(flat):

@@ -1,6 +1,6 @@
 """The Inception net of FID: its pixels by hand, its weights, its names; against torch-fidelity where there is one.
 
-pip install torch torch-fidelity && pytest tests/test_inception.py
+pip install .[fidelity] && pytest tests/test_inception.py
 """
 
 import hashlib

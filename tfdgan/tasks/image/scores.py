@@ -98,9 +98,12 @@ class FeatureScores:
         few = {"warning": f"{smaller} samples give no covariance of {least - 1} features: take {least} or more"}
         fake, true = (Moments(float(s["count"]), s["sum"], s["products"]) for s in (sums, real))
         mean, spread = inception_score(*(sums[key] for key in ("counts", "negative_entropies", "probabilities")))
+        number, enough = int(sums["count"]), SPLITS * self._sizes[1]
+        scarce = {"warning": f"{number} samples in {SPLITS} splits: fewer in each than classes, take {enough} or more"}
+        recognised = {**signature, "+-": f"over {SPLITS} splits"} | (scarce if number < enough else {})
         scores = [
             Score(named("FD"), frechet_distance(fake, true), against | (few if smaller < least else {}), best="low"),
-            Score(named("IS"), mean, {**signature, "+-": f"over {SPLITS} splits"}, spread),
+            Score(named("IS"), mean, recognised, spread),
         ]
         kept = sums["kept"]
         fewest = min(len(kept), len(real["kept"]))
