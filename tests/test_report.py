@@ -6,6 +6,8 @@ import io
 import json
 import os
 import pathlib
+import platform
+import re
 import shutil
 
 import numpy as np
@@ -108,13 +110,16 @@ def test_the_environment_is_that_of_the_checkpoint(run, tmp_path):
     here = importlib.metadata.version
     text = page(run).text
     assert f"tfdgan {tfdgan.__version__} TensorFlow " in text
-    assert f"Keras {here('keras')} NumPy {here('numpy')} Threads within" in text
+    assert f"Keras {here('keras')} NumPy {here('numpy')} Horovod 0.28.1 Python {platform.python_version()} " in text
+    assert re.search(
+        rf"System \S.* Linux {re.escape(platform.release())} Processor [0-9]+ of \S.* Threads within", text
+    )
     workdir = pathlib.Path(shutil.copytree(run, tmp_path / "run"))
     for path in workdir.glob("checkpoints/*/manifest.json"):
         manifest = json.loads(path.read_text())
-        path.write_text(json.dumps({**manifest, "keras": "9.8.7", "threads": [3, 0]}))
+        path.write_text(json.dumps({**manifest, "keras": "9.8.7", "horovod": "", "threads": [3, 0]}))
     text = page(workdir).text
-    assert "Keras 9.8.7 " in text
+    assert "Keras 9.8.7 " in text and " Horovod none Python " in text
     assert "Threads within an operation: 3; between operations: as many as TensorFlow takes" in text
 
 

@@ -6,18 +6,25 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
-import keras
 import numpy as np
-import tensorflow as tf
 
-from tfdgan import __version__, distributed
+from tfdgan import distributed
 from tfdgan.data import Source
 from tfdgan.distributed import collectives, job, launch
 from tfdgan.distributed.visit import Visit
 from tfdgan.errors import DiskError, TrainingFault
 from tfdgan.gossip import backends
 from tfdgan.storage.claim import Claim
-from tfdgan.training import agreement, arrival, consensus, consensus_file, recalibration, resumption, scoring
+from tfdgan.training import (
+    agreement,
+    arrival,
+    consensus,
+    consensus_file,
+    environment,
+    recalibration,
+    resumption,
+    scoring,
+)
 from tfdgan.training.admission import Admission
 from tfdgan.training.agenda import Agenda
 from tfdgan.training.batches import batches_of
@@ -212,10 +219,7 @@ class Run:
             **task.facts,
             "samples": self._samples,
             "learners": len(collectives.ranks()),
-            "tfdgan": __version__,
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "numpy": np.__version__,
+            **environment.described(),
         }
         record = self._open_record
         # Before the checkpoint: a run that resumes there does not make it again.

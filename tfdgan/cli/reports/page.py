@@ -10,6 +10,11 @@ from tfdgan.cli.reports.run import Run
 from tfdgan.cli.reports.samples import Picture
 from tfdgan.cli.reports.style import CSS
 
+_ENVIRONMENT = {
+    **{"tfdgan": "tfdgan", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy", "horovod": "Horovod"},
+    **{"python": "Python", "system": "System", "processor": "Processor"},
+}
+
 
 def html(run: Run) -> str:
     """The whole page about a run."""
@@ -147,8 +152,7 @@ def _environment(run: Run) -> Markup:
     if run.facts is None:
         return element("p", "Not recorded: there is no checkpoint.", class_="soft")
     source, manifest = run.facts
-    names = {"tfdgan": "tfdgan", "tensorflow": "TensorFlow", "keras": "Keras", "numpy": "NumPy"}
-    items = [(shown, str(manifest.get(name, "not recorded"))) for name, shown in names.items()]
+    items = [(shown, str(manifest.get(name, "not recorded")) or "none") for name, shown in _ENVIRONMENT.items()]
     threads = manifest.get("threads")
     said = "not recorded"
     if isinstance(threads, list) and len(threads) == 2:
