@@ -3,8 +3,12 @@
 import numpy as np
 import pytest
 from conftest import launch
+from PIL import Image
 
-from tfdgan.tasks.image.nearest import nearest
+from tfdgan.data import load
+from tfdgan.tasks.image import samples_file
+from tfdgan.tasks.image.nearest import in_source, nearest
+from tfdgan.tasks.image.sheets import Sheet
 
 
 def flat(batch):
@@ -33,6 +37,19 @@ def test_against_all_distances_at_once():
     np.testing.assert_array_equal(found.indices, np.argsort(every, axis=1)[:, :4])
     np.testing.assert_allclose(found.distances, np.sort(every, axis=1)[:, :4])
     np.testing.assert_array_equal(found.samples, real[found.indices])
+
+
+def test_files_are_named(tmp_path):
+    """Whatever the order in which a folder is read."""
+    for grey in range(0, 250, 50):
+        Image.fromarray(np.full((8, 8), grey, np.uint8)).save(tmp_path / f"{grey}.png")
+    made = np.stack([np.full((8, 8, 1), grey / 127.5 - 1, np.float32) for grey in (98, 203)])
+    found = in_source(made, load(f"folder:{tmp_path}"), 2, None)
+    assert found.names.tolist() == [["100.png", "50.png"], ["200.png", "150.png"]]
+    sheet = Sheet(np.zeros((2, 3), np.float32), None, None)
+    samples_file.write(str(tmp_path / "near.npz"), 7, sheet, made, lambda *_: None, found)
+    with np.load(tmp_path / "near.npz") as stored:
+        assert stored["names"].tolist() == found.names.tolist()
 
 
 @pytest.mark.distributed

@@ -26,7 +26,7 @@ class ArraySource(Source):
         that they name. None where items are samples.
       check: function that raises `UserError` if an item cannot be read.
       dtype: of samples, where items are samples.
-      whole, summary: as `Source` says.
+      names, whole, summary: as `Source` says.
     """
 
     def __init__(
@@ -41,13 +41,14 @@ class ArraySource(Source):
         state: Callable[[], str] | None = None,
         check: Callable[[], None] | None = None,
         dtype: str = "float32",
+        names: Sequence[str] = (),
         whole: str = "",
         summary: str = "",
     ) -> None:
         self._items, self._labels, self._decode = np.asarray(items), np.asarray(labels), decode
         self._dtype, self._convert, self.whole, self.summary = dtype, as_samples, whole, summary
         self.classes, self.class_names = classes, tuple(class_names)
-        self._state, self._check = state, check
+        self._state, self._check, self.names = state, check, names
 
     @functools.cached_property
     def sample_shape(self) -> tuple[int, ...]:

@@ -61,6 +61,7 @@ def load(
     shared: dict[str, Any] = dict(
         classes=len(found.classes) or None,
         class_names=found.classes,
+        names=names,
         whole=found.digest,
         summary=_summary(found, headers, form) + labels.left_out(len(found.names), size),
         state=lambda: f"{_contents(found, names)} {form}",

@@ -1,6 +1,7 @@
 """The contract of data: a learner's samples, in an order that the seed alone determines."""
 
 import abc
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -18,6 +19,7 @@ class Source(abc.ABC):
       sample_shape: of one sample.
       classes: labels are below this number, on every learner; None if labels mean nothing.
       class_names: of class 0, 1, ..., the same on every learner; () where classes have no names.
+      names: of sample 0, 1, ..., such as the files that they come from; () where they have none.
       key: a text; sources with other samples have other keys. What was computed from all samples may be kept under the
         key. None if no such text is known.
       whole: a text on the samples of all learners in the order in which they are divided. Where learners have different
@@ -27,6 +29,7 @@ class Source(abc.ABC):
 
     classes: int | None
     class_names: tuple[str, ...] = ()
+    names: Sequence[str] = ()
     whole: str = ""
     summary: str = ""
 

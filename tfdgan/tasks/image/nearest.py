@@ -22,11 +22,13 @@ class Nearest(NamedTuple):
       samples: [n, count, *sample_shape].
       indices: int64 [n, count], where they stand in the order of the data.
       distances: float64 [n, count], among features.
+      names: texts [n, count], such as files; None where the data have none.
     """
 
     samples: np.ndarray
     indices: np.ndarray
     distances: np.ndarray
+    names: np.ndarray | None = None
 
 
 def in_source(generated: np.ndarray, source: Source, asked: int, extractor: SavedModelExtractor | None) -> Nearest:
@@ -50,7 +52,8 @@ def in_source(generated: np.ndarray, source: Source, asked: int, extractor: Save
 
     batches = (batch.numpy() for batch in source.once(_BATCH))
     shown = tqdm(batches, "real samples", -(-len(source) // _BATCH), disable=None, leave=False)
-    return nearest(generated, shown, asked or _USUAL, features)
+    found = nearest(generated, shown, asked or _USUAL, features)
+    return found._replace(names=np.array(source.names)[found.indices] if source.names else None)
 
 
 def nearest(generated: np.ndarray, batches: Iterable[np.ndarray], count: int, features: Features) -> Nearest:
@@ -83,7 +86,7 @@ def nearest(generated: np.ndarray, batches: Iterable[np.ndarray], count: int, fe
         )
         kept = _order(joined.distances, count)
         rows = np.arange(len(generated))[:, np.newaxis]
-        best = Nearest(*(array[rows, kept] for array in joined))
+        best = Nearest(*(array[rows, kept] for array in joined[:3]))
     return best
 
 

@@ -17,7 +17,8 @@ def write(path: str, step: int, sheet: Sheet, samples: np.ndarray, draw: Draw, n
     """Write samples as a picture, or to an .npz file.
 
     Arrays of the .npz file: samples (images as uint8), latents, step, labels where there are some; with `near`
-    neighbours, indices and distances, a row for each sample. In a picture each row has a sample and its neighbours.
+    neighbours, indices and distances, and names where there are some, a row for each sample. In a picture each row has
+    a sample and its neighbours.
 
     Args:
       path: ends in .npz, or in .png.
@@ -34,6 +35,7 @@ def write(path: str, step: int, sheet: Sheet, samples: np.ndarray, draw: Draw, n
             arrays["labels"] = sheet.labels
         if near:
             arrays |= {"neighbours": as_stored(near.samples), "indices": near.indices, "distances": near.distances}
+            arrays |= {} if near.names is None else {"names": near.names}
         npz.write(path, arrays)
         return
     columns = sheet.columns
