@@ -10,7 +10,7 @@ TENSORFLOW ?= $(or $(patsubst $(VENV)/.done-%,%,$(firstword $(wildcard $(VENV)/.
 RUN := source $(VENV)/bin/activate &&
 SETUP := $(VENV)/.done-$(TENSORFLOW)
 
-# Without kept bytecode each process compiles some 3,000 files of TensorFlow and Keras anew, half of the time of a short run.
+# Without kept bytecode each process compiles TensorFlow's files anew: it takes two to three times as long to load.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: setup demo check test lint docs notebooks clean

@@ -92,6 +92,10 @@ def test_learners_that_send_nothing_have_no_axis_of_bytes(path):
     figure.canvas.draw()
     numbers = [text.get_text() for text in figure.axes[0].get_yticklabels(which="both")]
     assert {"3", "4", "6"} <= set(numbers) and not any("^" in number for number in numbers)
+    figure = pictures.of_scores({"BLEU-4": results_of(path, {"points": {0: [0.25, 0.3]}})})
+    figure.canvas.draw()
+    shown = [float(text.get_text()) for text in figure.axes[0].get_yticklabels(which="both") if text.get_text()]
+    assert len(shown) == len(set(shown)) and {0.26, 0.27, 0.28} < set(shown)
 
 
 def test_several_scores_have_a_table_and_a_row_of_plots_each(path):

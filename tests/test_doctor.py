@@ -125,7 +125,7 @@ def test_a_broken_horovod_no_cache_few_files_and_no_compiler(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     said = lines(done)
-    assert said["bytecode"][0] == "note" and "of tensorflow and keras is kept (PYTHON" in said["bytecode"][1]
+    assert said["bytecode"][0] == "note" and "of tensorflow and keras is kept (Python is told" in said["bytecode"][1]
     assert said["horovod"][0] == "broken" and f"built for another TensorFlow ({MISMATCH})" in said["horovod"][1]
     assert f"mend: take {tmp_path} out of PYTHONPATH" in said["horovod"][1]
     assert said["cache"][0] == "broken" and f"{tmp_path}/file/cache cannot be written (Not a dir" in said["cache"][1]

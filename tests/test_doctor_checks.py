@@ -1,6 +1,8 @@
 """The checks of the command doctor, one at a time: by hand, what is told and what is found."""
 
 import dataclasses
+import importlib.util
+import os
 import shlex
 import shutil
 import subprocess
@@ -15,6 +17,7 @@ from tfdgan.cli.doctor.finding import ALL, TOGETHER, Fix, Way
 WHOLE = fresh.Outcome(
     {
         **{"tensorflow": "2.21.0", "cuda": False, "gpus": 0, "keras": "3.15.1", "backend": "tensorflow"},
+        **{"without_bytecode": [], "bytecode_is_off": False},
         **{"exchange": "/cache/native.so", "sealing": "/cache/sealing.so"},
         **{"exchange_loads": True, "sealing_loads": True},
     },
@@ -102,15 +105,22 @@ def test_bytecode_that_is_not_kept(tmp_path):
     source = tmp_path / "a package/__init__.py"
     source.parent.mkdir()
     source.touch()
-    (found,) = software.bytecode([str(source)], True)
-    assert printing.line(found).startswith(
-        "note     bytecode: none of a package is kept (PYTHONDONTWRITEBYTECODE is set): each start takes some 7 seconds"
-    )
-    assert found.mend.endswith(f" -m compileall -q -j 0 '{source.parent}'") and not found.stops
-    (found,) = software.bytecode([str(source)], False)
-    assert "(their folders cannot be written)" in found.text
-    subprocess.run([sys.executable, *shlex.split(found.mend)[1:]], check=True)
-    assert software.bytecode([str(source)], True) == []
+    assert software.bytecode(WHOLE) == software.bytecode(fresh.Outcome({}, "tensorflow", "SIGILL")) == []
+
+    def mends(lost, is_off):
+        (found,) = software.bytecode(without(WHOLE, facts={"without_bytecode": lost, "bytecode_is_off": is_off}))
+        assert found.status == "note" and not found.stops
+        return printing.line(found)
+
+    said = mends([str(source.parent)], True)
+    assert "bytecode: none of a package is kept (Python is told to keep none): a process takes two to three" in said
+    assert said.endswith(f" -m compileall -q -j 0 '{source.parent}'")
+    subprocess.run([sys.executable, *shlex.split(said)[-6:]], check=True)
+    assert os.path.isfile(importlib.util.cache_from_source(str(source)))
+    elsewhere = "export PYTHONPYCACHEPREFIX=$HOME/.cache/bytecode"
+    said = mends(["/nowhere/keras"], False)
+    assert "none of keras is kept (Python could not write it)" in said and said.endswith(f"; mend: {elsewhere}")
+    assert mends(["/nowhere/keras"], True).endswith(f"; mend: unset PYTHONDONTWRITEBYTECODE; {elsewhere}")
 
 
 def test_gpus():

@@ -101,8 +101,8 @@ def fill(folder, *names):
     "names, split, said",
     [
         (["train/a.png", "bus/a.png", "car/a.png"], "train", "train/ lies beside bus, car: splits or classes"),
-        (["test/a.png", "val/a.png"], "train", "no split train, only test, val"),
-        (["cat/a.png"], "test", "no split test, only no splits"),
+        (["test/a.png", "val/a.png"], "train", r"no split train \(split, eval_split\), only test, val"),
+        (["cat/a.png"], "test", r"no split test \(split, eval_split\), only no splits"),
         (["train/a.png", "Training/a.png"], "train", "Training and train are both the split train"),
     ],
 )

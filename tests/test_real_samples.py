@@ -1,5 +1,7 @@
 """What images a run learns from, and what scores compare with: splits of a folder."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,6 +9,7 @@ from PIL import Image
 from tfdgan.errors import UserError
 from tfdgan.tasks.image.options import ImageOptions
 from tfdgan.tasks.image.real import RealSamples
+from tfdgan.tasks.image.task import ImageTask
 
 
 def save(folder, number, grey, side=8):
@@ -32,11 +35,26 @@ def test_a_folder_is_learned_from_and_compared_with_by_its_splits(tmp_path):
     assert len(samples(tmp_path, split="test").part(0, 1)) == 3
 
 
+def test_what_is_compared_with_needs_no_labels_where_learners_have_classes_of_their_own(tmp_path):
+    save(tmp_path / "train/cat", 2, 0)
+    save(tmp_path / "train/dog", 2, 255)
+    save(tmp_path / "test", 3, 0)
+    real = samples(tmp_path, partition="by_label", eval_split="test")
+    part = real.part(1, 2)
+    assert (real.check(part) == 1).all() and len(real.everything("test")) == 3
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (dict(split="train[:5]"), r"folder:\S+: no split train\[:5\]; a folder has train, test, validation"),
-        (dict(eval_split="validation"), "no split validation, only test, train; name the folder validation"),
+        (
+            dict(split="train[:5]"),
+            r"folder:\S+: no split train\[:5\] \(split, eval_split\); a folder may have train, test",
+        ),
+        (
+            dict(eval_split="val"),
+            r"no split validation \(split, eval_split\), only test, train; name the folder validation",
+        ),
         (dict(eval_split="test"), "eval_split=test: holds images of 9x9x1, those learned from are 8x8x1; give im"),
         (dict(split="test", conditional=True, model="resnet"), "^conditional: .* has no labels"),
     ],
@@ -56,7 +74,7 @@ def test_a_file_that_only_scores_would_read_is_named_before_training(tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8), np.uint8)
     Image.fromarray(pixels).save(broken)
     broken.write_bytes(broken.read_bytes()[:-40])
-    real = samples(tmp_path, eval_split="test")
+    options = ImageOptions(workdir="unused", dataset=f"folder:{tmp_path}", eval_split="testing")
     with pytest.raises(UserError, match="test/1.png"):
-        real.check(real.part(0, 2))
-    real.check(real.part(1, 2))  # the first learner reads them
+        ImageTask(options).prepare()
+    assert ImageTask(dataclasses.replace(options, eval_split="")).prepare() == []

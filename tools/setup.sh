@@ -30,7 +30,7 @@ source "$venv/bin/activate"
 # Never both wheels in one environment: they install the same package.
 if nvidia-smi >/dev/null 2>&1; then tensorflow="tensorflow[and-cuda]"; else tensorflow=tensorflow-cpu; fi
 # Bytecode is made when a module is first imported: most of TensorFlow's modules never are. It is kept whatever the
-# environment says, since each process would make it anew for some 7 seconds.
+# environment says, since each process would make it anew.
 unset PYTHONDONTWRITEBYTECODE
 pip install --quiet --disable-pip-version-check --no-compile "$tensorflow==$version" \
   --requirement <(printf '%s\n' "$pins")
@@ -38,7 +38,8 @@ bash tools/build_horovod.sh
 pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 # Load once what training loads, for its bytecode, on another core than the compiler's. Should it fail, `tfdgan doctor`
 # says why.
-python -m tfdgan.cli.doctor.probe_tensorflow >/dev/null 2>&1 &
+timeout 300 python -m tfdgan.cli.doctor.probe_tensorflow >/dev/null 2>&1 &
+trap 'kill $! 2>/dev/null || true' EXIT
 # What is built, and TensorFlow's own lines, are of no use here.
 python -m tfdgan.gossip.native.build 2>&1 >/dev/null |
   { grep -v -E '^([IWE][0-9]{4} |WARNING: All log messages before absl|To enable the following)' || true; } >&2

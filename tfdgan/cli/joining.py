@@ -105,13 +105,13 @@ def check_data(visit: Visit, dataset: str, digest: Any, whole: str) -> None:
       dataset: what --dataset is.
       digest, whole: `Task.digest` and `Source.whole` of this process.
     """
-    if whole != visit.told["facts"]["whole"]:
-        raise UserError(
-            f"--dataset={dataset}: this process has other samples than the job, or the same in another order, so some "
-            "would be trained on twice and others never; copy the job's"
-        )
     if digest != visit.told["facts"]["digest"]:
         raise UserError(
             f"--dataset={dataset}: this process reads other data than the job, or names classes otherwise; "
             "copy one to all hosts"
+        )
+    if whole != visit.told["facts"]["whole"]:
+        raise UserError(
+            f"--dataset={dataset}: this process has other samples than the job, or the same in another order, so some "
+            "would be trained on twice and others never; copy the job's, and leave out shuffling without a fixed seed"
         )

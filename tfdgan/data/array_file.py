@@ -42,8 +42,9 @@ def read(path: str, form: images.Form) -> tuple[Any, str]:
     if found.ndim == 3:
         found = found[..., np.newaxis]
     if found.ndim == 4 and found.shape[1] in (1, 3) and found.shape[-1] not in (1, 3):
-        last = "save np.moveaxis(x, 1, -1)"
-        raise UserError(f"--dataset=array:{path}: {found.shape} has the channels first; give them last ({last})")
+        raise UserError(
+            f"--dataset=array:{path}: {found.shape} has the channels first; give them last (np.moveaxis(x, 1, -1))"
+        )
     if found.ndim != 4 or found.shape[-1] not in (1, 3) or not len(found):
         raise UserError(
             f"--dataset=array:{path}: {found.dtype} {found.shape}; give images [n, height, width, 1 or 3 "

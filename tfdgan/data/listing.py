@@ -66,14 +66,13 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
 
     Args:
       path: the folder, or the zip file.
-      split: "train", "test" or "validation".
+      split: "train", "test" or "validation", or as such a folder may be named.
       classes: the names that labels number, where another split has decided; images of others are passed over.
 
     Raises:
       UserError: no images, no such split, no such zip file, or a folder that cannot be read.
     """
-    if split not in _SPLITS:
-        raise UserError(f"--dataset=folder:{path}: no split {split}; a folder has {', '.join(_SPLITS)}")
+    split = _meant(split, f"--dataset=folder:{path}")
     if not os.path.exists(path):
         raise UserError(f"--dataset=folder:{path}: no such folder or .zip file")
     if os.path.isdir(path) or not path.lower().endswith(".zip"):
@@ -143,8 +142,16 @@ def _folder_of(split: str, images: list[str], where: str, files: int) -> str:
         return f"{wanted[0]}/"
     if (splits and not others) or split != "train":
         there = ", ".join(sorted(splits)) or "no splits"
-        raise UserError(f"{where}: no split {split}, only {there}; name the folder {split}")
+        raise UserError(f"{where}: no split {split} (--split, --eval_split), only {there}; name the folder {split}")
     return ""
+
+
+def _meant(split: str, where: str) -> str:
+    """The split that a name stands for, as "validation" for "val"."""
+    for name, names in _SPLITS.items():
+        if split.lower() in names:
+            return name
+    raise UserError(f"{where}: no split {split} (--split, --eval_split); a folder may have {', '.join(_SPLITS)}")
 
 
 def _walk(path: str) -> list[str]:

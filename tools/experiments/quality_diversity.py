@@ -36,7 +36,9 @@ def _define(flag_values):
     flags.DEFINE_integer("samples", 2000, "Sentences a temperature.", lower_bound=1, flag_values=flag_values)
     text = "Arm that the others are compared with, by default the first."
     flags.DEFINE_string("reference", None, text, flag_values=flag_values)
-    flags.DEFINE_string("output", None, "Folder for points.tsv, table.md and plot.png.", flag_values=flag_values)
+    flags.DEFINE_string(
+        "output", None, "Folder for points_SAMPLES.tsv, table.md and plot.png.", flag_values=flag_values
+    )
 
 
 def measured(path, samples):
@@ -104,7 +106,7 @@ def plot(points, quality, path):
 
 
 def _kept(path):
-    """{(arm, seed): {temperature: {score's name: value}}} of a points.tsv, if it is there."""
+    """{(arm, seed): {temperature: {score's name: value}}} of a file of points, if it is there."""
     if not os.path.isfile(path):
         return {}
     with open(path) as file:
@@ -129,8 +131,12 @@ def main(argv):
     flag_values = command.parse(argv, _define)
     results, output = command.required(flag_values, "results", "output")
     runs = first_score(results)["runs"]
+    arms = list(dict.fromkeys(run["arm"] for run in runs))
+    reference = flag_values.reference or arms[0]
+    if reference not in arms:
+        raise UserError(f"--reference={reference}: no such arm; there are {', '.join(arms)}")
     os.makedirs(output, exist_ok=True)
-    path = os.path.join(output, "points.tsv")
+    path = os.path.join(output, f"points_{flag_values.samples}.tsv")
     found = _kept(path)
     distributed.start()
     for run in runs:
@@ -145,9 +151,6 @@ def main(argv):
     for run in runs:
         at = {t: (one[_DIVERSITY], one[quality]) for t, one in found[run["arm"], run["seed"]].items()}
         points.setdefault(run["arm"], {})[run["seed"]] = at
-    reference = flag_values.reference or next(iter(points))
-    if reference not in points:
-        raise UserError(f"--reference={reference}: no such arm; there are {', '.join(points)}")
     text = table(points, quality, reference)
     files.write_text(os.path.join(output, "table.md"), text)
     plot(points, quality, os.path.join(output, "plot.png"))

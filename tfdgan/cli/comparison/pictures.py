@@ -70,8 +70,15 @@ def _colors(results: Iterable[Result]) -> dict[str, str]:
 def _make_logarithmic(axis: Axes) -> None:
     """Numbers stand at the ticks as they are, not as powers of 10."""
     axis.set(yscale="log")
-    axis.yaxis.set_major_formatter(LogFormatter())
-    axis.yaxis.set_minor_formatter(LogFormatter(minor_thresholds=(2, 0.4)))
+    axis.yaxis.set_major_formatter(_Plain())
+    axis.yaxis.set_minor_formatter(_Plain(minor_thresholds=(2, 0.4)))
+
+
+class _Plain(LogFormatter):
+    """Leaves out the ticks that matplotlib would, and writes the others plainly."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return f"{x:g}" if super().__call__(x, pos) else ""
 
 
 def _add_legend(figure: Figure, arms: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from tfdgan.errors import UserError
 from tfdgan.training import score_log
 
 _TIMES = ("time/step", "time/waiting_share", "network/bytes_a_step")
-_UNLIKE = ("seed", "weights")  # of signatures, beside which scores can be compared all the same
+_UNLIKE = ("seed", "warning", "weights")  # of signatures, beside which scores can be compared all the same
 
 
 @dataclasses.dataclass(frozen=True)

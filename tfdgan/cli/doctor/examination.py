@@ -42,9 +42,7 @@ def _of_software(tried: fresh.Outcome) -> Iterator[Finding]:
         yield software.requirements(importlib.metadata.requires("tfdgan") or [], installed)
     yield from software.tensorflow(installed, tried)
     yield from software.training(tried)
-    specs = [importlib.util.find_spec(name) for name in ("tensorflow", "keras") if name in tried.facts]
-    sources = [spec.origin for spec in specs if spec and spec.origin]
-    yield from software.bytecode(sources, sys.dont_write_bytecode)
+    yield from software.bytecode(tried)
     yield from software.gpus(tried)
 
 

@@ -96,12 +96,13 @@ def _build(folder: str, say: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(prefix="horovod-") as work:
         source = _source(work)
         made, tools = os.path.join(work, "wheel"), os.path.join(work, "tools")
-        pip("install", "--no-deps", "--target", tools, *_TOOLS)
+        pip("install", "--no-deps", "--only-binary=:all:", "--target", tools, *_TOOLS)
         variables = {
             "HOROVOD_CMAKE": os.path.join(tools, "cmake/data/bin/cmake"),  # bin/cmake is a script that wants PYTHONPATH
             "PATH": os.pathsep.join((os.path.join(tools, "bin"), os.environ.get("PATH", os.defpath))),
             "CMAKE_GENERATOR": "Ninja",
             "NINJA_STATUS": "[%p] ",
+            "MAKEFLAGS": "",  # of a make that this runs under; Horovod would give ninja no number of jobs
             "HOROVOD_WITH_TENSORFLOW": "1",
             "HOROVOD_WITH_GLOO": "1",
             "HOROVOD_WITHOUT_PYTORCH": "1",

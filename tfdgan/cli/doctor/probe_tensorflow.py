@@ -1,6 +1,7 @@
 """A program for a fresh process: load TensorFlow, Keras, all of training, and the native exchange where it is built."""
 
 import os
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,6 +18,8 @@ def _facts() -> Iterator[dict[str, Any]]:
     import keras
 
     yield {"keras": keras.__version__, "backend": keras.backend.backend()}
+    lost = [os.path.dirname(one.__file__) for one in (tf, keras) if not os.path.isfile(one.__spec__.cached or "")]
+    yield {"without_bytecode": lost, "bytecode_is_off": sys.dont_write_bytecode}
     yield {"doing": "tfdgan"}
     import tfdgan.cli.fit  # noqa: F401
     from tfdgan.tasks import names

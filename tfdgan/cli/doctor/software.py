@@ -1,6 +1,5 @@
 """Python, TensorFlow, Keras, and the packages that training loads."""
 
-import importlib.util
 import os
 import re
 import shlex
@@ -88,20 +87,17 @@ def training(tried: Outcome) -> list[Finding]:
     return [Finding(Status.OK, "tfdgan", "tfdgan: training loads")]
 
 
-def bytecode(sources: Sequence[str], is_off: bool) -> list[Finding]:
-    """Whether Python keeps what it has compiled of packages that were just loaded; nothing where it does.
-
-    Args:
-      sources: the packages' __init__.py files.
-      is_off: Python is told to keep none.
-    """
-    lost = [os.path.dirname(one) for one in sources if not os.path.isfile(importlib.util.cache_from_source(one))]
+def bytecode(tried: Outcome) -> list[Finding]:
+    """Whether Python keeps what it has compiled of TensorFlow and Keras; nothing where it does."""
+    lost, is_off = tried.facts.get("without_bytecode"), tried.facts.get("bytecode_is_off")
     if not lost:
         return []
-    why = "PYTHONDONTWRITEBYTECODE is set" if is_off else "their folders cannot be written"
+    why = "Python is told to keep none" if is_off else "Python could not write it"
     names = " and ".join(map(os.path.basename, lost))
-    text = f"bytecode: none of {names} is kept ({why}): each start takes some 7 seconds longer"
+    text = f"bytecode: none of {names} is kept ({why}): a process takes two to three times as long to load"
     mend = f"{commands.python()} -m compileall -q -j 0 {' '.join(map(shlex.quote, lost))}"
+    if not all(os.access(folder, os.W_OK) for folder in lost):
+        mend = f"{'unset PYTHONDONTWRITEBYTECODE; ' if is_off else ''}export PYTHONPYCACHEPREFIX=$HOME/.cache/bytecode"
     return [Finding(Status.NOTE, "bytecode", text, mend)]
 
 

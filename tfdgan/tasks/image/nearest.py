@@ -53,7 +53,9 @@ def in_source(generated: np.ndarray, source: Source, asked: int, extractor: Save
     batches = (batch.numpy() for batch in source.once(_BATCH))
     shown = tqdm(batches, "real samples", -(-len(source) // _BATCH), disable=None, leave=False)
     found = nearest(generated, shown, asked or _USUAL, features)
-    return found._replace(names=np.array(source.names)[found.indices] if source.names else None)
+    if not source.names:
+        return found
+    return found._replace(names=np.array([[source.names[i] for i in row] for row in found.indices.tolist()]))
 
 
 def nearest(generated: np.ndarray, batches: Iterable[np.ndarray], count: int, features: Features) -> Nearest:

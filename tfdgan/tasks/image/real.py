@@ -28,15 +28,11 @@ class RealSamples:
     def __init__(self, options: ImageOptions, given: Any = None) -> None:
         self._options, self._given = options, given
         self.whole = self.trained_on = ""
-        self._rank = 0
 
     def part(self, rank: int, size: int) -> Source:
         """Learner `rank`'s part, of `size`, of what is learned from."""
-        options, self._rank = self._options, rank
-        source = self._load(options.split, options.cache_mb, rank, size)
-        if not len(source):
-            share = f"learner {rank} of {size} gets no samples"
-            raise UserError(f"--dataset={options.dataset}: {share}; use fewer learners or more data")
+        options = self._options
+        source = self._load(options.split, options.partition, options.cache_mb, rank, size)
         if options.conditional and source.classes is None:
             raise UserError(
                 f"--conditional: --dataset={options.dataset} has no labels; {labels.how_to_give(options.dataset)}, "
@@ -53,14 +49,19 @@ class RealSamples:
             warnings.warn(changed, stacklevel=2)
         return source
 
+    def check_others(self) -> None:
+        """Raise `UserError` if what scores alone read cannot be read. A host whose files are copies reads its own."""
+        if self._options.eval_split:
+            self._load(self._options.eval_split).check()
+
     def check(self, source: Source) -> np.ndarray:
-        """Raise `UserError` unless the samples of a part, and those that scores need, can be read and are in range.
+        """Raise `UserError` unless the samples of a part can be read, are in range, and as those that scores read.
 
         Returns: some of them.
         """
         source.check()
         if self._options.eval_split:
-            self._check_others(source.sample_shape)
+            self._check_shape_of_others(source.sample_shape)
         named = f"--dataset={self._options.dataset}"
         try:
             batch = next(iter(source.once(64))).numpy()
@@ -74,8 +75,7 @@ class RealSamples:
             raise UserError(f"{named}: image values from {low:.4g} to {high:.4g}; scale them to [-1, 1]")
         return batch
 
-    def _check_others(self, shape: tuple[int, ...]) -> None:
-        """What scores compare with is tried now, not at the first score: by the first learner whole."""
+    def _check_shape_of_others(self, shape: tuple[int, ...]) -> None:
         split = self._options.eval_split
         others = self._load(split)
         if others.sample_shape != shape:
@@ -84,13 +84,18 @@ class RealSamples:
                 f"--eval_split={split}: holds images of {theirs}, those learned from are {ours}; give --image_size and "
                 "--channels"
             )
-        if self._rank == 0:
-            others.check()
 
-    def _load(self, split: str, cache_mb: float = 0, rank: int = 0, size: int = 1) -> Source:
+    def _load(self, split: str, partition: str = "iid", cache_mb: float = 0, rank: int = 0, size: int = 1) -> Source:
+        source = self._read(split, partition, cache_mb, rank, size)
+        if not len(source):
+            share = f"learner {rank} of {size} gets no samples"
+            raise UserError(f"--dataset={self._options.dataset}: {share}; use fewer learners or more data")
+        return source
+
+    def _read(self, split: str, partition: str, cache_mb: float, rank: int, size: int) -> Source:
         options = self._options
         if self._given is not None:
-            return data.from_user(self._given, rank, size, options.partition)
+            return data.from_user(self._given, rank, size, partition)
         return data.load(
             options.dataset,
             data_dir=options.data_dir,
@@ -99,7 +104,7 @@ class RealSamples:
             feature=options.feature,
             label_feature=options.label_feature,
             split=split,
-            partition=options.partition,
+            partition=partition,
             seed=options.seed,
             rank=rank,
             size=size,

@@ -65,6 +65,10 @@ class ImageTask(Task):
         """A hash of the class names; "" if labels are unused. Learners with another hash number other classes."""
         return class_names.digest(self._class_names)
 
+    def prepare(self) -> list[str]:
+        self._real.check_others()
+        return []
+
     def source(self, rank: int = 0, size: int = 1) -> Source:
         source = self._real.part(rank, size)
         self._class_names = list(source.class_names) if self.options.conditional else []
