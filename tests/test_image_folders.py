@@ -178,7 +178,7 @@ def test_names_in_zip_files_of_other_systems(tmp_path):
     colour().save(content, "png")
     with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
         archive.writestr("cat\\ä.png", content.getvalue())
-        archive.writestr("dog\\b.png", content.getvalue())
+        archive.writestr("./dog/b.png", content.getvalue())
         archive.writestr("broken.txt", "no image")
     source = folder.load(str(tmp_path / "x.zip"), form=Form(), **ALL)
     source.check()

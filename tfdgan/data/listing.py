@@ -81,7 +81,8 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
         size: Callable[[str], int] = functools.partial(_size, path)
     else:
         archive = _archive(path)
-        everything = {i.filename.replace("\\", "/"): i.filename for i in archive.infolist() if not i.is_dir()}
+        stored = [info.filename for info in archive.infolist() if not info.is_dir()]
+        everything = {name.replace("\\", "/").removeprefix("./"): name for name in stored}
         open_file, size = archive.open, functools.partial(_stored_size, archive)
     images, passed_over = _images(list(everything))
     outer = _outer(images)

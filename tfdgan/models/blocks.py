@@ -186,8 +186,13 @@ def self_attention(x: Tensor, make: LayerFactory) -> Tensor:
 
     Zhang, Goodfellow, Metaxas, Odena, "Self-Attention Generative Adversarial Networks", ICML 2019, equations 1 to 3;
     keys and values are pooled 2 x 2 as in its released code. Memory: n (height width)^2 / 4 numbers.
+
+    Raises:
+      UserError: fewer than 8 channels.
     """
     _, height, width, channels = x.shape
+    if channels < 8:
+        raise UserError(f"attention: maps of {channels} channels; it takes 8 or more, as --width_g=8 --width_d=8 gives")
 
     def flat(y: Tensor) -> Tensor:
         return layers.Reshape((-1, y.shape[-1]))(y)
