@@ -90,9 +90,7 @@ def test_users_factory_that_gives_no_pair_is_refused(users_module, name):
 def test_what_a_factory_does_wrong_is_named():
     with pytest.raises(UserError, match="^model=own: is a int, not a function"):
         building.call_factory("own", 3)
-    with pytest.raises(
-        UserError, match=r"^model=own: ZeroDivisionError: division by zero \(.*test_model_pairs.py"
-    ):
+    with pytest.raises(UserError, match=r"^model=own: ZeroDivisionError: division by zero \(.*test_model_pairs.py"):
         building.call_factory("own", lambda: 1 / 0)
     with pytest.raises(UserError, match="images are 5 x 5; use sides from 8"):  # the factory's own words
         building.call_factory("own", lambda: dcgan.build((5, 5, 3), latent_size=2, width_g=2, width_d=2))
