@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -10,6 +11,7 @@ from conftest import ROOT, environment
 
 from tfdgan import launch
 from tfdgan.cli import quiet
+from tfdgan.cli.launching import horovodrun
 from tfdgan.cli.launching.lines import Line, parsed
 from tfdgan.cli.launching.screen import Screen
 
@@ -145,12 +147,32 @@ SLOW_TO_END = """
 import os, pathlib, signal, time
 def end(*_):
     time.sleep(7)
-    pathlib.Path(f"saved_{os.environ['HOROVOD_RANK']}").touch()
+    pathlib.Path(f"saved_{os.environ.get('HOROVOD_RANK')}").touch()
     os._exit(0)
 signal.signal(signal.SIGTERM, end)
-print("ready", os.environ["HOROVOD_RANK"], flush=True)
+print("ready", os.environ.get("HOROVOD_RANK"), flush=True)
 time.sleep(300)
 """
+
+
+@pytest.mark.parametrize(
+    "command, seconds, code",
+    [
+        ("python slow.py; said=$?; sleep 0.5; exit $said", 30, 0),  # the shell ends later than its learner
+        ("exec python slow.py", 30, 0),
+        ("trap '' TERM; echo ready; sleep 300", 0.2, -signal.SIGKILL),
+    ],
+)
+def test_a_learner_s_shell_tells_how_it_ended(tmp_path, command, seconds, code):
+    (tmp_path / "slow.py").write_text(SLOW_TO_END.replace("sleep(7)", "sleep(0.3)"))
+    command = command.replace("python", sys.executable)
+    shell = subprocess.Popen(["sh", "-c", command], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    assert next(shell.stdout).startswith("ready")
+    before = time.monotonic()
+    threading.Thread(target=horovodrun.end_learner, args=(shell.pid, seconds)).start()
+    assert shell.wait(timeout=20) == code
+    assert time.monotonic() - before < 10
+    horovodrun.end_learner(shell.pid)  # of which nothing is there any more
 
 
 @pytest.mark.slow
