@@ -160,7 +160,7 @@ time.sleep(300)
     [
         ("python slow.py; said=$?; sleep 0.5; exit $said", 30, 0),  # the shell ends later than its learner
         ("exec python slow.py", 30, 0),
-        ("trap '' TERM; echo ready; sleep 300", 0.2, -signal.SIGKILL),
+        ("trap '' TERM; echo ready; exec sleep 300", 0.2, -signal.SIGKILL),
     ],
 )
 def test_a_learner_s_shell_tells_how_it_ended(tmp_path, command, seconds, code):

@@ -7,6 +7,8 @@ is put in Horovod's place here holds there, too.
 """
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import psutil
 from horovod.runner.common.util import safe_shell_exec
@@ -14,7 +16,7 @@ from horovod.runner.common.util import safe_shell_exec
 SECONDS_TO_END = 60.0
 
 
-def end_learner(pid, seconds=SECONDS_TO_END):
+def end_learner(pid: int, seconds: float = SECONDS_TO_END) -> None:
     """Send SIGTERM to what the shell `pid` runs, wait until both have ended, and kill what has not.
 
     Horovod's own function stops the shell at the moment its learner ends. On a busy machine the shell has not ended by
@@ -38,7 +40,7 @@ def end_learner(pid, seconds=SECONDS_TO_END):
         _unless_gone(process.kill)
 
 
-def _unless_gone(act, **options):
+def _unless_gone(act: Callable[..., Any], **options: Any) -> Any:
     try:
         return act(**options)
     except psutil.NoSuchProcess:
