@@ -32,7 +32,7 @@ demo: $(SETUP)
 	@echo "TensorBoard:    $(VENV)/bin/tensorboard --logdir runs/demo"
 
 test: $(SETUP)
-	$(RUN) python -m pytest tests -m "not alone" --durations=60 --durations-min=5 --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(RUN) python tests/run_files.py -m "not alone"
 	$(RUN) python -m pytest $$(grep -l "mark.alone" tests/*.py) -m alone --durations=30 --durations-min=5 --numprocesses=2 --dist=loadgroup
 
 # The site: site/index.html opens from disk.
@@ -53,8 +53,7 @@ lint: $(SETUP)
 	$(RUN) ruff check . && ruff format --check . && mypy && lint-imports --no-logo
 
 check: lint
-	$(RUN) python -m pytest tests -m "not slow and not distributed and not alone and not data" --numprocesses=2 \
-	  --dist=loadfile --no-loadscope-reorder --quiet
+	$(RUN) python tests/run_files.py -m "not slow and not distributed and not alone and not data"
 
 clean:
 	rm -rf $(VENV) runs exported site

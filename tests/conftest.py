@@ -1,13 +1,10 @@
 """What tests share: launching learners, and the data folder."""
 
-import atexit
 import functools
 import os
 import pathlib
 import subprocess
 import sys
-import tempfile
-import time
 
 import pytest
 import warm
@@ -21,19 +18,9 @@ warm.collect_garbage_rarely()
 collect_ignore = [] if "HOROVOD_RANK" in os.environ else ["distributed"]
 
 
-_LONGEST = ("test_resume", "test_distributed", "test_configurations", "test_commands", "test_style_transfer")
-
-
 def pytest_collection_modifyitems(items):
-    """Fast tests first; then the longest files, so that workers end at about the same time."""
-
-    def order(item):
-        if not {mark.name for mark in item.iter_markers()} & {"slow", "distributed"}:
-            return 0
-        name = item.module.__name__
-        return 1 + (_LONGEST.index(name) if name in _LONGEST else len(_LONGEST))
-
-    items.sort(key=order)
+    """Fast tests first."""
+    items.sort(key=lambda item: bool({mark.name for mark in item.iter_markers()} & {"slow", "distributed"}))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -77,23 +64,14 @@ def horovodrun(learners, *command, cold=False):
 
 
 @functools.cache
-def _warm():
-    """The socket of a server that has loaded TensorFlow (warm.py), started at the first call."""
-    folder = tempfile.TemporaryDirectory(prefix="tfdgan-tests-")
-    path, variables = os.path.join(folder.name, "warm"), environment(OPENBLAS_NUM_THREADS="1")
-    server = subprocess.Popen([sys.executable, "-u", WARM, path], stdin=subprocess.PIPE, env=variables, cwd=ROOT)
-    atexit.register(folder.cleanup)
-    atexit.register(server.stdin.close)  # which ends it, as the end of this process would
-    deadline = time.monotonic() + 120
-    while not os.path.exists(path):
-        assert server.poll() is None and time.monotonic() < deadline, "warm.py has ended, or takes for ever"
-        time.sleep(0.1)
-    return path
+def warm_server():
+    """The socket of a server that has loaded TensorFlow: that of run_files.py, or one started at the first call."""
+    return os.environ.get("TFDGAN_TESTS_WARM") or warm.started()
 
 
 def python(*arguments, cold):
     """The command `python -u ARGUMENTS`; unless `cold`, TensorFlow is loaded already."""
-    return [sys.executable, *(["-u"] if cold else [WARM, _warm()]), *map(str, arguments)]
+    return [sys.executable, *(["-u"] if cold else [WARM, warm_server()]), *map(str, arguments)]
 
 
 def launch(learners, *arguments, timeout=600, check=True, cwd=ROOT, cold=False, **variables):

@@ -8,6 +8,7 @@ alike, which ones started cold do not. Nor do they optimize the graphs that they
 run's time, unless TFDGAN_TEST_GRAPHS=optimized. The server ends with its standard input.
 """
 
+import atexit
 import contextlib
 import gc
 import os
@@ -17,7 +18,10 @@ import select
 import signal
 import socket
 import struct
+import subprocess
 import sys
+import tempfile
+import time
 
 import numpy as np
 
@@ -51,6 +55,22 @@ def serve(path):
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 return _look_after(connection)
             connection.close()
+
+
+def started():
+    """The socket of a server of its own, which ends with this process."""
+    folder = tempfile.TemporaryDirectory(prefix="tfdgan-tests-")
+    path, root = os.path.join(folder.name, "warm"), os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    variables = {**os.environ, "PYTHONPATH": root, "TF_CPP_MIN_LOG_LEVEL": "3", "OPENBLAS_NUM_THREADS": "1"}
+    server = subprocess.Popen([sys.executable, "-u", __file__, path], stdin=subprocess.PIPE, env=variables, cwd=root)
+    atexit.register(folder.cleanup)
+    atexit.register(server.stdin.close)  # which ends it, as the end of this process would
+    deadline = time.monotonic() + 120
+    while not os.path.exists(path):
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError("warm.py has ended, or takes for ever")
+        time.sleep(0.1)
+    return path
 
 
 def collect_garbage_rarely():
