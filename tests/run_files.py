@@ -2,8 +2,8 @@
 
 TensorFlow keeps every graph that a process has traced. One process for all tests grew to 11 GB, and its last tests took
 two to four times as long as they take alone. Each file's process is a fork of one that has loaded TensorFlow (warm.py),
-as many at a time as there are processors. Fast tests come first, then the files that take longest. A file that fails is
-shown whole; the end names failed tests and the slowest ones.
+as many at a time as there are processors, at most four. Fast tests come first, then the files that take longest. A file
+that fails is shown whole; the end names tests that failed or were skipped, and the slowest ones.
 """
 
 import argparse
@@ -48,8 +48,9 @@ class Outcome:
         return (re.findall(r"^\d+ [a-z]+.* in [\d.]+s.*$", self.said, re.MULTILINE) or [""])[-1]
 
     @property
-    def failures(self):
-        return re.findall(r"^(?:FAILED|ERROR) \S+\.py\b.*$", self.said, re.MULTILINE)
+    def not_passed(self):
+        """Pytest's lines of tests that failed or were skipped."""
+        return re.findall(r"^(?:FAILED|ERROR|SKIPPED \[\d+\]) \S+\.py\b.*$", self.said, re.MULTILINE)
 
     @property
     def durations(self):
@@ -72,17 +73,8 @@ def order(files):
 
 def run(file, expression):
     """The outcome of pytest on a file's tests of which the expression of marks holds."""
-    words = [
-        "pytest",
-        "-q",
-        "-p",
-        "no:xdist",
-        "-m",
-        expression,
-        f"--durations={_SHOWN}",
-        "--durations-min=5",
-        str(file),
-    ]
+    words = f"pytest -q -rs -p no:xdist --durations={_SHOWN} --durations-min=5".split()
+    words += ["-m", expression, str(file)]
     command = [sys.executable, warm.__file__, os.environ["TFDGAN_TESTS_WARM"], "-m", *words]
     output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
     done = subprocess.run(command, cwd=TESTS.parent, stdin=subprocess.DEVNULL, text=True, errors="replace", **output)
@@ -101,7 +93,7 @@ def main(arguments=None):
     if "TFDGAN_TESTS_WARM" not in os.environ:
         os.environ["TFDGAN_TESTS_WARM"] = warm.started()
     begin, outcomes, width = time.monotonic(), [], len(str(len(jobs)))
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool:
         running = {pool.submit(run, *job): job[0] for job in jobs}
         for future in concurrent.futures.as_completed(running):
             outcomes.append(outcome := future.result())
@@ -116,8 +108,10 @@ def conclude(outcomes, seconds):
     total = sum((collections.Counter(outcome.counts) for outcome in outcomes), collections.Counter())
     slowest = sorted((line for outcome in outcomes for line in outcome.durations), reverse=True)[:_SHOWN]
     print("\nslowest tests:", *(line for _, line in slowest), sep="\n")
-    failures = [line for outcome in outcomes for line in outcome.failures]
-    print("\nshort test summary:" if failures else "", *failures, sep="\n")
+    lines = sorted(
+        (line for outcome in outcomes for line in outcome.not_passed), reverse=True
+    )  # SKIPPED, FAILED, ERROR
+    print("\nshort test summary:", *lines, "", sep="\n")
     broken = sum(outcome.failed for outcome in outcomes)
     counted = ", ".join(f"{total[kind]} {kind}" for kind in ("failed", "error", "passed", "skipped") if total[kind])
     print(f"{counted or 'no tests ran'} in {seconds:.0f} s ({broken} of {len(outcomes)} processes ended badly)")

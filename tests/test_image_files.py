@@ -219,6 +219,22 @@ def test_the_damaged_file_of_several_is_named_and_what_is_passed_over(tmp_path):
         tfrecord.load(str(tmp_path), **named)
 
 
+@pytest.mark.parametrize("end, kept", [("", -5), ("", -1), (".gz", -5), (".gz", -9)])
+def test_records_that_are_cut_short_are_found(tmp_path, end, kept):
+    write_records(tmp_path / f"a.tfrecord{end}", [0, 3], "GZIP" if end else "")
+    write_records(tmp_path / f"b.tfrecord{end}", [1, 2], "GZIP" if end else "")
+    content = (tmp_path / f"b.tfrecord{end}").read_bytes()
+    named = dict(form=Form(), feature="image/encoded", label_feature="", **ALL)
+    assert "4 images read" in tfrecord.load(str(tmp_path), **named).summary
+    (tmp_path / f"b.tfrecord{end}").write_bytes(content[:kept])
+    with pytest.raises(UserError, match=rf"no TFRecord file, or a damaged one: \S*/b.tfrecord{end}$"):
+        tfrecord.load(str(tmp_path), **named)
+    if not end:  # inside the head of a third record, which TensorFlow takes for the end of the file
+        (tmp_path / "b.tfrecord").write_bytes(content + content[:11])
+        with pytest.raises(UserError, match=r"no TFRecord file, or a damaged one: \S*/b.tfrecord$"):
+            tfrecord.load(str(tmp_path), **named)
+
+
 def test_files_that_hold_no_records(tmp_path):
     (tmp_path / "a").write_text("this text is longer than the header of a record")
     (tmp_path / "empty").touch()

@@ -2,9 +2,11 @@
 
 import functools
 import glob
+import gzip
 import hashlib
 import io
 import os
+import zlib
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ from tfdgan.data.source import as_written
 from tfdgan.errors import UserError
 
 _SHOWN = 3  # files that are named
+_FRAME = 16  # bytes that a file holds beside each record: its length, checksums of both
+_DAMAGE = (tf.errors.OpError, EOFError, zlib.error, gzip.BadGzipFile)
 _KINDS = {"bytes_list": "bytes", "int64_list": "whole numbers", "float_list": "floats"}
 
 
@@ -99,11 +103,19 @@ def _damaged(files: list[str]) -> str:
     """The first file that cannot be read to its end."""
     for file in files:
         try:
-            for _ in _records([file]):
-                pass
-        except tf.errors.OpError:
+            if _length(file) != sum(len(record) + _FRAME for record in _records([file]).as_numpy_iterator()):
+                return file
+        except _DAMAGE:
             return file
     return ", ".join(files[:_SHOWN])
+
+
+def _length(file: str) -> int:
+    """The bytes of all frames of a file. TensorFlow takes a file that ends inside a frame's head for a whole one."""
+    if not file.endswith(".gz"):
+        return os.path.getsize(file)
+    with gzip.open(file) as stream:
+        return stream.seek(0, io.SEEK_END)
 
 
 def _records(files: list[str]) -> tf.data.TFRecordDataset:
@@ -115,6 +127,7 @@ def _looked_at(
 ) -> tuple[list[image_file.Header], np.ndarray, str]:
     """(the header of each record's image, labels int64 [n], zeros without them; a hash of all records)."""
     headers, found_labels, content = list[image_file.Header](), list[int](), hashlib.blake2b(digest_size=12)
+    length = 0
     wanted = [("feature", feature, "bytes_list")]
     if label_feature:
         wanted.append(("label_feature", label_feature, "int64_list"))
@@ -122,13 +135,16 @@ def _looked_at(
         for index, record in enumerate(_records(files).as_numpy_iterator()):
             found = tf.train.Example.FromString(record).features.feature
             content.update(len(record).to_bytes(8, "little") + record)
+            length += len(record) + _FRAME
             for flag, name, kind in wanted:
                 if name not in found or len(getattr(found[name], kind).value) != 1:
                     raise UserError(f"--{flag}={name}: record {index} of {where} {_instead(found, name, kind)}")
             opener = functools.partial(io.BytesIO, found[feature].bytes_list.value[0])
             headers.append(image_file.header(opener, f"{where}, record {index}"))
             found_labels.append(found[label_feature].int64_list.value[0] if label_feature else 0)
-    except tf.errors.OpError as error:
+        if length != sum(map(_length, files)):
+            raise EOFError
+    except _DAMAGE as error:
         raise UserError(f"{where}: no TFRecord file, or a damaged one: {_damaged(files)}") from error
     except DecodeError as error:
         raise UserError(f"{where}: its records are no tf.train.Examples") from error
