@@ -62,6 +62,20 @@ def test_layouts(tmp_path, names, classes, passed, zipped):
     assert source.summary.endswith(loose) == (set(names) == {"a.png", "cat/b.png"})
 
 
+def test_of_files_of_one_name_in_a_zip_the_last_one_counts(tmp_path):
+    """As for who unpacks it."""
+    path = str(tmp_path / "data.zip")
+    with zipfile.ZipFile(path, "w") as archive, pytest.warns(UserWarning, match="Duplicate name"):
+        for name, pixel in (("a.png", 1), ("./b.png", 2), ("a.png", 3)):
+            content = io.BytesIO()
+            Image.new("L", (2, 2), pixel).save(content, "png")
+            archive.writestr(name, content.getvalue())
+    source = folder.load(path, form=Form(), **ALL)
+    assert "1 stored again later, by the same name" in source.summary
+    pixels = sorted((np.asarray(image).flat[0] + 1) * 127.5 for image in next(iter(source.once(2))))
+    assert np.allclose(pixels, [2, 3])
+
+
 def test_contents_decide_the_key(tmp_path):
     """One file replaced by another of equal size and time."""
     path = tmp_path / "x.bmp"

@@ -76,7 +76,8 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
     if not os.path.exists(path):
         raise UserError(f"--dataset=folder:{path}: no such folder or .zip file")
     if os.path.isdir(path) or not path.lower().endswith(".zip"):
-        everything = {name: name for name in _walk(path)}
+        stored = _walk(path)
+        everything = {name: name for name in stored}
         open_file: Callable[[str], IO[bytes]] = functools.partial(_open, path)
         size: Callable[[str], int] = functools.partial(_size, path)
     else:
@@ -85,6 +86,7 @@ def of(path: str, split: str = "train", classes: Sequence[str] | None = None) ->
         everything = {name.replace("\\", "/").removeprefix("./"): name for name in stored}
         open_file, size = archive.open, functools.partial(_stored_size, archive)
     images, passed_over = _images(list(everything))
+    passed_over["stored again later, by the same name"] = len(stored) - len(everything)
     outer = _outer(images)
     inner = {name.removeprefix(outer): everything[name] for name in images}
     folder = _folder_of(split, list(inner), f"--dataset=folder:{path}", len(everything))
