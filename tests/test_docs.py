@@ -15,6 +15,10 @@ from tfdgan.tasks import names
 from tools import list_errors
 
 
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
 def parse(program, flags):
     """Parse flags as the command does; those whose value stands for the reader's own are left out."""
     given = presets.replaced([program, *(flag for flag in flags if not flag.endswith("=..."))])
