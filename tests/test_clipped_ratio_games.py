@@ -166,6 +166,9 @@ def test_flags_of_a_switch_that_is_off_have_no_effect():
     changes = dict(clip_epsilon=0.2, clip_mode="released", generator_steps=3, reweighting_temperature=2.0)
     assert set(ImageOptions(**{**NAMED, **SETTINGS, **changes}).without_effect()) == set()
     off = ImageOptions(**{**NAMED, **SETTINGS, **changes, "ratio_clipping": False, "sample_reweighting": False})
-    assert off.without_effect() == ["clip_epsilon", "clip_mode", "learning_rate_c", "reweighting_temperature"]
+    assert off.without_effect() == {
+        **dict.fromkeys(("clip_epsilon", "clip_mode", "learning_rate_c"), "--noratio_clipping"),
+        "reweighting_temperature": "--nosample_reweighting",
+    }
     plain = ImageOptions(**{**NAMED, **SETTINGS, **changes, "trainer": "adversarial"})
     assert {"generator_steps", "clip_mode", "learning_rate_c"} <= set(plain.without_effect())

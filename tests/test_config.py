@@ -170,9 +170,32 @@ def test_the_commands_own_options(tmp_path):
 
 
 def test_flags_without_effect_are_named():
-    assert Config().without_effect() == []
+    assert Config().without_effect() == {}
     config = Config(strategy="local", topology="star", gossip_rounds=2, optimizer="sgd", beta_1=0.1, dataset="digits")
-    assert config.without_effect() == ["beta_1", "gossip_rounds", "topology"]
+    local = "--strategy=local"
+    assert config.without_effect() == {"beta_1": "--optimizer=sgd", "gossip_rounds": local, "topology": local}
+
+
+@pytest.mark.parametrize(
+    "values, name, beside",
+    [
+        (dict(dataset="gaussians", model="mlp", image_size="8"), "image_size", "--dataset=gaussians"),
+        (dict(dataset="folder:x", resize="pad"), "resize", "--image_size=0"),
+        (dict(dataset="gaussians", model="mlp", resize="pad"), "resize", "--dataset=gaussians"),
+        (dict(model="dcgan", spectral_normalization="critic"), "spectral_normalization", "--model=dcgan"),
+        (dict(trainer="adversarial", clip_mode="released"), "clip_mode", "--trainer=adversarial"),
+        (dict(consensus_rate=0.5), "consensus_rate", "--compression=none"),
+        (dict(strategy="local", consensus_rate=0.5), "consensus_rate", "--strategy=local"),
+        (dict(lookahead_rate=0.25), "lookahead_rate", "--lookahead_every=0"),
+        (dict(gossip_backend="horovod", gossip_timeout=9.0), "gossip_timeout", "--gossip_backend=horovod"),
+        (dict(gradient_penalty=0.0, penalty="r1"), "penalty", "--gradient_penalty=0.0"),
+        (dict(noise_every=4), "noise_every", "--second_moment=own"),
+        (dict(compression="int8", max_resets=7), "max_resets", "--compression=int8"),
+        (dict(memory_slots=3), "memory_slots", "--task=image"),
+    ],
+)
+def test_what_an_option_has_no_effect_with_is_named(values, name, beside):
+    assert Config(**values).without_effect()[name] == beside
 
 
 def test_topology_must_exist_at_the_number_of_learners():
@@ -274,19 +297,21 @@ def test_sparing_ways_to_mix_that_cannot_be(said, values):
 
 def test_sparing_ways_to_mix_that_mean_nothing():
     values = dict(chebyshev=True, mix_every=2, mix_delay=1, top_fraction=0.5, consensus_rate=0.5)
-    assert Config(**values, strategy="local", compression="int8").without_effect() == sorted([*values, "compression"])
-    assert Config(top_fraction=0.5, consensus_rate=0.5).without_effect() == ["consensus_rate", "top_fraction"]
-    assert Config(compression="int8", top_fraction=0.5).without_effect() == ["top_fraction"]
+    assert list(Config(**values, strategy="local", compression="int8").without_effect()) == sorted(
+        [*values, "compression"]
+    )
+    assert list(Config(top_fraction=0.5, consensus_rate=0.5).without_effect()) == ["consensus_rate", "top_fraction"]
+    assert list(Config(compression="int8", top_fraction=0.5).without_effect()) == ["top_fraction"]
 
 
 def test_ways_towards_the_centre_that_mean_nothing():
     values = dict(second_moment="split_batch", noise_every=4, mix_order="after", quasi_global=0.5, outer_every=3)
-    assert Config(**values, strategy="local", lookahead_rate=0.25).without_effect() == sorted(
+    assert list(Config(**values, strategy="local", lookahead_rate=0.25).without_effect()) == sorted(
         [*values, "lookahead_rate"]
     )
-    assert Config(noise_every=4).without_effect() == ["noise_every"]
-    assert Config(strategy="diloco", outer_every=3, lookahead_rate=0.25).without_effect() == ["lookahead_rate"]
-    assert Config(second_moment="split_batch", optimizer="adam").without_effect() == ["second_moment"]
+    assert list(Config(noise_every=4).without_effect()) == ["noise_every"]
+    assert list(Config(strategy="diloco", outer_every=3, lookahead_rate=0.25).without_effect()) == ["lookahead_rate"]
+    assert list(Config(second_moment="split_batch", optimizer="adam").without_effect()) == ["second_moment"]
 
 
 def test_late_mixing_refuses_a_matrix_under_which_it_would_diverge(tmp_path):

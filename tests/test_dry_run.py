@@ -27,7 +27,7 @@ def test_two_learners_say_what_a_run_will_take(tmp_path):
     assert re.search(r"network: \S+ MB a step from each learner", said)
     assert said.count("dry run: training can start; nothing was written into the workdir") == 1
     assert re.search(r"memory: at most \d{3},?\d* MB a learner so far, 0.\d+ MB of it weights and slots", said)
-    assert said.count("note: --clip_norm_c has no effect beside the other flags") == 1
+    assert said.count("note: --clip_norm_c has no effect with --trainer=") == 1
     assert list(tmp_path.iterdir()) == []
 
 

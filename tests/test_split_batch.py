@@ -132,6 +132,6 @@ def test_optimizers_know_how_many_average():
 
 def test_where_learners_share_one_batch_it_means_nothing():
     options = ImageOptions(**{**IMAGES, **SPLIT, "strategy": "centralized", "model": "dcgan", "image_size": 8})
-    assert options.without_effect() == ["second_moment"] and not options.splits_batches
+    assert list(options.without_effect()) == ["second_moment"] and not options.splits_batches
     with pytest.raises(UserError, match="^batch_size=1: has no halves, which second_moment=split_batch needs"):
         ImageOptions(**{**IMAGES, **SPLIT, "batch_size": 1})

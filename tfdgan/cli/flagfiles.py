@@ -10,7 +10,7 @@ from absl import flags
 from tfdgan.cli import flag_errors, flagfile_order
 from tfdgan.cli.config import config_class
 from tfdgan.errors import UserError
-from tfdgan.options import Options
+from tfdgan.options import Options, flag
 from tfdgan.options.paths import KINDS, expanded
 from tfdgan.tasks.options import TaskOptions
 
@@ -108,10 +108,7 @@ def _check_moved(now: str, before: str, workdir: str) -> None:
 
 def write(options: Options) -> str:
     """The flagfile that makes these options again: a line for each of them that is kept with a run."""
-    lines = []
-    for name, value in values(options, ignore="once").items():
-        lines.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}")
-    return "\n".join(lines) + "\n"
+    return "".join(f"{flag(name, value)}\n" for name, value in values(options, ignore="once").items())
 
 
 def differences(ours: Options, theirs: Options, *, ignore: str) -> list[str]:

@@ -30,8 +30,8 @@ def is_first_of_host() -> bool:
 
 def say_unused(options: TaskOptions) -> None:
     """A note for each option that was given and does nothing."""
-    for name in options.without_effect():
-        say_once(f"note: --{name} has no effect beside the other flags")
+    for name, beside in options.without_effect().items():
+        say_once(f"note: --{name} has no effect with {beside}")
 
 
 def start(options: TaskOptions, own_strategy: bool) -> Visit | None:

@@ -33,5 +33,5 @@ class ModelOptions(Options):
         choices=("float32", "bfloat16"),
     )
 
-    def unused_options(self) -> set[str]:
-        return {"width_g", "width_d"} if self.model == "given" else set()
+    def unused_options(self) -> dict[str, str]:
+        return dict.fromkeys(("width_g", "width_d"), self.as_flag("model")) if self.model == "given" else {}

@@ -27,5 +27,5 @@ class ObjectiveOptions(Options):
         minimum=0,
     )
 
-    def unused_options(self) -> set[str]:
-        return set() if self.gradient_penalty else {"penalty"}
+    def unused_options(self) -> dict[str, str]:
+        return {} if self.gradient_penalty else {"penalty": self.as_flag("gradient_penalty")}

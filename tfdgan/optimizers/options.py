@@ -35,7 +35,8 @@ class OptimizerOptions(Options):
         1, "Updates of a player between two estimates of the noise by --second_moment=split_batch.", minimum=1
     )
 
-    def unused_options(self) -> set[str]:
+    def unused_options(self) -> dict[str, str]:
+        whys = {"noise_every": self.as_flag("second_moment")} if self.second_moment == "own" else {}
         found = {"beta_1", "beta_2"} if self.optimizer == "sgd" else set()
-        found |= {"second_moment"} if self.optimizer != "oadam" else set()
-        return found | ({"noise_every"} if self.optimizer != "oadam" or self.second_moment == "own" else set())
+        found |= {"second_moment", "noise_every"} if self.optimizer != "oadam" else set()
+        return whys | dict.fromkeys(found, self.as_flag("optimizer"))

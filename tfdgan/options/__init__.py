@@ -1,5 +1,5 @@
 """What an option is, and objects that options name. Loads neither TensorFlow nor Horovod."""
 
-from tfdgan.options.option import Options, Other, option
+from tfdgan.options.option import Options, Other, flag, option
 
-__all__ = ["Options", "Other", "option"]
+__all__ = ["Options", "Other", "flag", "option"]

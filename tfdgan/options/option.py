@@ -50,6 +50,11 @@ def option(
     return dataclasses.field(default=default, metadata={"help": help, "choices": choices, **bounds, **kinds})
 
 
+def flag(name: str, value: Any) -> str:
+    """An option as it stands in a flagfile: `--strategy=local`, `--conditional`, `--noratio_clipping`."""
+    return f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"
+
+
 @dataclasses.dataclass(frozen=True)
 class Options:
     """Base of all options. Construction raises `UserError` if a value cannot be used.
@@ -70,18 +75,24 @@ class Options:
     def check_options(self) -> None:
         """Raise `UserError` unless the values go together."""
 
-    def unused_options(self) -> set[str]:
-        """Names of the options that have no effect beside the others' values, changed from their defaults or not."""
-        return set()
+    def unused_options(self) -> dict[str, str]:
+        """{an option that has no effect beside the others' values, changed from its default or not: such a value}.
 
-    def without_effect(self) -> list[str]:
-        """Sorted names of the options that were changed from their defaults and have no effect."""
-        unused = set().union(*(kind.unused_options(self) for kind in self._kinds("unused_options")))
-        return sorted(
-            field.name
-            for field in dataclasses.fields(self)
-            if field.name in unused and getattr(self, field.name) != field.default
-        )
+        The value is as a flag, such as `--strategy=local`.
+        """
+        return {}
+
+    def without_effect(self) -> dict[str, str]:
+        """Of `unused_options` those that were changed from their defaults, by name."""
+        unused: dict[str, str] = {}
+        for kind in self._kinds("unused_options"):
+            unused |= kind.unused_options(self)
+        changed = [field.name for field in dataclasses.fields(self) if getattr(self, field.name) != field.default]
+        return {name: unused[name] for name in sorted(changed) if name in unused}
+
+    def as_flag(self, name: str) -> str:
+        """An option and its value as a flag."""
+        return flag(name, getattr(self, name))
 
     def part(self, kind: type[Other]) -> Other:
         """The options of `kind`, one of the classes that this one inherits from, as an object of `kind` alone."""

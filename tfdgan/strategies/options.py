@@ -115,25 +115,25 @@ class StrategyOptions(GossipOptions):
                 on_peer_loss="fail",
             )
 
-    def unused_options(self) -> set[str]:
+    def unused_options(self) -> dict[str, str]:
+        whys = {} if self.lookahead_every else {"lookahead_rate": self.as_flag("lookahead_every")}
+        if self.gossip_backend not in ("auto", "native"):
+            exchange = ("gossip_timeout", "on_peer_loss", "link_mbit")
+            whys |= dict.fromkeys(exchange, self.as_flag("gossip_backend"))
+        if self.compression == "none":
+            whys |= {"consensus_rate": self.as_flag("compression")}
+        if self.compression != "top_k":
+            whys |= {"top_fraction": self.as_flag("compression")}
         found = set()
         if not self.gossips:
-            found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every"}
-            found |= {"mix_order", "mix_after", "mix_delay", "compression", "quasi_global"}
+            found |= {"topology", "random_mixing", "gossip_rounds", "chebyshev", "mix_every", "mix_order", "mix_after"}
+            found |= {"mix_delay", "compression", "quasi_global", "consensus_rate", "top_fraction"}
             found |= {"wire_dtype"} if self.strategy in ("local", "diloco") else set()
         if not self.leaves_horovod:
-            found |= {"gossip_backend"}
-        if not self.leaves_horovod or self.gossip_backend not in ("auto", "native"):
-            found |= {"gossip_timeout", "on_peer_loss", "link_mbit"}
+            found |= {"gossip_backend", "gossip_timeout", "on_peer_loss", "link_mbit"}
         if self.strategy != "diloco":
             found |= {"outer_every", "outer_rate", "outer_momentum"}
-        if not self.lookahead_every:
-            found |= {"lookahead_rate"}
-        if not self.gossips or self.compression == "none":
-            found |= {"consensus_rate"}
-        if not self.gossips or self.compression != "top_k":
-            found |= {"top_fraction"}
-        return found
+        return whys | dict.fromkeys(found, self.as_flag("strategy"))
 
     def check_learners(self, size: int) -> None:
         """Raise `UserError` if `size` learners cannot run this: the topology must exist at that size."""

@@ -71,9 +71,10 @@ class TaskOptions(
                 "--ratio_clipping=false"
             )
 
-    def unused_options(self) -> set[str]:
-        found = set() if self.gossips else {"second_moment", "noise_every"}
-        return found if self.can_set_back else found | {"max_resets"}
+    def unused_options(self) -> dict[str, str]:
+        if not self.gossips:
+            return dict.fromkeys(("second_moment", "noise_every", "max_resets"), self.as_flag("strategy"))
+        return {} if self.can_set_back else {"max_resets": self.as_flag("compression")}
 
     @property
     def can_set_back(self) -> bool:

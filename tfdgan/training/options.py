@@ -88,8 +88,8 @@ class TrainerOptions(Options):
     learning_rate_p: float = option(1e-2, "Learning rate of pretraining.", above=0)
     jit: bool = option(False, "Compile by XLA what computes gradients.")
 
-    def unused_options(self) -> set[str]:
-        return set() if self.pretraining_steps else {"learning_rate_p"}
+    def unused_options(self) -> dict[str, str]:
+        return {} if self.pretraining_steps else {"learning_rate_p": self.as_flag("pretraining_steps")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -142,11 +142,16 @@ class ClippedRatioOptions(TrainerOptions):
         if self.trainer == "clipped_ratio":
             self.check_wanted("--trainer=clipped_ratio: has its critic first", update="alternating")
 
-    def unused_options(self) -> set[str]:
-        ratio = {"ratio", "clip_mode", "clip_epsilon", "center_scores", "learning_rate_c", "clip_norm_c"}
-        ratio |= {"classifier_batches"}
-        found = set() if self.trainer == "clipped_ratio" else set(ClippedRatioOptions.own_names())
-        found |= set() if self.ratio_clipping else ratio
-        found |= set() if self.sample_reweighting else {"reweighting_temperature", "reweighting_spread"}
-        found |= {"reweighting_temperature"} if self.reweighting_spread else set()
+    def unused_options(self) -> dict[str, str]:
+        if self.trainer != "clipped_ratio":
+            return dict.fromkeys(ClippedRatioOptions.own_names(), self.as_flag("trainer"))
+        found: dict[str, str] = {}
+        if not self.ratio_clipping:
+            ratio = ("ratio", "clip_mode", "clip_epsilon", "center_scores", "learning_rate_c", "clip_norm_c")
+            found |= dict.fromkeys((*ratio, "classifier_batches"), self.as_flag("ratio_clipping"))
+        if self.reweighting_spread:
+            found |= {"reweighting_temperature": self.as_flag("reweighting_spread")}
+        if not self.sample_reweighting:
+            weights = ("reweighting_temperature", "reweighting_spread")
+            found |= dict.fromkeys(weights, self.as_flag("sample_reweighting"))
         return found

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from tfdgan.cli import flagfiles
-from tfdgan.options import paths
+from tfdgan.options import flag, paths
 from tfdgan.storage import png
 from tfdgan.tasks.options import TaskOptions
 
@@ -151,7 +151,7 @@ def _configuration(exported: Exported) -> str:
     for name, value in sorted(kept.items()):
         if value != defaults[name] and name not in idle:
             shown = _without_path(value) if isinstance(value, str) else value
-            lines.append(f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={shown}")
+            lines.append(flag(name, shown))
     return "\n".join(["## Configuration", "", "Options that are not the defaults:", "", *_code(*lines, kind="")])
 
 

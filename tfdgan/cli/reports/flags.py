@@ -5,9 +5,9 @@ import os
 import shlex
 
 from tfdgan.cli import flagfiles
-from tfdgan.cli.reports import method
 from tfdgan.cli.reports.markup import Markup, element, joined
 from tfdgan.cli.reports.run import Run
+from tfdgan.options import flag
 
 
 def section(run: Run) -> Markup:
@@ -37,7 +37,7 @@ def changes(run: Run) -> list[str]:
     idle = run.options.without_effect()
     kept = flagfiles.values(run.options, ignore="once")
     return [
-        method.flag(name, value)
+        flag(name, value)
         for name, value in kept.items()
         if value != defaults[name] and name not in idle and name != "workdir"
     ]

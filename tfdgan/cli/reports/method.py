@@ -27,11 +27,7 @@ def changes(options: TaskOptions) -> list[str]:
     """The options that make another method, or another exchange, of what the strategy's name stands for, as flags."""
     usual = {field.name: field.default for field in dataclasses.fields(options)}
     beside = {*options.without_effect(), *(["gossip_rounds"] if options.strategy == "dposg" else [])}  # its t
-    return [
-        flag(name, getattr(options, name))
-        for name in _CHANGES
-        if getattr(options, name) != usual[name] and name not in beside
-    ]
+    return [options.as_flag(name) for name in _CHANGES if getattr(options, name) != usual[name] and name not in beside]
 
 
 def _paper(options: TaskOptions) -> str:
@@ -60,8 +56,3 @@ def training(options: TaskOptions, own: Mapping[str, str]) -> str:
         f"{' and '.join(parts) or 'neither ratio clipping nor reweighting'}; {objective} objective; updates a step: "
         f"critic {options.critic_steps}, generator {options.generator_steps}"
     )
-
-
-def flag(name: str, value: object) -> str:
-    """An option as it stands in a flagfile."""
-    return f"--{'' if value else 'no'}{name}" if isinstance(value, bool) else f"--{name}={value}"

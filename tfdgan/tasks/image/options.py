@@ -147,22 +147,16 @@ class ImageOptions(TaskOptions):
         if references.is_reference(self.dataset):
             references.check("dataset", self.dataset)
 
-    def unused_options(self) -> set[str]:
+    def unused_options(self) -> dict[str, str]:
         if not self.is_for("image"):
-            return set(ImageOptions.own_names()) - {"conditional", "inception"}
+            return dict.fromkeys(set(ImageOptions.own_names()) - {"conditional", "inception"}, self.as_flag("task"))
         found = set()
-        if self.model != "resnet" and not references.is_reference(self.model):
-            found |= {"spectral_normalization"}
-        if self.model != "ct_resnet" and not references.is_reference(self.model):
-            found |= {"initial_weights"}
         own_data = references.is_reference(self.dataset)
         if self.dataset in ("gaussians", "given") or own_data:
-            found |= {"image_size", "channels"}
-        if not self.form.size or "image_size" in found:
-            found |= {"resize"}
+            found |= {"image_size", "channels", "resize"}
         if not self.dataset.startswith("folder:"):
             found |= {"cache_mb"}
-        pads = self.resize == "pad" and "resize" not in found
+        pads = self.resize == "pad" and self.form.size and "resize" not in found
         if not (self.dataset.startswith(("folder:", "tfrecord:")) or pads):
             found |= {"background"}
         is_file = self.dataset.startswith(("array:", "tfrecord:"))
@@ -172,7 +166,12 @@ class ImageOptions(TaskOptions):
             found |= {"data_dir"}
         if not self.dataset.startswith("tfrecord:"):
             found |= {"feature", "label_feature"}
-        return found
+        whys = {} if self.form.size else {"resize": self.as_flag("image_size")}
+        whys |= dict.fromkeys(found, self.as_flag("dataset"))
+        if not references.is_reference(self.model):
+            whys |= {} if self.model == "resnet" else {"spectral_normalization": self.as_flag("model")}
+            whys |= {} if self.model == "ct_resnet" else {"initial_weights": self.as_flag("model")}
+        return whys
 
     @property
     def form(self) -> Form:

@@ -58,15 +58,18 @@ class SentenceOptions(TaskOptions):
             raise UserError(f"--vocabulary_size={self.vocabulary_size}: must be at least {least}")
         self.check_wanted(f"--task={self.task}: has no images", consistency=0.0)
 
-    def unused_options(self) -> set[str]:
+    def unused_options(self) -> dict[str, str]:
         if not self.is_for("text", "style_transfer"):
-            return set(SentenceOptions.own_names())
+            return dict.fromkeys(SentenceOptions.own_names(), self.as_flag("task"))
         found = {"vocabulary"} if self.dataset == "oracle" else set()
         found |= set() if self.dataset in ("oracle", "toy_styles") else {"corpus_size"}
-        found |= {"vocabulary_size"} if self.vocabulary and self.dataset != "oracle" else set()
-        found |= {"temperature_schedule"} if self.inverse_temperature == 1 else set()
         found |= {"data_dir"} if self.dataset != "coco_captions" else set()
-        return found
+        whys = dict.fromkeys(found, self.as_flag("dataset"))
+        if self.vocabulary and self.dataset != "oracle":
+            whys |= {"vocabulary_size": self.as_flag("vocabulary")}
+        if self.inverse_temperature == 1:
+            whys |= {"temperature_schedule": self.as_flag("inverse_temperature")}
+        return whys
 
     def check_files(self) -> None:
         super().check_files()

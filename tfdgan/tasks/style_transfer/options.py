@@ -83,11 +83,11 @@ class StyleTransferOptions(SentenceOptions):
         if self.dataset == "toy_styles" and self.corpus_size > _MOST_TOYS:
             raise UserError(f"--corpus_size={self.corpus_size}: toy_styles has at most {_MOST_TOYS:,} in a style")
 
-    def unused_options(self) -> set[str]:
+    def unused_options(self) -> dict[str, str]:
         if self.is_for("style_transfer"):
-            return set()
+            return {}
         inherited = {"task", "dataset", "model", "trainer", "update"}
-        return set(StyleTransferOptions.own_names()) - inherited
+        return dict.fromkeys(set(StyleTransferOptions.own_names()) - inherited, self.as_flag("task"))
 
     def check_files(self) -> None:
         super().check_files()

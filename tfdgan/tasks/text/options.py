@@ -31,11 +31,10 @@ class TextOptions(SentenceOptions):
         check_dataset(self, ("oracle", "coco_captions"), "PATH")
         self.check_wanted(f"--task={self.task}: has sentences without labels", partition="iid")
 
-    def unused_options(self) -> set[str]:
-        own = {"memory_slots", "memory_heads", "representations"}
+    def unused_options(self) -> dict[str, str]:
         if not self.is_for("text"):
-            return own
-        return {"memory_slots", "memory_heads"} if self.model == "lstm" else set()
+            return dict.fromkeys(("memory_slots", "memory_heads", "representations"), self.as_flag("task"))
+        return dict.fromkeys(("memory_slots", "memory_heads"), self.as_flag("model")) if self.model == "lstm" else {}
 
     def check_files(self) -> None:
         super().check_files()
