@@ -10,7 +10,7 @@ import pytest
 import warm
 
 ROOT = pathlib.Path(__file__).parent.parent
-WARM, LAUNCHER = str(ROOT / "tests/warm.py"), str(ROOT / "tests/launcher.py")
+WARM = str(ROOT / "tests/warm.py")
 
 warm.collect_garbage_rarely()
 
@@ -58,9 +58,10 @@ def environment(**variables):
 
 
 def horovodrun(learners, *command, cold=False):
-    """The command on several learners; unless `cold`, by a launcher that need not load TensorFlow."""
-    launcher = [os.path.join(os.path.dirname(sys.executable), "horovodrun")] if cold else [sys.executable, LAUNCHER]
-    return [*launcher, "--gloo", "-np", str(learners), *command]
+    """The command on several learners; unless `cold`, by `tfdgan launch`'s horovodrun, which loads no TensorFlow."""
+    plain = [os.path.join(os.path.dirname(sys.executable), "horovodrun")]
+    ours = [sys.executable, "-m", "tfdgan.cli.launching.horovodrun"]
+    return [*(plain if cold else ours), "--gloo", "-np", str(learners), *command]
 
 
 @functools.cache

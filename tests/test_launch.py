@@ -155,6 +155,15 @@ time.sleep(300)
 """
 
 
+def test_gloo_is_seen_without_loading_tensorflow(tmp_path, monkeypatch):
+    assert horovodrun.has_gloo()
+    (tmp_path / "tensorflow").mkdir()
+    monkeypatch.setattr(horovodrun.horovod, "__file__", str(tmp_path / "__init__.py"))
+    assert not horovodrun.has_gloo()
+    (tmp_path / "tensorflow/mpi_lib.cpython-311-x86_64-linux-gnu.so").write_bytes(b"built with MPI alone")
+    assert not horovodrun.has_gloo()
+
+
 @pytest.mark.parametrize(
     "command, seconds, code",
     [
