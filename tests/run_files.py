@@ -13,6 +13,7 @@ import dataclasses
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -24,18 +25,21 @@ _FAST, _SLOW = "not slow and not distributed", "(slow or distributed)"
 _LONGEST = ("resume", "distributed", "configurations", "split_batch", "guides", "kill", "style_transfer")
 _NOTHING_TO_RUN = 5  # pytest's exit code
 _SHOWN = 40
+_PATIENCE = 300  # seconds
 
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
     """What pytest said of a file, and how it ended (an exit code of pytest, or minus a signal)."""
 
+    file: pathlib.Path
     code: int
     said: str
 
     @property
     def failed(self):
-        return self.code not in (0, _NOTHING_TO_RUN)
+        """Also of a process that ended, by whatever, before pytest had told how tests ended."""
+        return self.code not in (0, _NOTHING_TO_RUN) or (self.code == 0 and not self.summary)
 
     @property
     def counts(self):
@@ -71,14 +75,29 @@ def order(files):
     return [(file, _FAST) for file in files] + [(file, _SLOW) for file in sorted(slow, key=place)]
 
 
-def run(file, expression):
-    """The outcome of pytest on a file's tests of which the expression of marks holds."""
-    words = f"pytest -q -rs -p no:xdist --durations={_SHOWN} --durations-min=5".split()
-    words += ["-m", expression, str(file)]
-    command = [sys.executable, warm.__file__, os.environ["TFDGAN_TESTS_WARM"], "-m", *words]
-    output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-    done = subprocess.run(command, cwd=TESTS.parent, stdin=subprocess.DEVNULL, text=True, errors="replace", **output)
-    return Outcome(done.returncode, done.stdout)
+def run(file, expression, at_work):
+    """The outcome of pytest on a file's tests of which the expression of marks holds.
+
+    Args:
+      at_work: where the process is found while it runs, {process: file}.
+    """
+    words = f"pytest -q -rfEs --color=no -p no:xdist --durations={_SHOWN} --durations-min=5".split()
+    command = [
+        sys.executable,
+        warm.__file__,
+        os.environ["TFDGAN_TESTS_WARM"],
+        "-m",
+        *words,
+        "-m",
+        expression,
+        str(file),
+    ]
+    pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(command, cwd=TESTS.parent, text=True, errors="replace", **pipes) as process:
+        at_work[process] = file
+        said, _ = process.communicate()
+    del at_work[process]
+    return Outcome(file, process.returncode, said)
 
 
 def main(arguments=None):
@@ -87,20 +106,42 @@ def main(arguments=None):
     parser.add_argument("-m", dest="marks", metavar="EXPRESSION", default="", help="run tests of these marks only")
     parser.add_argument("files", nargs="*", type=pathlib.Path, help="test files; all, if none is given")
     given = parser.parse_args(arguments)
+    for file in given.files:
+        if not file.is_file():
+            parser.error(f"{file}: no such file")
     jobs = order([file.resolve() for file in given.files] or sorted(TESTS.glob("test_*.py")))
     if given.marks:
         jobs = [(file, f"({given.marks}) and {expression}") for file, expression in jobs]
+    os.environ.pop("PYTEST_ADDOPTS", None)
     if "TFDGAN_TESTS_WARM" not in os.environ:
         os.environ["TFDGAN_TESTS_WARM"] = warm.started()
-    begin, outcomes, width = time.monotonic(), [], len(str(len(jobs)))
-    with concurrent.futures.ThreadPoolExecutor(min(os.cpu_count(), 4)) as pool:
-        running = {pool.submit(run, *job): job[0] for job in jobs}
-        for future in concurrent.futures.as_completed(running):
-            outcomes.append(outcome := future.result())
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    begin, outcomes, at_work = time.monotonic(), [], {}
+    pool = concurrent.futures.ThreadPoolExecutor(min(os.cpu_count(), 4))
+    try:
+        for outcome in each(pool, jobs, at_work):
+            outcomes.append(outcome)
             if outcome.failed or not outcome.counts.keys() <= {"deselected"}:
                 shown = f"pytest ended with {outcome.code}\n{outcome.said}" if outcome.failed else outcome.summary
-                print(f"[{len(outcomes):{width}}/{len(jobs)}] {running[future].name}: {shown}", flush=True)
+                print(f"[{len(outcomes):{len(str(len(jobs)))}}/{len(jobs)}] {outcome.file.name}: {shown}", flush=True)
+    except KeyboardInterrupt:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in list(at_work):
+            process.terminate()
+        print(f"interrupted; {len(jobs) - len(outcomes)} of {len(jobs)} processes had not ended")
+        conclude(outcomes, time.monotonic() - begin)
+        return 128 + signal.SIGINT
     return conclude(outcomes, time.monotonic() - begin)
+
+
+def each(pool, jobs, at_work):
+    """The outcome of each job as it ends; says every few minutes what runs if nothing has ended."""
+    waiting = {pool.submit(run, *job, at_work) for job in jobs}
+    while waiting:
+        done, waiting = concurrent.futures.wait(waiting, _PATIENCE, concurrent.futures.FIRST_COMPLETED)
+        yield from (future.result() for future in done)
+        if not done:
+            print("still at work:", *sorted(file.name for file in list(at_work.values())), flush=True)
 
 
 def conclude(outcomes, seconds):
@@ -115,7 +156,7 @@ def conclude(outcomes, seconds):
     broken = sum(outcome.failed for outcome in outcomes)
     counted = ", ".join(f"{total[kind]} {kind}" for kind in ("failed", "error", "passed", "skipped") if total[kind])
     print(f"{counted or 'no tests ran'} in {seconds:.0f} s ({broken} of {len(outcomes)} processes ended badly)")
-    return 1 if broken or not total["passed"] else 0
+    return 1 if broken or not counted else 0
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ def test_a_learner_that_gets_a_tenth_of_the_time_is_named_in_a_real_run(tmp_path
         while f"learner {rank} keeps up again" not in log_of(workdir):
             assert time.monotonic() < deadline, log_of(workdir)[-2000:]
             time.sleep(0.1)
-        hampered.send_signal(signal.SIGTERM)  # to horovodrun it would leave learners 5 seconds, on a busy machine
+        hampered.send_signal(signal.SIGTERM)
         assert job.wait(timeout=60) == 0 and "is lost" not in log_of(workdir)
 
 

@@ -37,12 +37,12 @@ def test_a_signal_to_one_learner_stops_all_at_one_step(number, tmp_path):
 
 
 def test_sigterm_to_the_launcher_saves(tmp_path):
-    """horovodrun passes the signal on and kills after 5 seconds, which is enough at a tick a step."""
+    """It passes the signal on; learners have a minute."""
     workdir = tmp_path / "run"
     job = start(2, workdir, "--log_every=1")
     wait_for_steps(job, workdir)
     job.terminate()
-    job.wait(timeout=120)  # with 0, unless a busy machine takes longer than those 5 seconds
+    assert job.wait(timeout=120) == 0, said(workdir)[-3000:]
     (step,) = re.findall(r"stopped on request at step (\d+)", said(workdir))
     assert committed(workdir) == [int(step)] and load_newest(workdir, 2) == int(step)
 

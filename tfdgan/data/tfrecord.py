@@ -30,8 +30,8 @@ def load(
 ) -> RecordSource:
     """A learner's part of the images in TFRecord files, as float32 [height, width, c] in [-1, 1].
 
-    Every record is read once, here: its header gives size and channels, so that a record that holds no image is named
-    before training. Records are decoded when they are needed.
+    Every record is read here, and packed files (.gz) are unpacked twice: headers give size and channels, so that a
+    record that holds no image is named before training. Records are decoded when they are needed.
 
     Args:
       path: a file, a folder all of whose files are meant, or a pattern with * or ?.

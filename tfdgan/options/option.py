@@ -76,9 +76,9 @@ class Options:
         """Raise `UserError` unless the values go together."""
 
     def unused_options(self) -> dict[str, str]:
-        """{an option that has no effect beside the others' values, changed from its default or not: such a value}.
+        """{name of an option without effect: the flag that takes the effect away}.
 
-        The value is as a flag, such as `--strategy=local`.
+        Such as {"topology": "--strategy=local"}. Options that have their defaults may be named, too.
         """
         return {}
 

@@ -6,56 +6,86 @@ The process that ends a learner is spawned by horovodrun and imports the main mo
 is put in Horovod's place here holds there, too.
 """
 
+import contextlib
 import mmap
 import pathlib
 import sys
-from collections.abc import Callable
-from typing import Any
+import sysconfig
+import time
 
 import horovod
 import psutil
 from horovod.runner.common.util import safe_shell_exec
 
 SECONDS_TO_END = 60.0
+_SHELL = ["/bin/sh", "-c"]  # as subprocess starts what a learner's command stands in
+_PAUSE = 0.1  # seconds
 
 
 def has_gloo() -> bool:
-    """True if Gloo is seen in Horovod's library for TensorFlow, whose names of types it would stand in."""
-    for path in pathlib.Path(horovod.__file__).parent.glob("tensorflow/mpi_lib*.so"):
-        with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    """True if Gloo is in Horovod's library for TensorFlow: the names of its types (`N4gloo...`) stand in the file."""
+    name = f"mpi_lib{sysconfig.get_config_var('EXT_SUFFIX')}"
+    try:
+        with (
+            open(pathlib.Path(horovod.__file__).parent / "tensorflow" / name, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
             return content.find(b"N4gloo") >= 0
-    return False
+    except (OSError, ValueError):  # of no file, of an empty one
+        return False
 
 
 def end_learner(pid: int, seconds: float = SECONDS_TO_END) -> None:
-    """Send SIGTERM to what the shell `pid` runs, wait until both have ended, and kill what has not.
+    """Send SIGTERM to the learner that the shell `pid` runs, wait until both have ended, and kill what has not.
+
+    Some shells become the command they run: then `pid` is the learner. How it ended stays for its parent to read.
 
     Horovod's own function stops the shell at the moment its learner ends. On a busy machine the shell has not ended by
-    itself by then: it can no longer tell that the learner ended well, and is killed 60 seconds later (status 137).
+    itself by then: it can no longer tell that the learner ended well, and is killed (status 137).
 
     Args:
-      pid: the process id of the shell. No such process is no error.
+      pid: a process id. No such process is no error.
       seconds: how long to wait.
     """
-    try:
-        shell = psutil.Process(pid)
-        learners = shell.children() or [shell]  # some shells become the command they run
-    except psutil.NoSuchProcess:
-        return
-    for process in learners:
-        _unless_gone(process.terminate)
-    _, alive = psutil.wait_procs({shell, *learners}, timeout=seconds)
-    for process in alive:
-        for child in _unless_gone(process.children, recursive=True) or ():
-            _unless_gone(child.kill)
-        _unless_gone(process.kill)
+    told = set[psutil.Process]()
+    deadline = time.monotonic() + seconds
+    while _is_there(pid):
+        if time.monotonic() > deadline:
+            _kill(pid)
+            return
+        new = set(_learners(pid)) - told
+        for process in new:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        told |= new
+        time.sleep(_PAUSE)
 
 
-def _unless_gone(act: Callable[..., Any], **options: Any) -> Any:
+def _is_there(pid: int) -> bool:
+    """False of a zombie, too: its parent alone may take it away."""
     try:
-        return act(**options)
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return None
+        return False
+
+
+def _learners(pid: int) -> list[psutil.Process]:
+    """The children of a shell, which may have none yet or any more; else the process itself."""
+    try:
+        process = psutil.Process(pid)
+        return process.children() if process.cmdline()[:2] == _SHELL else [process]
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return []
+
+
+def _kill(pid: int) -> None:
+    """Kill a process with all that it has started; it stands still meanwhile, so it starts nothing more."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        parent.suspend()
+        for process in [*parent.children(recursive=True), parent]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 safe_shell_exec.terminate_executor_shell_and_children = end_learner

@@ -55,8 +55,8 @@ class Screen:
         """End the bar, say how the job has ended, and return the command's exit code.
 
         Args:
-          code: horovodrun's exit code, which is 1 for every failure of a learner. It is 1, too, where the shell around
-            a learner got horovodrun's SIGTERM just after the learner had ended well, as it was asked to.
+          code: horovodrun's exit code, which is 1 for every failure of a learner. It is 1, too, where
+            horovodrun has ended the ssh to another host, whose learners may have ended well.
           was_asked: the job was asked to end.
         """
         if self._is_stopped and not self._ends:
