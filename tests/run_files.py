@@ -115,7 +115,8 @@ def main(arguments=None):
     os.environ.pop("PYTEST_ADDOPTS", None)
     if "TFDGAN_TESTS_WARM" not in os.environ:
         os.environ["TFDGAN_TESTS_WARM"] = warm.started()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # which may be ignored, as in a shell's background
+        signal.signal(number, signal.default_int_handler)
     begin, outcomes, at_work = time.monotonic(), [], {}
     pool = concurrent.futures.ThreadPoolExecutor(min(os.cpu_count(), 4))
     try:
