@@ -150,10 +150,8 @@ def conclude(outcomes, seconds):
     total = sum((collections.Counter(outcome.counts) for outcome in outcomes), collections.Counter())
     slowest = sorted((line for outcome in outcomes for line in outcome.durations), reverse=True)[:_SHOWN]
     print("\nslowest tests:", *(line for _, line in slowest), sep="\n")
-    lines = sorted(
-        (line for outcome in outcomes for line in outcome.not_passed), reverse=True
-    )  # SKIPPED, FAILED, ERROR
-    print("\nshort test summary:", *lines, "", sep="\n")
+    lines = [line for outcome in outcomes for line in outcome.not_passed]
+    print("\nshort test summary:", *sorted(lines, reverse=True), "", sep="\n")  # SKIPPED, FAILED, ERROR
     broken = sum(outcome.failed for outcome in outcomes)
     counted = ", ".join(f"{total[kind]} {kind}" for kind in ("failed", "error", "passed", "skipped") if total[kind])
     print(f"{counted or 'no tests ran'} in {seconds:.0f} s ({broken} of {len(outcomes)} processes ended badly)")
