@@ -2,6 +2,8 @@
 
 import functools
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -39,6 +41,42 @@ def test_exif_stands_upright(tmp_path):
     image.save(tmp_path / "x.png", exif=exif)
     assert header(tmp_path / "x.png").size == (2, 1)
     np.testing.assert_array_equal(pixels(tmp_path / "x.png", 1)[..., 0], [[0], [255]])
+
+
+def chunk(kind, content):
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+@pytest.mark.parametrize("kind", [b"eXIf", b"tEXt", b"iTXt"])
+@pytest.mark.parametrize("behind", [True, False])
+def test_a_png_may_state_its_orientation_in_several_ways_also_behind_its_pixels(tmp_path, kind, behind):
+    exif = Image.Exif()
+    exif[274] = 6
+    turned = exif.tobytes()
+    stated = {
+        b"eXIf": turned.removeprefix(b"Exif\0\0"),
+        b"tEXt": b"Raw profile type exif\0\nexif\n%8d\n" % len(turned) + turned.hex().encode() + b"\n",
+        b"iTXt": b'XML:com.adobe.xmp\0\0\0\0\0<x tiff:Orientation="6"/>',
+    }
+    Image.new("L", (2, 1)).save(tmp_path / "x.png")
+    content = (tmp_path / "x.png").read_bytes()
+    at = len(content) - 12 if behind else content.index(b"IDAT") - 4
+    (tmp_path / "x.png").write_bytes(content[:at] + chunk(kind, stated[kind]) + content[at:])
+    assert header(tmp_path / "x.png").size == pixels(tmp_path / "x.png").shape[:2] == (2, 1)
+    (tmp_path / "x.png").write_bytes(content[:at] + chunk(b"tEXt", b"Title\0one") + content[at:])
+    assert header(tmp_path / "x.png").size == pixels(tmp_path / "x.png").shape[:2] == (1, 2)
+
+
+def test_grey_and_alpha_of_sixteen_bits_is_grey(tmp_path):
+    rows = b"\0" + struct.pack(">4H", 65535, 65535, 257 * 9, 0)  # white, and clear
+    parts = [
+        (b"IHDR", struct.pack(">2I5B", 2, 1, 16, 4, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    ]
+    (tmp_path / "x.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+    assert header(tmp_path / "x.png").channels == 1
+    np.testing.assert_array_equal(pixels(tmp_path / "x.png", 1, background=(7, 7, 7))[..., 0], [[255, 7]])
 
 
 def test_what_is_transparent_shows_the_background(tmp_path):
@@ -144,6 +182,7 @@ def write_records(path, labels, compression=""):
             features = {
                 "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[content.getvalue()])),
                 "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
+                "text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"a cat"])),
                 "two": tf.train.Feature(bytes_list=tf.train.BytesList(value=[b"a", b"b"])),
             }
             writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
@@ -168,10 +207,11 @@ def test_records_with_a_feature_of_images(tmp_path):
     [
         (
             dict(feature="picture"),
-            "^feature=picture: record 0 of .* has no such feature .*, but image/encoded, label, two",
+            "^feature=picture: record 0 of .* has no such feature .*, but image/encoded, label, text, two",
         ),
         (dict(label_feature="image/encoded"), "label_feature=image/encoded: record 0 .* holds bytes there; whole nu"),
         (dict(feature="label"), "^feature=label: record 0 of .* holds whole numbers there; bytes are wanted"),
+        (dict(feature="text"), "^corrupt image .*, record 0, feature=text: cannot be decoded .of no known format.;"),
         (dict(feature="two"), "^feature=two: record 0 of .* has 2 values there; one is wanted"),
         (dict(partition="by_label"), "partition=by_label: .* give .*label_feature"),
     ],
@@ -190,6 +230,10 @@ def test_records_may_be_compressed_and_lie_beside_others(tmp_path):
     for path in (tmp_path / "r[1]", tmp_path / "r[1]" / "a.tfrecord.gz"):
         source = tfrecord.load(str(path), **named)
         assert next(iter(source.once(2))).shape == (2, 6, 4, 1) and source.classes is None
+    write_records(tmp_path / "r[1]" / "b.tfrecord", [5])
+    source = tfrecord.load(str(tmp_path / "r[1]"), **named)
+    shades = np.concatenate(list(source.once(2)))[:, 0, 0, 0]
+    np.testing.assert_allclose(shades, np.array([0, 30, 50]) / 127.5 - 1, atol=1e-6)
     with pytest.raises(UserError, match="info.json"):
         tfrecord.load(str(tmp_path / "r[1]" / "info.json"), **named)
 

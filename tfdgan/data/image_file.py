@@ -11,6 +11,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from tfdgan.data import png
 from tfdgan.data.form import Form
 from tfdgan.errors import UserError
 
@@ -41,7 +42,7 @@ class Header:
 
 
 def header(opened: Opener, name: str) -> Header:
-    """The `Header` of a file, without decoding it. An orientation that a PNG states behind its pixels is not seen.
+    """The `Header` of a file, without decoding it.
 
     Args:
       opened: function that opens the file.
@@ -52,11 +53,14 @@ def header(opened: Opener, name: str) -> Header:
     """
     with _told(name), opened() as file, Image.open(file) as image:
         width, height = image.size
-        # Of a PNG getexif would decode the image.
-        states = image.format != "PNG" or "exif" in image.info
-        if states and image.getexif().get(_ORIENTATION) in _LYING:
-            width, height = height, width
-        return Header((height, width), 1 if _is_grey(image) else 3, 16 if image.mode in _DEEP else 8)
+        # Pillow has no mode for grey and alpha of 16 bits. Its getexif decodes a PNG.
+        seen = png.look(file) if image.format == "PNG" else png.Png(grey=False, may_be_turned=True)
+        grey = seen.grey or _is_grey(image)
+        if seen.may_be_turned:
+            file.seek(0)
+            if image.getexif().get(_ORIENTATION) in _LYING:
+                width, height = height, width
+        return Header((height, width), 1 if grey else 3, 16 if image.mode in _DEEP else 8)
 
 
 def pixels(opened: Opener, name: str, channels: int, background: tuple[int, int, int]) -> np.ndarray:

@@ -56,7 +56,7 @@ def load(
         # Not through np.asarray, whose texts lose zeros at their end.
         record = tf.train.Example.FromString(example if isinstance(example, bytes) else example.item())
         content = record.features.feature[feature].bytes_list.value[0]
-        opener, name = functools.partial(io.BytesIO, content), f"{where}, record {int(index)}"
+        opener, name = functools.partial(io.BytesIO, content), f"{where}, record {int(index)}, --feature={feature}"
         return image_file.pixels(opener, name, form.channels, form.background).astype(np.float32)
 
     def decode(record: Any) -> tf.Tensor:
@@ -118,8 +118,9 @@ def _length(file: str) -> int:
         return stream.seek(0, io.SEEK_END)
 
 
-def _records(files: list[str]) -> tf.data.TFRecordDataset:
-    return tf.data.TFRecordDataset(files, "GZIP" if all(file.endswith(".gz") for file in files) else "")
+def _records(files: list[str]) -> tf.data.Dataset:
+    packing = ["GZIP" if file.endswith(".gz") else "" for file in files]
+    return tf.data.Dataset.from_tensor_slices((files, packing)).flat_map(as_written(tf.data.TFRecordDataset))
 
 
 def _looked_at(
@@ -140,7 +141,7 @@ def _looked_at(
                 if name not in found or len(getattr(found[name], kind).value) != 1:
                     raise UserError(f"--{flag}={name}: record {index} of {where} {_instead(found, name, kind)}")
             opener = functools.partial(io.BytesIO, found[feature].bytes_list.value[0])
-            headers.append(image_file.header(opener, f"{where}, record {index}"))
+            headers.append(image_file.header(opener, f"{where}, record {index}, --feature={feature}"))
             found_labels.append(found[label_feature].int64_list.value[0] if label_feature else 0)
         if length != sum(map(_length, files)):
             raise EOFError
