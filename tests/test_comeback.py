@@ -11,7 +11,7 @@ import time
 import numpy as np
 import psutil
 import pytest
-from conftest import ROOT, environment, horovodrun, python
+from conftest import ROOT, environment, horovodrun, python, warm_server
 from jobs import event_steps
 from ports import free_port
 
@@ -29,7 +29,9 @@ class Job:
 
     def __init__(self, folder):
         self._log, self.workdir = folder / "log", folder / "run"
-        learner = ["-m", "tfdgan.train", *FLAGS, f"--workdir={self.workdir}"]
+        # Supervisors start warm learners, or loading TensorFlow would be most of this test.
+        warm = ["-m", "tests.warm", warm_server()]
+        learner = [*warm, "-m", "tfdgan.train", *FLAGS, f"--workdir={self.workdir}"]
         command = python("-m", "tfdgan.supervise", *learner, cold=True)
         with open(self._log, "w") as log:
             self.launcher = subprocess.Popen(
@@ -60,15 +62,15 @@ class Job:
         return found
 
     def learners(self):
-        """{rank: process} of the learners that run; supervisors are not among them."""
-        found = {}
-        for process in psutil.process_iter():
+        """{rank: process} of the learners that run; neither supervisors nor who calls for a warm one is among them."""
+        names, processes = {}, list(psutil.process_iter())
+        for process in processes:
             with contextlib.suppress(psutil.Error):
                 command, variables = process.cmdline(), process.environ()
-                if "tfdgan.train" in command and f"--workdir={self.workdir}" in command:
-                    if "tfdgan.supervise" not in " ".join(command) and "HOROVOD_RANK" in variables:
-                        found[int(variables["HOROVOD_RANK"])] = process
-        return found
+                if "tests.warm" in command and f"--workdir={self.workdir}" in command:
+                    if "tfdgan.supervise" not in command and "HOROVOD_RANK" in variables:
+                        names[f"call {process.pid}"] = int(variables["HOROVOD_RANK"])
+        return {names[process.name()]: process for process in processes if process.name() in names}
 
     def end(self):
         with contextlib.suppress(ProcessLookupError):
