@@ -8,7 +8,7 @@ from scalar_nets import Constant, linear, trainer_of
 SETTINGS = dict(
     trainer="clipped_ratio", update="alternating", latent_size=3, batch_size=4, gradient_penalty=0, optimizer="sgd",
     critic_steps=1, generator_steps=1, learning_rate_g=0.1, learning_rate_d=0.1, learning_rate_c=0.1, steps=10,
-    ema_decay=0.5,
+    ema_decay=0.5, ratio="single",
 )  # fmt: skip
 NAMED = dict(dataset="gaussians", model="given", strategy="local")
 

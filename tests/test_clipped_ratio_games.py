@@ -167,7 +167,7 @@ def test_flags_of_a_switch_that_is_off_have_no_effect():
     assert set(ImageOptions(**{**NAMED, **SETTINGS, **changes}).without_effect()) == set()
     off = ImageOptions(**{**NAMED, **SETTINGS, **changes, "ratio_clipping": False, "sample_reweighting": False})
     assert off.without_effect() == {
-        **dict.fromkeys(("clip_epsilon", "clip_mode", "learning_rate_c"), "--noratio_clipping"),
+        **dict.fromkeys(("clip_epsilon", "clip_mode", "learning_rate_c", "ratio"), "--noratio_clipping"),
         "reweighting_temperature": "--nosample_reweighting",
     }
     plain = ImageOptions(**{**NAMED, **SETTINGS, **changes, "trainer": "adversarial"})

@@ -23,7 +23,7 @@ from tfdgan.training.twin import Twin
 SETTINGS = dict(
     trainer="clipped_ratio", update="alternating", latent_size=3, batch_size=4, gradient_penalty=0, optimizer="sgd",
     critic_steps=1, generator_steps=3, learning_rate_g=0.1, learning_rate_d=0.1, learning_rate_c=1.0, steps=10,
-    ema_decay=0.5, ratio="paired",
+    ema_decay=0.5,
 )  # fmt: skip
 
 
@@ -112,17 +112,30 @@ def test_exponents_end_at_three():
     assert max(np.log(figures["ratio/max"]) for figures in got) == pytest.approx(3.0, rel=1e-6)
 
 
-def test_reused_latents_are_those_of_the_whole_step():
-    """G(z) = z: fresh latents differ from update to update, reused ones do not; the next step has others."""
-    seen = {}
-    for kind in ("fresh", "reused"):
-        trainer = scalar_game(inner_latents=kind, ratio="single")
-        draws = [trainer._inner_latents("generator latents", tf.constant(k, tf.int64)).numpy() for k in range(6)]
-        seen[kind] = [[np.array_equal(a, b) for b in draws] for a in draws]
-        same = trainer._inner_latents("classifier latents", tf.constant(0, tf.int64)).numpy()
-        assert np.array_equal(same, draws[0]) == (kind == "reused")
-    assert seen["fresh"] == np.eye(6, dtype=bool).tolist()
-    assert seen["reused"] == np.kron(np.eye(2), np.ones((3, 3))).astype(bool).tolist()
+class Listening(Constant):
+    """Keeps the latents that it is called with."""
+
+    def call(self, latents):
+        if tf.executing_eagerly():
+            self.heard.append(latents.numpy().tobytes())
+        return super().call(latents)
+
+
+@pytest.mark.parametrize("ratio", ["single", "paired"])
+@pytest.mark.parametrize("latents, a_step", [("fresh", 1 + 3 + 3), ("reused", 1 + 1)])
+def test_inner_updates_share_latents_or_each_draws_its_own(latents, a_step, ratio):
+    """One critic update, three of C and three of the generator; the next step's are others."""
+    layer = Listening()
+    tf.config.run_functions_eagerly(True)
+    try:
+        generator = keras.Sequential([keras.Input((3,)), layer])
+        trainer = trainer_of(generator, linear(2.0), **{**SETTINGS, "ratio": ratio, "inner_latents": latents})
+        layer.heard = []
+        for number in range(2):
+            step(trainer, number, np.full((4, 1), 1.5, np.float32))
+            assert len(set(layer.heard)) == a_step * (number + 1)
+    finally:
+        tf.config.run_functions_eagerly(False)
 
 
 def test_a_gradient_that_is_no_number_does_not_move_the_twin():

@@ -40,7 +40,7 @@ def test_strategies_have_the_papers_names(options, name, changes):
 def test_what_a_step_consists_of():
     clipped = dict(trainer="clipped_ratio", update="alternating", critic_steps=3, generator_steps=2)
     assert method.training(Config(**clipped), {}) == (
-        "probability ratio clipping (single ratio) and sample reweighting; wasserstein objective; updates a step: "
+        "probability ratio clipping (paired ratio) and sample reweighting; wasserstein objective; updates a step: "
         "critic 3, generator 2"
     )
     assert method.training(Config(**clipped, ratio_clipping=False), {}).startswith("sample reweighting; wasserstein")

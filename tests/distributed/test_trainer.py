@@ -58,7 +58,12 @@ def make(size=N, learner=RANK, noise=None, **changes):
 
 
 CLIPPED_RATIO = dict(
-    trainer="clipped_ratio", update="alternating", generator_steps=2, learning_rate_c=1e-2, reweighting_temperature=0.5
+    trainer="clipped_ratio",
+    update="alternating",
+    generator_steps=2,
+    learning_rate_c=1e-2,
+    reweighting_temperature=0.5,
+    ratio="single",
 )
 
 
@@ -137,7 +142,7 @@ def test_dp_complete_equals_the_closed_form(changes):
     assert np.ptp(hvd.allgather(weights(trainer)[np.newaxis]).numpy(), axis=0).max() > 1e-4
 
 
-@pytest.mark.parametrize("changes", [{}, CLIPPED_RATIO], ids=["adversarial", "clipped_ratio"])
+@pytest.mark.parametrize("changes", [{}, CLIPPED_RATIO, PAIRED], ids=["adversarial", "clipped_ratio", "paired"])
 def test_adapt_then_combine_on_the_complete_graph(changes):
     """Once a step: all learners end at the mean of what each has made of the common weights."""
     trainer = make(strategy="decentralized", topology="complete", mix_order="after", **changes)

@@ -105,7 +105,7 @@ class ClippedRatioOptions(TrainerOptions):
         choices=("paper", "released"),
     )
     ratio: str = option(
-        "single",
+        "paired",
         "The ratio that clips: single is exp(l_old - l), as in the paper, of a classifier's logits before and after a "
         "step's updates, so what the classifier learns counts too; paired takes l_old from a twin of the classifier "
         "with the same updates on samples of the old generator, and cuts log r at -3 and 3.",

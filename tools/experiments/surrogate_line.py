@@ -32,7 +32,7 @@ def _define(flag_values):
 
 def settings(seed):
     """The options of the flagfile with five updates of each player, on one learner."""
-    return flagfiles.read(_FLAGFILE, strategy="local", critic_steps=5, generator_steps=5, seed=seed)
+    return flagfiles.read(_FLAGFILE, strategy="local", critic_steps=5, generator_steps=5, ratio="single", seed=seed)
 
 
 def moving(trainer):
