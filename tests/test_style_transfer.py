@@ -141,7 +141,7 @@ def test_reweighting_weighs_scores_alone():
 def test_ratio_clipping_is_allowed():
     """C tells real sentences from rewritten ones; r is 1 while it stays, and clips what scores give where it has moved.
     In 16 bits, as other tests take 32."""
-    changes = dict(ratio_clipping=True, learning_rate_c=1e-30, precision="bfloat16", score_weight=100.0)
+    changes = dict(ratio_clipping=True, ratio="single", learning_rate_c=1e-30, precision="bfloat16", score_weight=100.0)
     task, trainer, (words, styles) = made(**changes, **STILL)
     figures = play(trainer, (words, styles))
     assert figures["ratio/mean"] == pytest.approx(1) and 0 < figures["loss/classifier"] < 2
