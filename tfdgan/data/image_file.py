@@ -11,7 +11,7 @@ from typing import IO
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from tfdgan.data import png
+from tfdgan.data import png_chunks
 from tfdgan.data.form import Form
 from tfdgan.errors import UserError
 
@@ -54,7 +54,8 @@ def header(opened: Opener, name: str) -> Header:
     with _told(name), opened() as file, Image.open(file) as image:
         width, height = image.size
         # Pillow has no mode for grey and alpha of 16 bits. Its getexif decodes a PNG.
-        seen = png.look(file) if image.format == "PNG" else png.Png(grey=False, may_be_turned=True)
+        is_png = image.format == "PNG"
+        seen = png_chunks.look(file) if is_png else png_chunks.Png(grey=False, may_be_turned=True)
         grey = seen.grey or _is_grey(image)
         if seen.may_be_turned:
             file.seek(0)
